@@ -1,0 +1,1 @@
+//! A wire-faithful Gemini API on loopback, with quotas and faults.

@@ -1,0 +1,1 @@
+//! Keys, quotas, cooldowns and selection: the pure decisions of keyrot.

@@ -1,0 +1,1 @@
+//! Keys from environment variables and .env files.

@@ -1,0 +1,1 @@
+//! Where keyrot's secrets come from: name resolution and the secret cache.

@@ -1,0 +1,1 @@
+//! Conformance suites, fakes and harnesses for keyrot's own tests.

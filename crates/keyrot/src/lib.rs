@@ -1,0 +1,1 @@
+//! Several Gemini API keys as one dependable resource.

@@ -1,0 +1,1 @@
+//! A plain sentence becomes a checked backtesting.py strategy.
