@@ -1,1 +1,31 @@
-//! Keys, quotas, cooldowns and selection: the pure decisions of keyrot.
+//! The pure decisions of keyrot: which key may go now, what an answer means, and what it condemns.
+//!
+//! Nothing here does I/O, runs a runtime or reads a clock: every decision is a function of
+//! (state, event, now).
+
+pub mod bucket;
+pub mod clock;
+pub mod cooldown;
+pub mod env;
+pub mod id;
+pub mod limit;
+pub mod outcome;
+pub mod pacific;
+pub mod quota;
+pub mod secret;
+
+pub use clock::{Clock, FakeClock, Sleep, Timestamp};
+pub use cooldown::{CoolFor, Cooldown, Gate, Reason, Stamp};
+pub use env::EnvMap;
+pub use id::{Bucket, Domain, Fingerprint, IllegalKeyId, KeyId, ModelId, Project};
+pub use limit::{
+    Ask, Candidate, CoolReport, Cooled, Ended, Fact, FactStore, Grant, LimitError, LimitKind, MAX_CANDIDATES,
+    Method, Permit, PermitId, RateLimiter, Refusal, Reply, Scope, Standing, Why,
+};
+pub use outcome::{
+    Condemn, Effect, KeyFault, Learned, NetworkFault, Outcome, ProjectFault, Quantity, Retry, ScopeKind,
+    Usage,
+};
+pub use pacific::PacificDay;
+pub use quota::{Cost, Headroom, Limits};
+pub use secret::{Secret, SecretError, SecretStore};

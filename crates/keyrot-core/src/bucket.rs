@@ -1,0 +1,31 @@
+//! From a model id to the bucket it is counted under.
+
+use crate::id::{Bucket, ModelId};
+
+/// Model ids whose bucket has another name (gemini-wire §2.1, trap 2). What is not here is learned
+/// from refusals.
+const ALIASES: &[(&str, &str)] = &[
+    ("gemini-2.5-flash-image-preview", "gemini-2.5-flash-preview-image"),
+    ("gemini-3-pro-preview", "gemini-3-pro"),
+    ("gemini-3.1-pro-preview", "gemini-3.1-pro"),
+    ("gemini-3.1-pro-preview-customtools", "gemini-3.1-pro"),
+];
+
+/// A model id as people write it, without `models/`.
+#[must_use]
+pub fn model_id(text: &str) -> ModelId {
+    ModelId::new(text.strip_prefix("models/").unwrap_or(text))
+}
+
+/// The bucket a model is counted under, as far as this build knows.
+///
+/// ```
+/// use keyrot_core::bucket::{bucket_of, model_id};
+/// assert_eq!(bucket_of(&model_id("models/gemini-3-pro-preview")).as_str(), "gemini-3-pro");
+/// assert_eq!(bucket_of(&model_id("gemini-2.5-flash")).as_str(), "gemini-2.5-flash");
+/// ```
+#[must_use]
+pub fn bucket_of(model: &ModelId) -> Bucket {
+    let known = ALIASES.iter().find(|(id, _)| *id == model.as_str()).map(|(_, bucket)| *bucket);
+    Bucket::new(known.unwrap_or(model.as_str()))
+}

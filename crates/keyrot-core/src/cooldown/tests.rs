@@ -1,0 +1,1 @@
+//! The machine's promises: refused before, admitted at, monotone within a generation.

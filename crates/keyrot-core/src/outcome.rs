@@ -1,0 +1,314 @@
+//! What a finished attempt means: [`Outcome`], and what each one does to the pool: [`Effect`].
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cooldown::{CoolFor, Reason};
+
+/// Tokens an answer reported (`usageMetadata`); `None` where it said nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// Input tokens, cached ones included: what TPM counts.
+    pub prompt_tokens: Option<u64>,
+    /// Output tokens, thoughts included.
+    pub output_tokens: Option<u64>,
+}
+
+/// Which limit a number belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quantity {
+    /// Requests per minute.
+    Rpm,
+    /// Input tokens per minute.
+    Tpm,
+    /// Requests per Pacific day.
+    Rpd,
+}
+
+/// A limit Google named in a refusal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Learned {
+    /// The bucket it is counted under (`quotaDimensions.model`), which may differ from the model
+    /// asked for.
+    pub bucket: Option<String>,
+    /// Which limit.
+    pub quantity: Quantity,
+    /// Its value: requests or tokens. Zero means the model is not in the project's tier.
+    pub limit: u64,
+}
+
+/// Why a key is dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyFault {
+    /// `API_KEY_INVALID`, or an auth key Google does not know.
+    Invalid,
+    /// "API key expired".
+    Expired,
+    /// Google found it published and has switched it off.
+    Leaked,
+    /// 401: a kind of key that is no longer accepted.
+    Unauthenticated,
+}
+
+/// Why a project is out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProjectFault {
+    /// The API is not enabled in it.
+    ServiceDisabled,
+    /// "Your project has been denied access".
+    Denied,
+    /// The consumer is suspended.
+    Suspended,
+    /// Billing is off, or prepaid credit is used up.
+    Billing,
+}
+
+/// How the network failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NetworkFault {
+    /// No connection could be made. The request never left this machine.
+    Connect,
+    /// A timeout of ours passed: first byte, idle, or total.
+    Timeout,
+    /// The connection broke before the answer was whole.
+    Broken,
+    /// A stream ended without `finishReason`, or the body was not what HTTP promised.
+    Truncated,
+}
+
+/// What an attempt came to. Not `non_exhaustive`: a new outcome must break every place that has to
+/// think about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// An answer.
+    Success {
+        /// What it used.
+        usage: Usage,
+    },
+    /// 429: a per-minute limit of the domain.
+    QuotaMinute {
+        /// The longer of RetryInfo and the delay in the prose; zero when neither was there.
+        retry_after: Duration,
+        /// Limits named in the body.
+        learned: Vec<Learned>,
+    },
+    /// 429: the per-day limit of the domain. RetryInfo may be a lie of seconds
+    /// (gemini-wire §2.1, trap 1).
+    QuotaDay {
+        /// What the body said, where it said anything.
+        retry_after: Option<Duration>,
+        /// Limits named in the body.
+        learned: Vec<Learned>,
+    },
+    /// 429 with a limit of zero: the model is not in the project's tier; waiting is useless.
+    QuotaZero {
+        /// Limits named in the body.
+        learned: Vec<Learned>,
+    },
+    /// 429 without details: capacity, burst or abuse throttle, or a spend limit.
+    Throttled {
+        /// What the body said, where it said anything.
+        retry_after: Option<Duration>,
+    },
+    /// The key is dead.
+    KeyRejected(KeyFault),
+    /// The key is restricted (referrer, address, application, API): lifts without a new secret.
+    KeyRestricted,
+    /// "The caller does not have permission": this key may not use this method.
+    OperationDenied,
+    /// The project is out.
+    ProjectRejected {
+        /// Why.
+        fault: ProjectFault,
+        /// The project's number, where the body named it.
+        number: Option<String>,
+    },
+    /// 503, or 504 not caused by our own deadline: the model has no capacity anywhere.
+    Overloaded,
+    /// 500, 499, 502 or a body that is no Gemini error at all.
+    ServerError {
+        /// The HTTP status, or the code inside a stream.
+        status: u16,
+    },
+    /// The network failed.
+    Network(NetworkFault),
+    /// 404: no such model here, or not for this project.
+    ModelNotFound,
+    /// The caller's own mistake (400).
+    BadRequest,
+    /// The safety filter refused prompt or answer.
+    Blocked,
+    /// A file or cached content that belongs to another project, or is gone.
+    AffinityMiss,
+    /// "User location is not supported": this machine's address; no key helps.
+    LocationBlocked,
+    /// The caller went away.
+    Cancelled,
+}
+
+/// Where, if anywhere, to try next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Retry {
+    /// Nowhere: the same request will fail the same way everywhere.
+    Never,
+    /// Another project: quota is the project's. Free of the retry budget.
+    OtherProject,
+    /// Exactly one other project.
+    OneOtherProject,
+    /// Another key of any project. Free of the retry budget.
+    OtherKey,
+    /// The same key with a fresh read of its secret, once; then another key.
+    FreshSecret,
+    /// Once more after a pause, anywhere.
+    OnceSpaced,
+    /// Again after a pause, anywhere, within `max_retries` and the budget.
+    Spaced,
+    /// The same model later; other keys do not help and would burn their daily quota.
+    SameModelLater,
+}
+
+/// Which condemnation an outcome brings, before names are filled in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScopeKind {
+    /// One key with one fingerprint.
+    Key,
+    /// One key with one fingerprint, for one method.
+    KeyMethod,
+    /// A project: all its keys and buckets.
+    Project,
+    /// A domain: one bucket of one project.
+    Domain,
+    /// A model bucket in every project.
+    Model,
+    /// Every key of the pool.
+    Pool,
+}
+
+/// A condemnation: what, for how long, why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Condemn {
+    /// What is condemned.
+    pub scope: ScopeKind,
+    /// How long.
+    pub cool: CoolFor,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// What an outcome does: one row of the table in ARCHITECTURE.md.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Effect {
+    /// Where to try next.
+    pub retry: Retry,
+    /// What to condemn.
+    pub condemn: Option<Condemn>,
+}
+
+/// The shortest cooldown a refusal brings: RetryInfo may say `0s` (gemini-wire §2.1, trap 6).
+const FLOOR: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// A per-day refusal with a longer RetryInfo than this is a paid tier telling the truth.
+const BELIEVABLE_DAY_DELAY: Duration = Duration::from_secs(300);
+
+impl Outcome {
+    /// The effect of this outcome: what may be retried, what is condemned.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        use CoolFor::{After, Escalating, NextPacificMidnight, UntilLifted};
+        use ScopeKind::{Domain, Key, KeyMethod, Model, Project};
+        let condemning =
+            |retry, scope, cool, reason| Effect { retry, condemn: Some(Condemn { scope, cool, reason }) };
+        let harmless = |retry| Effect { retry, condemn: None };
+        match self {
+            Self::Success { .. } | Self::Cancelled => harmless(Retry::Never),
+            Self::QuotaMinute { retry_after, .. } => {
+                condemning(Retry::OtherProject, Domain, After((*retry_after).max(FLOOR)), Reason::QuotaMinute)
+            }
+            Self::QuotaDay { retry_after: Some(after), .. } if *after > BELIEVABLE_DAY_DELAY => {
+                condemning(Retry::OtherProject, Domain, After(*after), Reason::QuotaDay)
+            }
+            Self::QuotaDay { .. } => {
+                condemning(Retry::OtherProject, Domain, NextPacificMidnight, Reason::QuotaDay)
+            }
+            Self::QuotaZero { .. } => condemning(Retry::OtherProject, Domain, After(DAY), Reason::QuotaZero),
+            Self::Throttled { retry_after } => condemning(
+                Retry::OnceSpaced,
+                Domain,
+                Escalating { at_least: retry_after.unwrap_or_default() },
+                Reason::Throttled,
+            ),
+            Self::KeyRejected(fault) => {
+                condemning(Retry::FreshSecret, Key, UntilLifted, Reason::KeyRejected(*fault))
+            }
+            Self::KeyRestricted => condemning(Retry::OtherKey, Key, After(HOUR), Reason::KeyRestricted),
+            Self::OperationDenied => {
+                condemning(Retry::OtherKey, KeyMethod, After(HOUR), Reason::OperationDenied)
+            }
+            Self::ProjectRejected { fault, .. } => {
+                condemning(Retry::OtherProject, Project, After(HOUR), Reason::ProjectRejected(*fault))
+            }
+            Self::Overloaded => condemning(
+                Retry::SameModelLater,
+                Model,
+                Escalating { at_least: Duration::ZERO },
+                Reason::Overloaded,
+            ),
+            Self::ModelNotFound => {
+                condemning(Retry::OneOtherProject, Domain, After(DAY), Reason::ModelNotFound)
+            }
+            Self::ServerError { .. } | Self::Network(_) => harmless(Retry::Spaced),
+            Self::BadRequest | Self::Blocked | Self::AffinityMiss | Self::LocationBlocked => {
+                harmless(Retry::Never)
+            }
+        }
+    }
+
+    /// Whether the attempt never left this machine, so that its charge is given back.
+    #[must_use]
+    pub fn never_sent(&self) -> bool {
+        matches!(self, Self::Network(NetworkFault::Connect))
+    }
+
+    /// The limits the answer named.
+    #[must_use]
+    pub fn learned(&self) -> &[Learned] {
+        match self {
+            Self::QuotaMinute { learned, .. }
+            | Self::QuotaDay { learned, .. }
+            | Self::QuotaZero { learned } => learned,
+            _ => &[],
+        }
+    }
+
+    /// A short stable name for logs and metrics, such as `quota_minute`.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Success { .. } => "success",
+            Self::QuotaMinute { .. } => "quota_minute",
+            Self::QuotaDay { .. } => "quota_day",
+            Self::QuotaZero { .. } => "quota_zero",
+            Self::Throttled { .. } => "throttled",
+            Self::KeyRejected(_) => "key_rejected",
+            Self::KeyRestricted => "key_restricted",
+            Self::OperationDenied => "operation_denied",
+            Self::ProjectRejected { .. } => "project_rejected",
+            Self::Overloaded => "overloaded",
+            Self::ServerError { .. } => "server_error",
+            Self::Network(_) => "network",
+            Self::ModelNotFound => "model_not_found",
+            Self::BadRequest => "bad_request",
+            Self::Blocked => "blocked",
+            Self::AffinityMiss => "affinity_miss",
+            Self::LocationBlocked => "location_blocked",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}

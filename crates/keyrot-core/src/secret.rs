@@ -1,0 +1,134 @@
+//! The door to secret stores: [`SecretStore`], what it gives, and how it fails.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+
+/// A secret as a store gave it.
+#[derive(Clone)]
+pub struct Secret {
+    /// The key itself. Zeroized when the last clone is dropped.
+    pub value: SecretString,
+    /// The store's own version label, where it has one.
+    pub version: Option<String>,
+    /// What was mended on the way (white space trimmed, quotes removed), for a warning.
+    pub mended: Option<&'static str>,
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { value: _, version, mended } = self;
+        f.debug_struct("Secret")
+            .field("value", &"[REDACTED]")
+            .field("version", version)
+            .field("mended", mended)
+            .finish()
+    }
+}
+
+/// Why a store gave no secret. Never holds a secret's text.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SecretError {
+    /// The store answered, and has no such secret.
+    #[error("{store} has no secret `{name}`\nhint: {hint}")]
+    NotFound {
+        /// The store, as `SECRET_STORE_TYPE` names it.
+        store: &'static str,
+        /// The name looked for.
+        name: String,
+        /// What would make it found.
+        hint: String,
+    },
+    /// There is a secret, and it cannot be a key: empty, or with a character no header may hold.
+    #[error("the secret `{name}` in {store} cannot be a key: {why}")]
+    Unusable {
+        /// The store, as `SECRET_STORE_TYPE` names it.
+        store: &'static str,
+        /// The name looked for.
+        name: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The store is known, and not compiled in.
+    #[error("secret store `{store}` is not in this build\nhint: rebuild with `--features {feature}`")]
+    BackendDisabled {
+        /// The store, as `SECRET_STORE_TYPE` names it.
+        store: &'static str,
+        /// The cargo feature that brings it.
+        feature: &'static str,
+    },
+    /// The store did not answer, or refused; trying again later may help.
+    #[error("secret store {store} is unavailable: {why}")]
+    Unavailable {
+        /// The store, as `SECRET_STORE_TYPE` names it.
+        store: &'static str,
+        /// What it said, scrubbed.
+        why: String,
+    },
+}
+
+/// A place that holds secrets.
+///
+/// Implementations do no caching and no retries beyond their SDK's: both belong to
+/// `keyrot-secrets`.
+#[async_trait]
+pub trait SecretStore: fmt::Debug + Send + Sync + 'static {
+    /// Reads the secret called `name` as it is now.
+    ///
+    /// # Errors
+    /// [`SecretError`], which never carries the secret's text.
+    async fn fetch(&self, name: &str) -> Result<Secret, SecretError>;
+}
+
+const _: fn(&dyn SecretStore) = |_| {};
+
+/// Cleans what people paste: white space and one pair of quotes around a secret are removed.
+///
+/// # Errors
+/// Says what is wrong when nothing is left, or when a character remains that no HTTP header may
+/// hold.
+pub fn mend(raw: &str) -> Result<(SecretString, Option<&'static str>), &'static str> {
+    let trimmed = raw.trim();
+    let unquoted = ['"', '\'']
+        .into_iter()
+        .find_map(|q| trimmed.strip_prefix(q)?.strip_suffix(q))
+        .map_or(trimmed, str::trim);
+    if unquoted.is_empty() {
+        return Err("it is empty");
+    }
+    if unquoted.bytes().any(|b| !b.is_ascii_graphic()) {
+        return Err("it holds white space, a line break or a non-ASCII character");
+    }
+    let mended = match (unquoted.len() == trimmed.len(), trimmed.len() == raw.len()) {
+        (true, true) => None,
+        (true, false) => Some("white space around it was removed"),
+        (false, _) => Some("quotes around it were removed"),
+    };
+    Ok((SecretString::from(unquoted), mended))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secrecy::ExposeSecret;
+
+    #[test]
+    fn what_people_paste_is_mended_and_what_cannot_be_a_key_is_refused() {
+        for (raw, clean, mended) in [
+            ("AIza1", "AIza1", false),
+            (" AIza1\n", "AIza1", true),
+            ("\"AIza1\"", "AIza1", true),
+            ("' AIza1 '", "AIza1", true),
+            ("'AIza1", "'AIza1", false),
+        ] {
+            let (value, note) = mend(raw).expect(raw);
+            assert_eq!(value.expose_secret(), clean, "{raw:?}");
+            assert_eq!(note.is_some(), mended, "{raw:?}");
+        }
+        for raw in ["", "  ", "\"\"", "a b", "a\nb", "schlüssel"] {
+            assert!(mend(raw).is_err(), "{raw:?}");
+        }
+    }
+}
