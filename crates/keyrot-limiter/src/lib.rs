@@ -1,1 +1,14 @@
-//! Exact sliding-window limits and shared cooldowns for keyrot.
+//! Exact limits for Gemini quota: never more than the limit in any window, wherever it starts.
+
+pub mod day;
+pub mod guard;
+pub mod ledger;
+pub mod memory;
+pub mod window;
+
+mod facts;
+mod flight;
+mod scopes;
+
+pub use facts::MemoryFacts;
+pub use memory::MemoryLimiter;
