@@ -13,6 +13,7 @@ pub mod outcome;
 pub mod pacific;
 pub mod quota;
 pub mod secret;
+pub mod select;
 
 pub use clock::{Clock, FakeClock, Sleep, Timestamp};
 pub use cooldown::{CoolFor, Cooldown, Gate, Reason, Stamp};

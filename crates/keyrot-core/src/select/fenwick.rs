@@ -1,0 +1,87 @@
+//! A Fenwick tree of weights: change one, draw one by weight, both in O(log n).
+
+/// Weights by position, with their prefix sums.
+#[derive(Debug, Default)]
+pub(super) struct Fenwick {
+    /// `sums[i]` holds the sum of the `lowbit(i + 1)` weights that end at `i`.
+    sums: Vec<u64>,
+    weights: Vec<u64>,
+    total: u64,
+}
+
+impl Fenwick {
+    pub(super) fn new(weights: impl Iterator<Item = u64>) -> Self {
+        let weights: Vec<u64> = weights.collect();
+        let mut sums = weights.clone();
+        for i in 1..=sums.len() {
+            let parent = i + lowbit(i);
+            if parent <= sums.len() {
+                sums[parent - 1] += sums[i - 1];
+            }
+        }
+        let total = weights.iter().sum();
+        Self { sums, weights, total }
+    }
+
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
+    pub(super) fn set(&mut self, at: usize, weight: u64) {
+        let old = std::mem::replace(&mut self.weights[at], weight);
+        if old == weight {
+            return;
+        }
+        self.total = self.total - old + weight;
+        let mut i = at + 1;
+        while i <= self.sums.len() {
+            self.sums[i - 1] = self.sums[i - 1] - old + weight;
+            i += lowbit(i);
+        }
+    }
+
+    /// The position whose weight covers `target`, which must be below [`total`](Self::total).
+    pub(super) fn find(&self, mut target: u64) -> usize {
+        let mut at = 0;
+        let mut step = self.sums.len().next_power_of_two();
+        while step > 0 {
+            if at + step <= self.sums.len() && self.sums[at + step - 1] <= target {
+                target -= self.sums[at + step - 1];
+                at += step;
+            }
+            step /= 2;
+        }
+        at
+    }
+}
+
+fn lowbit(i: usize) -> usize {
+    i & i.wrapping_neg()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn it_finds_what_a_walk_finds(
+            weights in prop::collection::vec(0_u64..50, 1..40),
+            sets in prop::collection::vec((any::<prop::sample::Index>(), 0_u64..50), 0..40),
+        ) {
+            let mut naive = weights.clone();
+            let mut tree = Fenwick::new(weights.into_iter());
+            for (at, weight) in sets {
+                let at = at.index(naive.len());
+                naive[at] = weight;
+                tree.set(at, weight);
+            }
+            prop_assert_eq!(tree.total(), naive.iter().sum::<u64>());
+            let owners = naive.iter().enumerate().flat_map(|(i, w)| std::iter::repeat_n(i, *w as usize));
+            for (target, owner) in owners.enumerate() {
+                prop_assert_eq!(tree.find(target as u64), owner);
+            }
+        }
+    }
+}
