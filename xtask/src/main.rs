@@ -1,2 +1,82 @@
-//! The project's own commands.
-fn main() {}
+//! The project's own commands, run as `cargo xtask COMMAND`. CONTRIBUTING.md says what each one proves.
+
+mod arrows;
+mod ci;
+mod command;
+mod features;
+mod manifest;
+mod python;
+mod schema;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use crate::command::{Failed, Usage, cargo, run, say};
+use crate::workspace::Workspace;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  test [-- ARGS]       prepare the Python that some tests need, then `cargo test ARGS`
+  ci                   all of CI, step by step, up to the first failure
+  tidy                 rules about files and manifests
+  arrows               which crate may depend on which
+  features             each crate with no, each and all features; the default build has no cloud SDK
+  schema [--check]     write `keys.schema.json` from the types, or compare it with them
+  bench core [ARGS]    `cargo bench` of the rotator, ARGS passed on
+  help                 this text";
+
+fn main() -> ExitCode {
+    // `std::env::args` panics on an argument that is not UTF-8.
+    let args: Vec<String> =
+        std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    match dispatch(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error:#}"));
+            if error.is::<Usage>() {
+                say(USAGE);
+                return ExitCode::from(2);
+            }
+            ExitCode::from(error.downcast_ref::<Failed>().map_or(1, |failed| failed.code))
+        }
+    }
+}
+
+fn dispatch(args: &[String]) -> Result<()> {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args.as_slice() {
+        [] | ["help" | "--help" | "-h"] => {
+            say(USAGE);
+            Ok(())
+        }
+        ["test", "--", rest @ ..] | ["test", rest @ ..] => test(rest),
+        ["ci"] => ci::run(),
+        ["tidy"] => tidy::run(),
+        ["arrows"] => arrows::run(&Workspace::load()?),
+        ["features"] => {
+            let workspace = Workspace::load()?;
+            features::matrix(&workspace)?;
+            features::absence()
+        }
+        ["schema"] => schema::write(),
+        ["schema", "--check"] => schema::check(),
+        ["bench", "core", rest @ ..] => {
+            run(cargo().args(["bench", "-p", "keyrot", "--bench", "core"]).args(rest))
+        }
+        [command, ..] => bail!(Usage(format!(
+            "`{}` is not a command of xtask",
+            [&[*command], &args[1..]].concat().join(" ")
+        ))),
+    }
+}
+
+/// `cargo test`, with a Python at hand that can run generated strategies. Without arguments it covers the
+/// default members: the light crates.
+fn test(args: &[&str]) -> Result<()> {
+    let python = python::prepare(&Workspace::load()?.target)?;
+    run(cargo().arg("test").args(args).env(python::VARIABLE, python))
+}
