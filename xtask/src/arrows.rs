@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn the_workspace_is_as_drawn() {
-        run(&Workspace::load().unwrap()).unwrap();
+        run(&Workspace::load().unwrap()).unwrap_or_else(|error| panic!("{error:#}"));
     }
 
     #[test]

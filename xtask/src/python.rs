@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::command::{capture, run, say};
 
@@ -33,7 +33,7 @@ pub(crate) fn prepare(target: &Path) -> Result<PathBuf> {
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("could not remove `{}`", folder.display()))?;
     }
-    create(&folder, &python).context(HINT)?;
+    create(&folder, &python).map_err(|error| anyhow!("{error:#}; {HINT}"))?;
     if !works(&python) {
         bail!("`{}` cannot import `backtesting` after its installation; {HINT}", python.display());
     }

@@ -44,10 +44,10 @@ impl Finding {
 }
 
 /// Folders that hold nothing of ours, wherever they stand.
-const FOREIGN: &[&str] = &[".git", "target", ".venv", "__pycache__"];
+const FOREIGN: &[&str] = &[".git", ".venv", "__pycache__"];
 
-/// The same, at the root alone: what `.gitignore` names there.
-const FOREIGN_AT_ROOT: &[&str] = &["strategies", "state"];
+/// The same, at the root alone: further down a module may have the name.
+const FOREIGN_AT_ROOT: &[&str] = &["target", "strategies", "state"];
 
 /// Files of one person, never committed.
 const PERSONAL: &[&str] = &[".env", "keys.json"];

@@ -80,7 +80,7 @@ fn in_manifest(from: &str, to: &str) -> String {
 
 #[test]
 fn the_checkout_is_tidy() {
-    run().unwrap();
+    run().unwrap_or_else(|error| panic!("{error:#}"));
 }
 
 #[test]
