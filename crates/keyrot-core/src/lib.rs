@@ -4,10 +4,12 @@
 //! (state, event, now).
 
 pub mod bucket;
+pub mod call;
 pub mod clock;
 pub mod cooldown;
 pub mod env;
 pub mod id;
+pub mod keys;
 pub mod limit;
 pub mod outcome;
 pub mod pacific;
@@ -19,6 +21,10 @@ pub use clock::{Clock, FakeClock, Sleep, Timestamp};
 pub use cooldown::{CoolFor, Cooldown, Gate, Reason, Stamp};
 pub use env::EnvMap;
 pub use id::{Bucket, Domain, Fingerprint, IllegalKeyId, KeyId, ModelId, Project};
+pub use keys::{
+    Finding, Findings, Key, KeySet, ModelFilter, Parsed, PoolConfig, SecretRef, Severity, StoreKind,
+    UnknownStore,
+};
 pub use limit::{
     Ask, Candidate, CoolReport, Cooled, Ended, Fact, FactStore, Grant, LimitError, LimitKind, MAX_CANDIDATES,
     Method, Permit, PermitId, RateLimiter, Refusal, Reply, Scope, Standing, Why,
