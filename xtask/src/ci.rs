@@ -20,7 +20,7 @@ const STEPS: &[Step] = &[
     ("absence", features::absence),
     ("schema", schema::check),
     // Crates outside the default members are tested here and nowhere else.
-    ("test", || test(&["--locked", "--workspace"])),
+    ("test", || test(&["--workspace"])),
     ("doc", doc),
 ];
 
@@ -44,8 +44,7 @@ pub(crate) fn run() -> Result<()> {
 }
 
 fn clippy() -> Result<()> {
-    let args =
-        ["clippy", "--locked", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
+    let args = ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
     run_command(cargo().args(args))
 }
 
