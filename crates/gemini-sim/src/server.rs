@@ -1,0 +1,213 @@
+//! The running server: accepts connections on loopback, reads requests, writes replies, and takes orders from
+//! the test that started it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::body::{Reset, Script};
+use crate::engine::{Engine, Reply};
+use crate::exhausted::mix;
+use crate::log::LogEntry;
+use crate::project::{KeyState, ProjectState};
+use crate::request::{BODY_LIMIT, Call, Payload};
+use crate::route::query_value;
+use crate::rule::FaultRule;
+
+/// A listening server. Dropping it stops it, cutting open connections.
+pub struct SimServer {
+    address: SocketAddr,
+    engine: Arc<Engine>,
+    accepting: JoinHandle<()>,
+}
+
+impl SimServer {
+    pub(crate) fn listen(listener: TcpListener, engine: Arc<Engine>) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&engine)));
+        Ok(Self { address, engine, accepting })
+    }
+
+    /// `http://127.0.0.1:PORT`, without a version.
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Every request judged so far, in order. A request is in the log before its answer is on the wire.
+    pub fn log(&self) -> Vec<LogEntry> {
+        self.engine.desk.lock().log.clone()
+    }
+
+    /// Forgets the log; consumption stays.
+    pub fn clear_log(&self) {
+        self.engine.desk.lock().log.clear();
+    }
+
+    /// Changes a key's state; `false` if nobody registered the secret.
+    pub fn set_key_state(&self, secret: &str, state: KeyState) -> bool {
+        self.engine.desk.lock().key_state_mut(secret).map(|it| *it = state).is_some()
+    }
+
+    /// Changes a project's state; `false` if it is not declared.
+    pub fn set_project_state(&self, project: &str, state: ProjectState) -> bool {
+        self.engine.desk.lock().project_mut(project).map(|it| it.spec.state = state).is_some()
+    }
+
+    /// Puts a new, valid secret in the place of `old`, which nobody knows from then on. `false`, and nothing
+    /// changes, if `old` is not registered or `new` is another key's.
+    pub fn replace_key(&self, old: &str, new: &str) -> bool {
+        self.engine.desk.lock().replace_key(old, new)
+    }
+
+    /// Adds a fault rule behind those there are.
+    pub fn push_fault(&self, rule: FaultRule) {
+        self.engine.desk.lock().rules.push(rule);
+    }
+
+    /// Removes every fault rule.
+    pub fn clear_faults(&self) {
+        self.engine.desk.lock().rules.clear();
+    }
+
+    /// Stops the server and returns once its port is free.
+    pub async fn shutdown(mut self) {
+        self.accepting.abort();
+        // An aborted task ends in an error; there is nothing else to learn from it.
+        let _ended = (&mut self.accepting).await;
+    }
+}
+
+impl Drop for SimServer {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl std::fmt::Debug for SimServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SimServer").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// Accepts until aborted; the connections live in its set and end with it.
+async fn accept(listener: TcpListener, engine: Arc<Engine>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(serve(stream, Arc::clone(&engine)));
+                }
+                // Out of descriptors, or the peer is gone already: let connections finish first.
+                Err(_) => tokio::task::yield_now().await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, engine: Arc<Engine>) {
+    // Every step of a body is its own packet as far as the kernel allows; a socket that refuses works too.
+    let _refused = stream.set_nodelay(true);
+    let reset = AtomicBool::new(false);
+    let service = service_fn(|request| answer(&engine, &reset, request));
+    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let ended = Pin::new(&mut connection).await;
+    let failed_in_body = ended.as_ref().is_err_and(|error| error.is_user());
+    if reset.load(Ordering::Relaxed) || failed_in_body {
+        // Without lingering, closing sends RST instead of FIN.
+        let _refused = connection.into_parts().io.into_inner().set_zero_linger();
+    }
+}
+
+async fn answer(
+    engine: &Engine,
+    reset: &AtomicBool,
+    request: Request<Incoming>,
+) -> Result<Response<Script>, Reset> {
+    let call = read(request).await.map_err(|_gone| Reset)?;
+    match engine.reply(&call) {
+        Reply::Stall => std::future::pending().await,
+        Reply::Reset => {
+            reset.store(true, Ordering::Relaxed);
+            Err(Reset)
+        }
+        Reply::Send { status, content_type, from_model, body, seq } => {
+            if from_model && !engine.pace.time_to_first_byte.is_zero() {
+                tokio::time::sleep(engine.pace.time_to_first_byte).await;
+            }
+            Ok(dress(status, &content_type, from_model, body, seq))
+        }
+    }
+}
+
+/// Reads a request to its end, keeping no more of the body than the server takes.
+async fn read(request: Request<Incoming>) -> Result<Call, hyper::Error> {
+    let (parts, mut incoming) = request.into_parts();
+    let mut bytes = Vec::new();
+    let mut too_large = false;
+    while let Some(frame) = incoming.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            too_large |= bytes.len() + data.len() > BODY_LIMIT;
+            if !too_large {
+                bytes.extend_from_slice(&data);
+            }
+        }
+    }
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    let header = parts
+        .headers
+        .get("x-goog-api-key")
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned());
+    let in_query = if header.is_some() { None } else { query_value(&query, "key") };
+    Ok(Call {
+        method: parts.method.as_str().to_owned(),
+        path: parts.uri.path().to_owned(),
+        query,
+        key_in_query: in_query.is_some(),
+        api_key: header.or(in_query).filter(|key| !key.is_empty()),
+        has_bearer: parts.headers.contains_key(AUTHORIZATION),
+        payload: if too_large { Payload::TooLarge } else { Payload::Bytes(bytes) },
+    })
+}
+
+/// Headers every answer of Google's carries; none of them says when to come back.
+const HEADERS: &[(&str, &str)] = &[
+    ("vary", "Origin, X-Origin, Referer"),
+    ("server", "scaffolding on HTTPServer2"),
+    ("x-xss-protection", "0"),
+    ("x-frame-options", "SAMEORIGIN"),
+    ("x-content-type-options", "nosniff"),
+    ("alt-svc", "h3=\":443\"; ma=2592000"),
+];
+
+fn dress(status: u16, content_type: &str, from_model: bool, body: Script, seq: u64) -> Response<Script> {
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    let plain = HeaderValue::from_static("text/plain");
+    headers.insert(CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap_or(plain));
+    for (name, value) in HEADERS {
+        headers.insert(*name, HeaderValue::from_static(value));
+    }
+    let duration = format!("gfet4t7; dur={}", 20 + mix(seq) % 2000);
+    if let Ok(duration) = HeaderValue::try_from(duration) {
+        headers.insert("server-timing", duration);
+    }
+    if from_model {
+        headers.insert("x-gemini-service-tier", HeaderValue::from_static("standard"));
+    }
+    response
+}
