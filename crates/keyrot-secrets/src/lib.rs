@@ -1,1 +1,10 @@
-//! Where keyrot's secrets come from: name resolution and the secret cache.
+//! Where keyrot's secrets come from: which store holds which key, and one cache over all stores.
+
+mod cache;
+#[cfg(feature = "env")]
+pub mod env;
+mod resolver;
+
+pub use cache::{Refreshed, Resolved, SecretCache};
+pub use keyrot_core::keys::{SecretRef, StoreKind};
+pub use resolver::Resolver;

@@ -1,0 +1,108 @@
+//! The store: a key's label becomes the name of a variable.
+
+use async_trait::async_trait;
+use keyrot_core::secret::mend;
+use keyrot_core::{EnvMap, Secret, SecretError, SecretStore};
+
+use crate::list::{self, list};
+use crate::single::SINGLE_NAMES;
+
+const STORE: &str = "env";
+
+/// Secrets out of environment variables.
+///
+/// The secret called `flash_01` is in `GEMINI_KEY_flash_01`. Where that is unset, the name with `_`
+/// for `-` is tried, then that in upper case. The labels of `GEMINI_API_KEYS` and the two names of
+/// the single key are found as well.
+///
+/// ```
+/// use keyrot_core::EnvMap;
+/// use keyrot_secrets_env::EnvStore;
+/// let store = EnvStore::new(EnvMap::from_iter([("GEMINI_KEY_FLASH_01", "AIza…")]));
+/// ```
+#[derive(Debug)]
+pub struct EnvStore(EnvMap);
+
+impl EnvStore {
+    /// A store over `env`.
+    #[must_use]
+    pub fn new(env: EnvMap) -> Self {
+        Self(env)
+    }
+
+    fn variable(&self, name: &str) -> Option<&str> {
+        if SINGLE_NAMES.contains(&name) {
+            return self.0.get(name);
+        }
+        let exact = format!("GEMINI_KEY_{name}");
+        let plain = format!("GEMINI_KEY_{}", name.replace('-', "_"));
+        let upper = plain.to_uppercase();
+        [exact, plain, upper].iter().find_map(|variable| self.0.get(variable))
+    }
+}
+
+#[async_trait]
+impl SecretStore for EnvStore {
+    async fn fetch(&self, name: &str) -> Result<Secret, SecretError> {
+        if let Some(raw) = self.variable(name) {
+            let unusable = |why| SecretError::Unusable { store: STORE, name: name.to_owned(), why };
+            let (value, mended) = mend(raw).map_err(unusable)?;
+            return Ok(Secret { value, version: None, mended });
+        }
+        // Warnings and errors of the list were told when the pool was made from it.
+        let listed = list(&self.0, &mut Vec::new()).unwrap_or_default();
+        let found = listed.into_iter().find(|key| key.id.as_str() == name);
+        let secret = found.map(|key| Secret { value: key.secret, version: None, mended: None });
+        secret.ok_or_else(|| SecretError::NotFound {
+            store: STORE,
+            name: name.to_owned(),
+            hint: self.hint(name),
+        })
+    }
+}
+
+impl EnvStore {
+    fn hint(&self, name: &str) -> String {
+        let close = self.0.names().filter(|n| n.starts_with("GEMINI_KEY_")).count();
+        let set = if SINGLE_NAMES.contains(&name) { name.to_owned() } else { format!("GEMINI_KEY_{name}") };
+        match (close, self.0.get(list::NAME)) {
+            (0, None) => format!("set `{set}` in the environment or in `.env`"),
+            _ => format!("set `{set}`; {close} other `GEMINI_KEY_…` variables are set"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use secrecy::ExposeSecret;
+
+    fn fetch(env: &[(&str, &str)], name: &str) -> Result<String, SecretError> {
+        let store = EnvStore::new(env.iter().copied().collect());
+        let secret = store.fetch(name).now_or_never().expect("no waiting")?;
+        Ok(secret.value.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn names_are_tried_exact_then_plain_then_upper() {
+        let all = [("GEMINI_KEY_a-b", "1"), ("GEMINI_KEY_a_b", "2"), ("GEMINI_KEY_A_B", "3")];
+        for (from, expected) in [(0, "1"), (1, "2"), (2, "3")] {
+            assert_eq!(fetch(&all[from..], "a-b").expect("found"), expected);
+        }
+        assert!(matches!(fetch(&[], "a-b"), Err(SecretError::NotFound { .. })));
+    }
+
+    #[test]
+    fn listed_and_single_keys_are_found_by_their_labels() {
+        let env = [("GEMINI_API_KEYS", "p=one,two"), ("GEMINI_API_KEY", "three")];
+        assert_eq!(fetch(&env, "key_02").expect("found"), "two");
+        assert_eq!(fetch(&env, "GEMINI_API_KEY").expect("found"), "three");
+    }
+
+    #[test]
+    fn what_cannot_be_a_key_is_refused_without_being_shown() {
+        let error = fetch(&[("GEMINI_KEY_a", "CANARY with spaces")], "a").expect_err("refused");
+        assert!(!format!("{error} {error:?}").contains("CANARY"));
+    }
+}

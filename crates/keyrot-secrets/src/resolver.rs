@@ -1,0 +1,61 @@
+//! From a key to the store that holds its secret, and the name it has there.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use keyrot_core::keys::{Key, StoreKind};
+use keyrot_core::{EnvMap, Secret, SecretError, SecretStore};
+
+/// Knows which store holds which key's secret. Every kind of store is known to every build; one
+/// that is not compiled in answers [`SecretError::BackendDisabled`].
+#[derive(Debug)]
+pub struct Resolver {
+    default: StoreKind,
+    stores: BTreeMap<StoreKind, Arc<dyn SecretStore>>,
+}
+
+impl Resolver {
+    /// A resolver that looks into `default` for keys that name no store of their own.
+    #[must_use]
+    #[cfg_attr(
+        not(feature = "env"),
+        expect(clippy::needless_pass_by_value, reason = "the env store keeps it")
+    )]
+    pub fn new(default: StoreKind, env: EnvMap) -> Self {
+        let mut stores: BTreeMap<StoreKind, Arc<dyn SecretStore>> = BTreeMap::new();
+        #[cfg(feature = "env")]
+        stores.insert(StoreKind::Env, Arc::new(keyrot_secrets_env::EnvStore::new(env)));
+        #[cfg(not(feature = "env"))]
+        drop(env);
+        Self { default, stores }
+    }
+
+    /// Puts a store of the caller's own in the place of the built-in one.
+    #[must_use]
+    pub fn with_store(mut self, kind: StoreKind, store: Arc<dyn SecretStore>) -> Self {
+        self.stores.insert(kind, store);
+        self
+    }
+
+    /// Where the secret of `key` is: by its own `secret`, else in the default store under its id.
+    #[must_use]
+    pub fn place(&self, key: &Key) -> (StoreKind, String) {
+        match &key.secret {
+            Some(place) => (place.store, place.name.clone()),
+            None => (self.default, key.id.to_string()),
+        }
+    }
+
+    /// Reads the secret of `key` from its store.
+    ///
+    /// # Errors
+    /// [`SecretError`], which never carries the secret's text.
+    pub async fn fetch(&self, key: &Key) -> Result<Secret, SecretError> {
+        let (kind, name) = self.place(key);
+        match self.stores.get(&kind) {
+            Some(store) => store.fetch(&name).await,
+            // The feature has the store's name.
+            None => Err(SecretError::BackendDisabled { store: kind.as_str(), feature: kind.as_str() }),
+        }
+    }
+}
