@@ -73,9 +73,10 @@ async fn an_unchanged_secret_is_not_read_again_within_ten_seconds() {
     let mut store = MockStore::new();
     store.expect_fetch().times(3).returning(|_| Ok(secret("same")));
     let cache = cache(store);
-    let same = cache.load(&key()).await.expect("read").fingerprint;
+    let key = key();
+    let same = cache.load(&key).await.expect("read").fingerprint;
     let again =
-        |ms| cache.refresh_after_rejection(&key(), same, Timestamp::from_millis(NOW.as_millis() + ms));
+        |ms| cache.refresh_after_rejection(&key, same, Timestamp::from_millis(NOW.as_millis() + ms));
     assert!(matches!(again(0).await, Refreshed::Unchanged));
     assert!(matches!(again(9_999).await, Refreshed::TooSoon));
     assert!(matches!(again(10_000).await, Refreshed::Unchanged));
