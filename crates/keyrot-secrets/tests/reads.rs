@@ -1,5 +1,7 @@
 //! How often a store is read: the claim is about the calls themselves.
 
+#![expect(clippy::expect_used, reason = "what a test needs and does not get fails the test")]
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
