@@ -1,1 +1,4 @@
 //! A plain sentence becomes a checked backtesting.py strategy.
+
+pub mod english;
+pub mod spec;
