@@ -13,6 +13,7 @@ use crate::desk::Desk;
 use crate::fault::{Effect, Spoil};
 use crate::json;
 use crate::judge::{Finding, Sentence, page_token};
+use crate::log::OnRequestFn;
 use crate::quota::Window;
 use crate::reply::Generation;
 use crate::request::{self, Call, Payload};
@@ -42,6 +43,7 @@ pub(crate) struct Engine {
     pub(crate) count_rejected: bool,
     pub(crate) answer: AnswerFn,
     pub(crate) count_tokens: Option<CountTokensFn>,
+    pub(crate) on_request: Option<OnRequestFn>,
     pub(crate) pace: Pace,
     pub(crate) catalogue: Catalogue,
     /// Owner of each `files/…` and `cachedContents/…`.
@@ -73,7 +75,13 @@ impl Engine {
             input,
             seq: sentence.seq,
         };
-        case.reply(call, sentence)
+        let seq = sentence.seq;
+        let reply = case.reply(call, sentence);
+        if let Some(told) = &self.on_request {
+            let entry = self.desk.lock().log.iter().rev().find(|entry| entry.seq == seq).cloned();
+            entry.iter().for_each(|entry| told(entry));
+        }
+        reply
     }
 
     fn count(&self, request: &Value) -> InputTokens {

@@ -1,11 +1,14 @@
 //! Faults on demand: every error of the wire reference that quota and key states do not produce by themselves.
 
+use serde::Deserialize;
+
 use crate::refusal;
 use crate::route::Route;
 use crate::status::{DEADLINE, HIGH_DEMAND, OVERLOADED, Status};
 
 /// Which of the recorded wordings a 503 uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OverloadText {
     /// 2025: "The model is overloaded. Please try again later."
     Old,
@@ -19,7 +22,8 @@ pub enum OverloadText {
 ///
 /// *Early* faults refuse the request before quota is charged. *Late* faults strike an admitted request: it stays
 /// charged, and a request that quota refuses does not use the fault up.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fault {
     /// Early. 429 without details: a burst or capacity throttle.
     TooManyBare,

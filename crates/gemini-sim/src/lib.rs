@@ -27,6 +27,8 @@
 //! endpoints (their names can be registered as a project's own), batches, the OpenAI-compatible paths, interactions,
 //! WebSockets.
 //!
+//! A [`Script`] describes the same server in JSON; the program `gemini-sim` runs one.
+//!
 //! Only HTTP/1.1 is spoken, and only on 127.0.0.1.
 
 mod answer;
@@ -47,6 +49,7 @@ mod reply;
 mod request;
 mod route;
 mod rule;
+mod script;
 mod server;
 mod sim;
 mod status;
@@ -57,9 +60,14 @@ pub use body::Pace;
 pub use catalogue::ModelSpec;
 pub use clock::SimClock;
 pub use fault::{Fault, OverloadText};
-pub use log::{LogEntry, Verdict};
+pub use log::{LogEntry, OnRequestFn, Verdict};
 pub use project::{KeySpec, KeyState, ProjectSpec, ProjectState, Quota, Tier};
 pub use quota::Window;
 pub use rule::FaultRule;
+pub use script::{Script, ScriptError};
 pub use server::SimServer;
 pub use sim::{Sim, SimBuilder};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

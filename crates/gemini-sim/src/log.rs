@@ -1,6 +1,7 @@
 //! The request log: what came, what the server decided, what it charged.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -99,3 +100,6 @@ impl fmt::Display for LogEntry {
         )
     }
 }
+
+/// Is told of requests as they are answered; see [`SimBuilder::on_request`](crate::SimBuilder::on_request).
+pub type OnRequestFn = Arc<dyn Fn(&LogEntry) + Send + Sync>;

@@ -168,3 +168,6 @@ impl Bucket {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -158,3 +158,64 @@ pub(crate) fn wants_thoughts(request: &Value) -> bool {
         .and_then(Value::as_bool)
         .unwrap_or(false)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::tokens::InputTokens;
+
+    /// JSON whose names are mostly those the server looks for, in places where they make no sense.
+    fn odd_json() -> impl Strategy<Value = Value> {
+        let name = prop_oneof![
+            Just("contents"),
+            Just("parts"),
+            Just("text"),
+            Just("fileData"),
+            Just("fileUri"),
+            Just("systemInstruction"),
+            Just("generateContentRequest"),
+            Just("generationConfig"),
+            Just("cachedContent"),
+            Just("x"),
+        ];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            ".*".prop_map(Value::from),
+            Just(json!("https://x/files/")),
+        ];
+        leaf.prop_recursive(6, 64, 5, move |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::vec((name.clone(), inner), 0..5).prop_map(|fields| {
+                    Value::Object(fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_and_no_path_panics(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+            odd in odd_json(),
+            path in ".*",
+            query in ".*",
+            counting in any::<bool>(),
+        ) {
+            let verb = if counting { "countTokens" } else { "generateContent" };
+            let route = Route::parse("POST", &format!("/v1/models/m:{verb}"), &query);
+            let _elsewhere = Route::parse("GET", &path, &query);
+            for bytes in [bytes, odd.to_string().into_bytes()] {
+                if let Ok(request) = read(&route, &Payload::Bytes(bytes)) {
+                    let _files = file_ids(&request).count();
+                    let _rest = (cached_content(&request), texts(&request), wants_thoughts(&request));
+                    let _tokens = InputTokens::of(&request).details();
+                }
+            }
+        }
+    }
+}

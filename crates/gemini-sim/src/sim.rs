@@ -15,6 +15,7 @@ use crate::catalogue::{Catalogue, ModelSpec};
 use crate::clock::{SimClock, system_clock};
 use crate::desk::Desk;
 use crate::engine::Engine;
+use crate::log::OnRequestFn;
 use crate::project::{KeySpec, ProjectSpec};
 use crate::quota::Window;
 use crate::rule::FaultRule;
@@ -38,6 +39,7 @@ impl Sim {
             count_rejected: false,
             answer: Arc::new(|_| Answer::text("OK")),
             count_tokens: None,
+            on_request: None,
             pace: Pace::default(),
             port: 0,
         }
@@ -57,6 +59,7 @@ pub struct SimBuilder {
     count_rejected: bool,
     answer: AnswerFn,
     count_tokens: Option<CountTokensFn>,
+    on_request: Option<OnRequestFn>,
     pace: Pace,
     port: u16,
 }
@@ -129,6 +132,12 @@ impl SimBuilder {
         self
     }
 
+    /// Is told of each request once, when its answer is about to be sent.
+    pub fn on_request(mut self, told: OnRequestFn) -> Self {
+        self.on_request = Some(told);
+        self
+    }
+
     /// Sets the pace of answers (default: at once, 20 characters a chunk).
     pub const fn pace(mut self, pace: Pace) -> Self {
         self.pace = pace;
@@ -155,6 +164,7 @@ impl SimBuilder {
             count_rejected: self.count_rejected,
             answer: self.answer,
             count_tokens: self.count_tokens,
+            on_request: self.on_request,
             pace: self.pace,
             catalogue: self.catalogue,
             owners: self.owners,
