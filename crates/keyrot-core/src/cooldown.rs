@@ -19,8 +19,8 @@ use crate::pacific::PacificDay;
 pub enum CoolFor {
     /// This long from now.
     After(Duration),
-    /// Until the Pacific midnight after the attempt's admission; 10 minutes when the answer came
-    /// within 10 minutes after that midnight.
+    /// Until the Pacific midnight after the attempt's admission; 10 minutes and then one probe when
+    /// the answer came within 10 minutes after a midnight.
     NextPacificMidnight,
     /// Until somebody lifts it.
     UntilLifted,
@@ -120,6 +120,9 @@ const FIRST: Duration = Duration::from_secs(30);
 const LONGEST: Duration = Duration::from_secs(30 * 60);
 /// How near to midnight a per-day refusal is taken for a late answer or a skewed clock.
 const MIDNIGHT_DOUBT: Duration = Duration::from_secs(10 * 60);
+/// How long a streak, a half-open place nobody probes, and a lift are remembered: no attempt lives
+/// so long, and a store must not grow with everything that ever failed.
+const MEMORY: Duration = Duration::from_secs(24 * 3600);
 
 /// The probe that is out while a scope is half-open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,23 +131,40 @@ struct Probe {
     deadline: Timestamp,
 }
 
-/// The state of one scope's cooldown. [`Default`] is "never cooled".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Cooldown {
-    state: Option<Cooling>,
-    /// Strikes in a row, for escalation; kept across the end of a cooldown, cleared by success.
-    strikes: u32,
+/// The start of a generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Lift {
     /// Reports of permits admitted at or before this sequence number are ignored.
-    lifted_at: Option<u64>,
+    seq: u64,
+    at: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Cooling {
     until: Timestamp,
     reason: Reason,
+    /// Whether the way back is one probe.
+    half_open: bool,
     probe: Option<Probe>,
-    /// The newest admission any report of this cooldown spoke of.
+    /// The newest admission when this storm began: what was admitted before belongs to the storm.
     newest: u64,
+}
+
+impl Cooling {
+    /// When the scope opens, if only to a probe: not while one is out.
+    fn opens(&self) -> Timestamp {
+        let probe_ends = self.probe.filter(|_| self.half_open).map(|p| p.deadline);
+        probe_ends.map_or(self.until, |deadline| self.until.max(deadline))
+    }
+}
+
+/// The state of one scope's cooldown. [`Default`] is "never cooled".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Cooldown {
+    state: Option<Cooling>,
+    /// Strikes in a row, for escalation; kept across the end of a cooldown, cleared by success.
+    strikes: u32,
+    lifted: Option<Lift>,
 }
 
 /// Whether a scope lets a request through.
@@ -168,14 +188,16 @@ impl Cooldown {
     #[must_use]
     pub fn gate(&self, now: Timestamp) -> Gate {
         match self.state {
-            None => Gate::Open,
-            Some(Cooling { until, reason, .. }) if now < until => Gate::Shut { until, reason },
-            Some(Cooling { reason, .. }) if !reason.half_open() => Gate::Open,
-            Some(Cooling { probe: Some(Probe { deadline, .. }), reason, .. }) if now < deadline => {
-                Gate::Shut { until: deadline, reason }
-            }
-            Some(_) => Gate::Probe,
+            Some(state) if now < state.opens() => Gate::Shut { until: state.opens(), reason: state.reason },
+            Some(state) if state.half_open && now < state.until + MEMORY => Gate::Probe,
+            _ => Gate::Open,
         }
+    }
+
+    /// Why the scope is out, shut or half-open, if it is.
+    #[must_use]
+    pub fn reason(&self, now: Timestamp) -> Option<Reason> {
+        self.state.filter(|_| self.gate(now) != Gate::Open).map(|s| s.reason)
     }
 
     /// Gives the probe's place to `permit` until `deadline`. Call it only when [`gate`](Self::gate)
@@ -189,9 +211,10 @@ impl Cooldown {
     /// Condemns the scope; returns until when it is now shut, or `None` when the report was of
     /// a permit granted before the last lift and changed nothing.
     ///
-    /// `stamp` is the admission of the attempt reported on; `None` for an operator. Within
-    /// a generation `until` never shrinks. Reports of permits that were admitted before the cooldown
-    /// they would escalate began do not add a strike: one storm is one strike.
+    /// `stamp` is the admission of the attempt reported on; `None` for an operator. `seq` is the
+    /// newest admission of all. Within a generation `until` never shrinks. Reports of permits that
+    /// were admitted before the cooldown they would escalate began add no strike and do not take the
+    /// place of a probe that is out: one storm is one strike.
     pub fn cool(
         &mut self,
         cool: CoolFor,
@@ -200,44 +223,57 @@ impl Cooldown {
         seq: u64,
         now: Timestamp,
     ) -> Option<Timestamp> {
-        if let (Some(stamp), Some(lifted)) = (stamp, self.lifted_at)
-            && stamp.seq <= lifted
+        if let (Some(stamp), Some(lift)) = (stamp, self.lifted)
+            && stamp.seq <= lift.seq
         {
             return None;
         }
-        let same_storm = self.state.zip(stamp).is_some_and(|(state, stamp)| stamp.seq <= state.newest);
+        self.forget(now);
+        let storm = self.state.filter(|state| stamp.is_some_and(|stamp| stamp.seq <= state.newest));
+        let mut half_open = reason.half_open();
         let until = match cool {
             CoolFor::After(wait) => now + wait,
             CoolFor::UntilLifted => Timestamp::NEVER,
-            CoolFor::NextPacificMidnight => day_end(stamp.map_or(now, |s| s.admitted), now),
+            CoolFor::NextPacificMidnight => {
+                let (until, doubtful) = day_end(stamp.map_or(now, |s| s.admitted), now);
+                half_open |= doubtful;
+                until
+            }
             CoolFor::Escalating { at_least } => {
-                if !same_storm {
+                if storm.is_none() || self.strikes == 0 {
                     self.strikes = self.strikes.saturating_add(1);
                 }
                 let doublings = self.strikes.saturating_sub(1).min(16);
                 now + FIRST.saturating_mul(1 << doublings).min(LONGEST).max(at_least)
             }
         };
-        let (until, reason) = match self.state {
-            Some(old) if old.until > until => (old.until, old.reason),
-            _ => (until, reason),
+        let (until, reason, half_open) = match self.state {
+            Some(old) if old.until > until => (old.until, old.reason, old.half_open),
+            _ => (until, reason, half_open),
         };
-        let newest = if same_storm { self.state.map_or(seq, |s| s.newest) } else { seq };
-        self.state = Some(Cooling { until, reason, probe: None, newest });
-        Some(until)
+        let (probe, newest) = storm.map_or((None, seq), |s| (s.probe, s.newest));
+        let state = Cooling { until, reason, half_open, probe, newest };
+        self.state = Some(state);
+        Some(state.opens())
     }
 
     /// Ends the cooldown and starts a new generation: reports of permits admitted at or before `seq`
     /// no longer count.
-    pub fn lift(&mut self, seq: u64) {
-        *self = Self { state: None, strikes: 0, lifted_at: Some(seq) };
+    pub fn lift(&mut self, seq: u64, now: Timestamp) {
+        *self = Self { state: None, strikes: 0, lifted: Some(Lift { seq, at: now }) };
+    }
+
+    /// Takes back a condemnation for `reason` that turned out to be about something else. What the
+    /// scope is out for otherwise stays.
+    pub fn acquit(&mut self, reason: Reason) {
+        self.strikes = 0;
+        self.state = self.state.filter(|s| s.reason != reason);
     }
 
     /// A permit ended well: clears the streak, and lifts the cooldown if it was the probe.
     pub fn succeeded(&mut self, permit: PermitId, seq: u64, now: Timestamp) {
-        let probed = self.probe_is(permit);
-        if probed {
-            self.lift(seq);
+        if self.probe_is(permit) {
+            self.lift(seq, now);
         } else if self.gate(now) == Gate::Open {
             self.strikes = 0;
         }
@@ -252,10 +288,12 @@ impl Cooldown {
         }
     }
 
-    /// Whether nothing is left to remember, so that a store may forget the scope.
+    /// Whether nothing is left to remember at `now`, so that a store may forget the scope.
     #[must_use]
     pub fn forgettable(&self, now: Timestamp) -> bool {
-        self.strikes == 0 && self.lifted_at.is_none() && self.gate(now) == Gate::Open
+        let mut kept = *self;
+        kept.forget(now);
+        kept.gate(now) == Gate::Open && kept.strikes == 0 && kept.lifted.is_none()
     }
 
     /// Strikes in a row.
@@ -264,19 +302,28 @@ impl Cooldown {
         self.strikes
     }
 
+    /// Drops what is older than [`MEMORY`].
+    fn forget(&mut self, now: Timestamp) {
+        if self.state.is_some_and(|s| now >= s.until + MEMORY) && self.gate(now) == Gate::Open {
+            self.state = None;
+            self.strikes = 0;
+        }
+        self.lifted = self.lifted.filter(|lift| now < lift.at + MEMORY);
+    }
+
     fn probe_is(&self, permit: PermitId) -> bool {
         self.state.and_then(|s| s.probe).is_some_and(|p| p.permit == permit)
     }
 }
 
-/// The end of the Pacific day `admitted` fell in; or, when that has passed, 10 minutes from `now`:
-/// a late answer or a skewed clock must not cost a day.
-fn day_end(admitted: Timestamp, now: Timestamp) -> Timestamp {
-    let today = PacificDay::containing(now);
-    if now.since(today.start) < MIDNIGHT_DOUBT {
-        return now + MIDNIGHT_DOUBT;
+/// Until when a per-day refusal holds, and whether it is doubtful: the end of the Pacific day
+/// `admitted` fell in, or a second when that is over. Right after midnight nobody knows which day
+/// was meant, and a late answer or a skewed clock must not cost a day: 10 minutes, then one probe.
+fn day_end(admitted: Timestamp, now: Timestamp) -> (Timestamp, bool) {
+    if now.since(PacificDay::containing(now).start) < MIDNIGHT_DOUBT {
+        return (now + MIDNIGHT_DOUBT, true);
     }
-    PacificDay::containing(admitted).end.max(now + Duration::from_secs(1))
+    (PacificDay::containing(admitted).end.max(now + Duration::from_secs(1)), false)
 }
 
 #[cfg(test)]

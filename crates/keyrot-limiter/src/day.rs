@@ -19,6 +19,7 @@ pub struct DayCount {
 pub struct DayMark {
     start: Timestamp,
     end: Timestamp,
+    in_yesterday: bool,
     in_tomorrow: bool,
 }
 
@@ -38,8 +39,7 @@ impl DayCount {
         }
     }
 
-    /// When `requests` more fit under `limit`: `Ok` for now, else the instant; `None` inside for
-    /// never.
+    /// Whether `requests` more fit under `limit` at `now`.
     ///
     /// # Errors
     /// The instant at which they fit if nothing else happens, or `None` when they never do.
@@ -55,42 +55,42 @@ impl DayCount {
             return Err(None);
         }
         let fits = |count: u64| count + requests <= limit;
-        let near_end = now >= day.end.before(guard);
-        let near_start = now < day.start + guard;
+        let (near_start, near_end) = near(day, guard, now);
         if fits(self.today) && (!near_end || fits(self.tomorrow)) {
             return if near_start && !fits(self.yesterday) { Err(Some(day.start + guard)) } else { Ok(()) };
         }
-        if fits(self.tomorrow) {
-            // The first instant of tomorrow at which today's count no longer matters.
-            return Err(Some(day.end + if fits(self.today) { Duration::ZERO } else { guard }));
-        }
-        Err(Some(PacificDay::containing(day.end).end + guard))
+        // The first instant at which the days that are full no longer matter.
+        let full = if fits(self.tomorrow) { day } else { PacificDay::containing(day.end) };
+        Err(Some(full.end + guard))
     }
 
     /// Counts `requests` at `now`.
     pub fn charge(&mut self, requests: u64, guard: Duration, now: Timestamp) -> DayMark {
         let day = self.roll(now);
-        let in_tomorrow = now >= day.end.before(guard);
+        let (in_yesterday, in_tomorrow) = near(day, guard, now);
         self.today += requests;
+        if in_yesterday {
+            self.yesterday += requests;
+        }
         if in_tomorrow {
             self.tomorrow += requests;
         }
-        DayMark { start: day.start, end: day.end, in_tomorrow }
+        DayMark { start: day.start, end: day.end, in_yesterday, in_tomorrow }
     }
 
     /// Gives back what a charge counted.
     pub fn refund(&mut self, mark: DayMark, requests: u64) {
         let Some(day) = self.day else { return };
+        let give = |count: &mut u64, counted: bool| {
+            *count = count.saturating_sub(if counted { requests } else { 0 });
+        };
         if day.start == mark.start {
-            self.today = self.today.saturating_sub(requests);
-            if mark.in_tomorrow {
-                self.tomorrow = self.tomorrow.saturating_sub(requests);
-            }
+            give(&mut self.yesterday, mark.in_yesterday);
+            give(&mut self.today, true);
+            give(&mut self.tomorrow, mark.in_tomorrow);
         } else if day.start == mark.end {
-            self.yesterday = self.yesterday.saturating_sub(requests);
-            if mark.in_tomorrow {
-                self.today = self.today.saturating_sub(requests);
-            }
+            give(&mut self.yesterday, true);
+            give(&mut self.today, mark.in_tomorrow);
         }
     }
 
@@ -99,4 +99,21 @@ impl DayCount {
     pub fn today(&self) -> u64 {
         self.today
     }
+
+    /// Whether nothing counted here can matter at `now` or later.
+    #[must_use]
+    pub fn idle(&self, guard: Duration, now: Timestamp) -> bool {
+        let Some(day) = self.day else { return true };
+        let last = match (self.yesterday + self.today, self.tomorrow) {
+            (0, 0) => return true,
+            (_, 0) => day,
+            _ => PacificDay::containing(day.end),
+        };
+        last.end + guard <= now
+    }
+}
+
+/// Whether `now` is within `guard` after the start and before the end of `day`.
+fn near(day: PacificDay, guard: Duration, now: Timestamp) -> (bool, bool) {
+    (now < day.start + guard, now >= day.end.before(guard))
 }

@@ -7,7 +7,7 @@ use keyrot_core::Timestamp;
 /// What two requests a minute apart may lose of their distance on the way, by default.
 const NORMAL: Duration = Duration::from_millis(250);
 /// The widest guard.
-const WIDEST: Duration = Duration::from_secs(2);
+pub const WIDEST: Duration = Duration::from_secs(2);
 /// One storm of refusals widens once.
 const STORM: Duration = Duration::from_secs(60);
 /// How long a widened guard lasts before it halves.
@@ -16,6 +16,7 @@ const RELAX: Duration = Duration::from_secs(3600);
 /// The guard of a pool: doubles when Google refuses what our ledger said would fit, halves hourly.
 #[derive(Debug, Clone, Copy)]
 pub struct Guard {
+    /// The width at `changed`.
     width: Duration,
     changed: Option<Timestamp>,
 }
@@ -27,29 +28,17 @@ impl Default for Guard {
 }
 
 impl Guard {
-    /// The width in force.
+    /// The width in force at `now`.
     #[must_use]
-    pub fn width(&self) -> Duration {
-        self.width
+    pub fn width(&self, now: Timestamp) -> Duration {
+        let hours = self.changed.map_or(0, |t| now.since(t).as_secs() / RELAX.as_secs());
+        (self.width / (1 << hours.min(16))).max(NORMAL)
     }
 
     /// Google refused by the minute what the ledger had room for.
     pub fn widen(&mut self, now: Timestamp) {
-        if self.changed.is_some_and(|t| now.since(t) < STORM) {
-            return;
-        }
-        self.width = (self.width * 2).min(WIDEST);
-        self.changed = Some(now);
-    }
-
-    /// Lets the guard come back with time.
-    pub fn relax(&mut self, now: Timestamp) {
-        while let Some(t) = self.changed
-            && self.width > NORMAL
-            && now.since(t) >= RELAX
-        {
-            self.width = (self.width / 2).max(NORMAL);
-            self.changed = Some(t + RELAX);
+        if self.changed.is_none_or(|t| now.since(t) >= STORM) {
+            *self = Self { width: (self.width(now) * 2).min(WIDEST), changed: Some(now) };
         }
     }
 }
@@ -64,17 +53,16 @@ mod tests {
         let mut now = Timestamp::from_millis(1_000_000);
         guard.widen(now);
         guard.widen(now + Duration::from_secs(59));
-        assert_eq!(guard.width(), Duration::from_millis(500));
+        assert_eq!(guard.width(now), Duration::from_millis(500));
         for _ in 0..5 {
             now = now + STORM;
             guard.widen(now);
         }
-        assert_eq!(guard.width(), WIDEST);
-        guard.relax(now + RELAX.saturating_sub(Duration::from_millis(1)));
-        assert_eq!(guard.width(), WIDEST);
-        guard.relax(now + RELAX * 2);
-        assert_eq!(guard.width(), Duration::from_millis(500));
-        guard.relax(now + RELAX * 9);
-        assert_eq!(guard.width(), NORMAL);
+        assert_eq!(guard.width(now), WIDEST);
+        assert_eq!(guard.width(now + RELAX.saturating_sub(Duration::from_millis(1))), WIDEST);
+        assert_eq!(guard.width(now + RELAX), Duration::from_secs(1));
+        assert_eq!(guard.width(now + RELAX * 2), Duration::from_millis(500));
+        assert_eq!(guard.width(now + RELAX * 9), NORMAL);
+        assert_eq!(guard.width(now + RELAX * 100_000), NORMAL);
     }
 }

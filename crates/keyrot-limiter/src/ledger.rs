@@ -8,6 +8,7 @@ use keyrot_core::limit::Ended;
 use keyrot_core::{Cost, Headroom, LimitKind, Limits, PermitId, Refusal, Timestamp, Why};
 
 use crate::day::{DayCount, DayMark};
+use crate::sweep::Sweep;
 use crate::window::{Ring, SlotNo};
 
 #[derive(Debug, Clone, Copy)]
@@ -18,18 +19,16 @@ struct Charge {
     settled: bool,
 }
 
-/// Above this many open charges, those whose slot has left are swept out.
-const SWEEP_AT: usize = 256;
-
 /// What one domain has used. The pure arithmetic every store must agree with.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Ledger {
     ring: Ring,
     day: DayCount,
     open: HashMap<PermitId, Charge, RandomState>,
-    sweep_at: usize,
-    /// The limits last asked with: whether a refusal by Google contradicts this ledger.
+    sweep: Sweep,
+    /// The limits last asked with, and since when they are in force.
     limits: Limits,
+    since: Timestamp,
 }
 
 impl Ledger {
@@ -41,7 +40,9 @@ impl Ledger {
         guard: Duration,
         now: Timestamp,
     ) -> Option<Refusal> {
-        self.limits = *limits;
+        if self.limits != *limits {
+            (self.limits, self.since) = (*limits, now);
+        }
         self.ring.prune(guard, now);
         self.day.roll(now);
         if cost.requests == 0 && cost.tokens == 0 {
@@ -64,10 +65,10 @@ impl Ledger {
         }
         let slot = self.ring.charge(cost, now);
         let day = self.day.charge(cost.requests.into(), guard, now);
-        if self.open.len() >= self.sweep_at.max(SWEEP_AT) {
+        if self.sweep.due(self.open.len()) {
             let oldest = self.ring.oldest();
             self.open.retain(|_, charge| Some(charge.slot) >= oldest);
-            self.sweep_at = self.open.len() * 2;
+            self.sweep.done(self.open.len());
         }
         self.open.insert(permit, Charge { slot, day, cost, settled: false });
     }
@@ -99,10 +100,17 @@ impl Ledger {
         self.ring.headroom(limits).min(day)
     }
 
-    /// Whether a limit per minute was known, so that Google refusing by the minute contradicts us.
+    /// Whether what was admitted at `admitted` was held to the limits per minute known now, so that
+    /// Google refusing it by the minute contradicts this ledger.
     #[must_use]
-    pub fn knew_minute_limits(&self) -> bool {
-        self.limits.rpm.is_some() || self.limits.tpm.is_some()
+    pub fn held_to_the_minute(&self, admitted: Timestamp) -> bool {
+        (self.limits.rpm.is_some() || self.limits.tpm.is_some()) && admitted >= self.since
+    }
+
+    /// Whether nothing remembered here can matter at `now` or later.
+    pub fn idle(&mut self, guard: Duration, now: Timestamp) -> bool {
+        self.ring.prune(guard, now);
+        self.ring.oldest().is_none() && self.day.idle(guard, now)
     }
 
     /// Requests and input tokens in the window, requests in the day: as of the last

@@ -9,6 +9,7 @@ pub mod window;
 mod facts;
 mod flight;
 mod scopes;
+mod sweep;
 
 pub use facts::MemoryFacts;
 pub use memory::MemoryLimiter;

@@ -2,25 +2,26 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrayvec::ArrayVec;
 use dashmap::DashMap;
+use dashmap::mapref::one::RefMut;
 use foldhash::fast::RandomState;
 use keyrot_core::{
     Ask, Candidate, Clock, CoolReport, Cooled, Cost, Domain, Ended, Gate, Grant, KeyId, LimitError,
-    MAX_CANDIDATES, Method, Permit, RateLimiter, Reason, Refusal, Reply, Scope, Stamp, Standing, Timestamp,
+    MAX_CANDIDATES, Method, Permit, RateLimiter, Reason, Refusal, Reply, Scope, Stamp, Standing,
 };
 use parking_lot::{Mutex, RwLock};
 
 use crate::flight::InFlight;
-use crate::guard::Guard;
+use crate::guard::WIDEST;
 use crate::ledger::Ledger;
-use crate::scopes::Scopes;
+use crate::scopes::{Holder, Scopes};
+use crate::sweep::Sweep;
 
-/// A [`RateLimiter`] for one process: a lock per domain, and none that all requests share unless
-/// something is cooling (then a read lock).
+/// A [`RateLimiter`] for one process: a lock per domain; the cooldowns, which all share, are only
+/// read unless something cools or is probed.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -29,16 +30,15 @@ use crate::scopes::Scopes;
 /// let clock = FakeClock::new(Timestamp::from_millis(0));
 /// let limiter = MemoryLimiter::new(Arc::new(clock));
 /// ```
+// Locks are taken in the order of the fields, and each of them at most once at a time, so that no
+// two threads can wait for each other.
 pub struct MemoryLimiter {
     clock: Arc<dyn Clock>,
+    domains_sweep: Mutex<Sweep>,
     domains: DashMap<Domain, Mutex<Ledger>, RandomState>,
+    in_flight_sweep: Mutex<Sweep>,
     in_flight: DashMap<KeyId, InFlight, RandomState>,
     scopes: RwLock<Scopes>,
-    /// Whether anything ever cooled: until then nobody takes `scopes`' lock.
-    cooled: AtomicBool,
-    guard: Mutex<Guard>,
-    /// `guard`'s width, for reading without its lock.
-    guard_ms: AtomicU64,
     seq: AtomicU64,
 }
 
@@ -46,127 +46,127 @@ impl MemoryLimiter {
     /// An empty limiter that decides by `clock`.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        let guard = Guard::default();
         Self {
             clock,
+            domains_sweep: Mutex::default(),
             domains: DashMap::default(),
+            in_flight_sweep: Mutex::default(),
             in_flight: DashMap::default(),
             scopes: RwLock::default(),
-            cooled: AtomicBool::new(false),
-            guard_ms: AtomicU64::new(millis(guard.width())),
-            guard: Mutex::new(guard),
             seq: AtomicU64::new(0),
         }
-    }
-
-    fn guard(&self) -> Duration {
-        Duration::from_millis(self.guard_ms.load(Ordering::Relaxed))
     }
 
     fn with_ledger<T>(&self, domain: &Domain, f: impl FnOnce(&mut Ledger) -> T) -> T {
         if let Some(ledger) = self.domains.get(domain) {
             return f(&mut ledger.lock());
         }
+        self.sweep_domains();
         f(self.domains.entry(domain.clone()).or_default().get_mut())
+    }
+
+    /// Forgets domains that have nothing left to count: callers may name any number of models.
+    fn sweep_domains(&self) {
+        let mut sweep = self.domains_sweep.lock();
+        if sweep.due(self.domains.len()) {
+            let now = self.clock.now();
+            self.domains.retain(|_, ledger| !ledger.get_mut().idle(WIDEST, now));
+            sweep.done(self.domains.len());
+        }
+    }
+
+    /// The places of a key whose concurrency is limited.
+    fn places(&self, key: &KeyId) -> RefMut<'_, KeyId, InFlight> {
+        if let Some(places) = self.in_flight.get_mut(key) {
+            return places;
+        }
+        let mut sweep = self.in_flight_sweep.lock();
+        if sweep.due(self.in_flight.len()) {
+            let now = self.clock.now();
+            self.in_flight.retain(|_, places| places.count(now) > 0);
+            sweep.done(self.in_flight.len());
+        }
+        drop(sweep);
+        self.in_flight.entry(key.clone()).or_default()
     }
 
     fn next_seq(&self) -> u64 {
         self.seq.fetch_add(1, Ordering::AcqRel) + 1
     }
 
-    /// Tries one candidate, its domain's lock held throughout.
-    fn try_one(&self, ask: &Ask<'_>, index: usize, now: Timestamp) -> Result<Grant, Refusal> {
+    /// Tries one candidate, everything it depends on held still throughout.
+    fn try_one(&self, ask: &Ask<'_>, index: usize) -> Result<Grant, Refusal> {
         let candidate = &ask.candidates[index];
-        let guard = self.guard();
+        let holder = Holder::candidate(candidate, ask.method);
         self.with_ledger(candidate.domain, |ledger| {
-            let gate = self.gate(candidate, ask.method, now);
+            let mut places = candidate.concurrency.map(|limit| (limit, self.places(candidate.key)));
+            let scopes = self.scopes.read();
+            // Read here: who waited for a lock is admitted now, not when he came.
+            let now = self.clock.now();
+            let guard = scopes.guard.width(now);
+            let gate = scopes.gate(&holder, now);
+            let full = places.as_mut().and_then(|(limit, places)| places.refusal(*limit, now));
             let limit = ledger.refusal(&candidate.limits, ask.cost, guard, now);
-            let gate = match (gate, limit) {
-                (Ok(gate), None) => gate,
-                (Err(shut), limit) => return Err(longer(shut, limit)),
-                (Ok(_), Some(limit)) => return Err(limit),
-            };
-            let permit = Permit {
-                id: ask.permit,
-                key: candidate.key.clone(),
-                fingerprint: candidate.fingerprint,
-                domain: candidate.domain.clone(),
-                method: ask.method,
-                cost: ask.cost,
-                stamp: Stamp { seq: self.next_seq(), admitted: now },
-                probe: gate == Gate::Probe,
-            };
-            if let Some(limit) = candidate.concurrency {
-                let mut in_flight = self.in_flight.entry(candidate.key.clone()).or_default();
-                if let Some(refusal) = in_flight.refusal(limit, now) {
-                    return Err(refusal);
-                }
-                in_flight.enter(ask.permit, ask.lease, now);
-            }
-            if permit.probe
-                && let Err(refusal) = self.take_probes(candidate, &permit, ask.lease, now)
-            {
-                self.leave(&permit);
+            if let Some(refusal) = longest([full, gate.err(), limit]) {
                 return Err(refusal);
             }
-            ledger.charge(ask.permit, ask.cost, guard, now);
+            let mut admit = |probe| {
+                if let Some((_, places)) = &mut places {
+                    places.enter(ask.permit, ask.lease, now);
+                }
+                ledger.charge(ask.permit, ask.cost, guard, now);
+                Permit {
+                    id: ask.permit,
+                    key: candidate.key.clone(),
+                    fingerprint: candidate.fingerprint,
+                    domain: candidate.domain.clone(),
+                    method: ask.method,
+                    cost: ask.cost,
+                    stamp: Stamp { seq: self.next_seq(), admitted: now },
+                    probe,
+                }
+            };
+            let permit = if gate == Ok(Gate::Probe) {
+                drop(scopes);
+                let mut scopes = self.scopes.write();
+                // Somebody else may have become the probe meanwhile.
+                let probe = scopes.gate(&holder, now)? == Gate::Probe;
+                let permit = admit(probe);
+                scopes.take_probes(&permit, ask.lease, now);
+                permit
+            } else {
+                admit(false)
+            };
             Ok(Grant { index, permit, headroom: ledger.headroom(&candidate.limits) })
         })
     }
 
-    fn gate(&self, candidate: &Candidate<'_>, method: Method, now: Timestamp) -> Result<Gate, Refusal> {
-        if !self.cooled.load(Ordering::Acquire) {
-            return Ok(Gate::Open);
-        }
-        self.scopes.read().gate(candidate, method, now)
-    }
-
-    /// Looks again under the write lock: somebody else may have become the probe meanwhile.
-    fn take_probes(
-        &self,
-        candidate: &Candidate<'_>,
-        permit: &Permit,
-        lease: Duration,
-        now: Timestamp,
-    ) -> Result<(), Refusal> {
-        let mut scopes = self.scopes.write();
-        scopes.gate(candidate, permit.method, now)?;
-        scopes.take_probes(permit, lease, now);
-        Ok(())
-    }
-
-    fn leave(&self, permit: &Permit) {
-        if let Some(mut in_flight) = self.in_flight.get_mut(&permit.key) {
-            in_flight.leave(permit.id);
-        }
-    }
-
-    fn standing(&self, candidate: &Candidate<'_>, method: Method, now: Timestamp) -> Standing {
+    fn standing(&self, candidate: &Candidate<'_>, method: Method) -> Standing {
         let one = Cost { requests: u32::from(method == Method::Generate), tokens: 0 };
-        let guard = self.guard();
+        let now = self.clock.now();
+        let (gate, guard) = {
+            let scopes = self.scopes.read();
+            (scopes.gate(&Holder::candidate(candidate, method), now), scopes.guard.width(now))
+        };
+        let look = |ledger: &mut Ledger| (ledger.refusal(&candidate.limits, one, guard, now), ledger.used());
         let (limit, (requests, tokens, day)) = match self.domains.get(candidate.domain) {
-            Some(ledger) => {
-                let mut ledger = ledger.lock();
-                (ledger.refusal(&candidate.limits, one, guard, now), ledger.used())
-            }
-            None => (None, (0, 0, 0)),
+            Some(ledger) => look(&mut ledger.lock()),
+            None => look(&mut Ledger::default()),
         };
-        let shut = self.gate(candidate, method, now).err();
-        let (full, in_flight) = match (candidate.concurrency, self.in_flight.get_mut(candidate.key)) {
-            (Some(limit), Some(mut in_flight)) => (in_flight.refusal(limit, now), in_flight.count(now)),
-            _ => (None, 0),
+        let (full, in_flight) = match candidate.concurrency {
+            Some(limit) => match self.in_flight.get_mut(candidate.key) {
+                Some(mut places) => (places.refusal(limit, now), places.count(now)),
+                None => (InFlight::default().refusal(limit, now), 0),
+            },
+            None => (None, 0),
         };
-        let refusal = [shut, limit, full].into_iter().flatten().max_by_key(|r| r.retry_after);
-        Standing { requests, tokens, day, in_flight, refusal }
+        Standing { requests, tokens, day, in_flight, refusal: longest([full, gate.err(), limit]) }
     }
 }
 
-fn longer(one: Refusal, other: Option<Refusal>) -> Refusal {
-    other.filter(|other| other.retry_after > one.retry_after).unwrap_or(one)
-}
-
-fn millis(d: Duration) -> u64 {
-    u64::try_from(d.as_millis()).unwrap_or(u64::MAX)
+/// The refusal that lasts longest; of two that never end, the later one.
+fn longest(refusals: [Option<Refusal>; 3]) -> Option<Refusal> {
+    refusals.into_iter().flatten().max_by_key(|refusal| refusal.retry_after)
 }
 
 impl fmt::Debug for MemoryLimiter {
@@ -177,10 +177,9 @@ impl fmt::Debug for MemoryLimiter {
 
 impl RateLimiter for MemoryLimiter {
     async fn reserve(&self, ask: &Ask<'_>) -> Result<Reply, LimitError> {
-        let now = self.clock.now();
         let mut refusals = ArrayVec::new();
         for index in 0..ask.candidates.len().min(MAX_CANDIDATES) {
-            match self.try_one(ask, index, now) {
+            match self.try_one(ask, index) {
                 Ok(grant) => return Ok(Reply { refusals, grant: Some(grant) }),
                 Err(refusal) => refusals.push(refusal),
             }
@@ -189,55 +188,52 @@ impl RateLimiter for MemoryLimiter {
     }
 
     async fn settle(&self, permit: &Permit, tokens: u64) -> Result<(), LimitError> {
-        self.with_ledger(&permit.domain, |ledger| ledger.settle(permit.id, tokens));
+        if let Some(ledger) = self.domains.get(&permit.domain) {
+            ledger.lock().settle(permit.id, tokens);
+        }
         Ok(())
     }
 
     async fn release(&self, permit: &Permit, ended: Ended) -> Result<(), LimitError> {
-        self.with_ledger(&permit.domain, |ledger| ledger.release(permit.id, ended));
-        if !self.in_flight.is_empty() {
-            self.leave(permit);
+        if let Some(ledger) = self.domains.get(&permit.domain) {
+            ledger.lock().release(permit.id, ended);
         }
-        if self.cooled.load(Ordering::Acquire) {
-            let candidate = Candidate {
-                key: &permit.key,
-                fingerprint: permit.fingerprint,
-                domain: &permit.domain,
-                limits: keyrot_core::Limits::default(),
-                concurrency: None,
-            };
-            let cares = self.scopes.read().cares(&candidate, permit);
-            if cares {
-                let mut scopes = self.scopes.write();
-                match ended {
-                    Ended::Succeeded => scopes.succeeded(permit, self.next_seq(), self.clock.now()),
-                    Ended::Failed | Ended::NeverSent => scopes.freed(permit),
+        if let Some(mut places) = self.in_flight.get_mut(&permit.key) {
+            places.leave(permit.id);
+        }
+        match ended {
+            Ended::Succeeded => {
+                let matters = permit.probe || self.scopes.read().has_streak(permit);
+                if matters {
+                    let mut scopes = self.scopes.write();
+                    scopes.succeeded(permit, self.next_seq(), self.clock.now());
                 }
             }
+            Ended::Failed | Ended::NeverSent if permit.probe => self.scopes.write().freed(permit),
+            Ended::Failed | Ended::NeverSent => {}
         }
         Ok(())
     }
 
     async fn cool(&self, report: &CoolReport) -> Result<Cooled, LimitError> {
-        let now = self.clock.now();
-        if let (Reason::QuotaMinute, Some(_), Scope::Domain(domain)) =
-            (report.reason, report.stamp, &report.scope)
-        {
-            let mut guard = self.guard.lock();
-            guard.relax(now);
-            if self.with_ledger(domain, |ledger| ledger.knew_minute_limits()) {
-                guard.widen(now);
+        let contradicts_us = match (&report.scope, report.reason, report.stamp) {
+            (Scope::Domain(domain), Reason::QuotaMinute, Some(stamp)) => {
+                self.domains.get(domain).is_some_and(|l| l.lock().held_to_the_minute(stamp.admitted))
             }
-            self.guard_ms.store(millis(guard.width()), Ordering::Relaxed);
-        }
+            _ => false,
+        };
         let mut scopes = self.scopes.write();
-        self.cooled.store(true, Ordering::Release);
-        Ok(scopes.cool(report, self.seq.load(Ordering::Acquire), now))
+        let now = self.clock.now();
+        let cooled = scopes.cool(report, self.seq.load(Ordering::Acquire), now);
+        if contradicts_us && cooled.lasts.is_some() {
+            scopes.guard.widen(now);
+        }
+        Ok(cooled)
     }
 
     async fn lift(&self, scope: &Scope) -> Result<(), LimitError> {
-        let seq = self.next_seq();
-        self.scopes.write().lift(scope, seq);
+        let mut scopes = self.scopes.write();
+        scopes.lift(scope, self.next_seq(), self.clock.now());
         Ok(())
     }
 
@@ -246,7 +242,6 @@ impl RateLimiter for MemoryLimiter {
         candidates: &[Candidate<'_>],
         method: Method,
     ) -> Result<Vec<Standing>, LimitError> {
-        let now = self.clock.now();
-        Ok(candidates.iter().map(|c| self.standing(c, method, now)).collect())
+        Ok(candidates.iter().map(|c| self.standing(c, method)).collect())
     }
 }

@@ -1,4 +1,4 @@
-//! Everything that is cooling, by scope.
+//! Everything that is cooling, by scope, and the guard that is the pool's.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -7,15 +7,39 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 use keyrot_core::{
     Bucket, Candidate, CoolReport, Cooldown, Cooled, Domain, Fingerprint, Gate, KeyId, Method, Permit,
-    PermitId, Project, Reason, Refusal, Scope, ScopeKind, Timestamp, Why,
+    Project, Reason, Refusal, Scope, ScopeKind, Timestamp, Why,
 };
+
+use crate::guard::Guard;
+use crate::sweep::Sweep;
 
 type Map<K> = HashMap<K, Cooldown, RandomState>;
 
 /// How far apart refusals may lie and still be one storm.
 const STORM: Duration = Duration::from_secs(10);
-/// The pause when it is this machine that is throttled, not a project, before it escalates.
-const PAUSE: keyrot_core::CoolFor = keyrot_core::CoolFor::Escalating { at_least: Duration::ZERO };
+/// The most cooldowns kept of one key: a secret that was replaced long ago is not missed.
+const MOST_OF_A_KEY: usize = 16;
+
+/// Whose cooldowns are asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Holder<'a> {
+    key: &'a KeyId,
+    fingerprint: Fingerprint,
+    domain: &'a Domain,
+    method: Method,
+}
+
+impl<'a> Holder<'a> {
+    pub(crate) fn candidate(candidate: &Candidate<'a>, method: Method) -> Self {
+        let Candidate { key, fingerprint, domain, .. } = *candidate;
+        Self { key, fingerprint, domain, method }
+    }
+
+    pub(crate) fn permit(permit: &'a Permit) -> Self {
+        let Permit { key, fingerprint, domain, method, .. } = permit;
+        Self { key, fingerprint: *fingerprint, domain, method: *method }
+    }
+}
 
 #[derive(Debug)]
 struct KeyScope {
@@ -25,22 +49,31 @@ struct KeyScope {
     cooldown: Cooldown,
 }
 
+impl KeyScope {
+    fn covers(&self, holder: &Holder<'_>) -> bool {
+        self.fingerprint == holder.fingerprint && self.method.is_none_or(|m| m == holder.method)
+    }
+}
+
 /// The cooldowns of a pool.
 #[derive(Debug, Default)]
 pub(crate) struct Scopes {
+    pub(crate) guard: Guard,
     keys: HashMap<KeyId, Vec<KeyScope>, RandomState>,
     projects: Map<Project>,
     domains: Map<Domain>,
     models: Map<Bucket>,
     pool: Cooldown,
+    /// Which domains were throttled within the last [`STORM`], once each.
     throttled: VecDeque<(Timestamp, Domain)>,
+    sweep: Sweep,
 }
 
 impl Scopes {
-    /// Calls `f` with every cooldown that stands in the way of `candidate`.
-    fn each(&self, candidate: &Candidate<'_>, method: Method, mut f: impl FnMut(ScopeKind, &Cooldown)) {
+    /// Calls `f` with every cooldown that stands in the way of `holder`.
+    fn each(&self, holder: &Holder<'_>, mut f: impl FnMut(ScopeKind, &Cooldown)) {
         f(ScopeKind::Pool, &self.pool);
-        let domain = candidate.domain;
+        let domain = holder.domain;
         if let Some(c) = self.models.get(&domain.bucket) {
             f(ScopeKind::Model, c);
         }
@@ -50,40 +83,27 @@ impl Scopes {
         if let Some(c) = self.domains.get(domain) {
             f(ScopeKind::Domain, c);
         }
-        for scope in self.keys.get(candidate.key).into_iter().flatten() {
-            if scope.fingerprint == candidate.fingerprint && scope.method.is_none_or(|m| m == method) {
-                f(
-                    if scope.method.is_some() { ScopeKind::KeyMethod } else { ScopeKind::Key },
-                    &scope.cooldown,
-                );
-            }
+        for scope in self.keys.get(holder.key).into_iter().flatten().filter(|s| s.covers(holder)) {
+            f(if scope.method.is_some() { ScopeKind::KeyMethod } else { ScopeKind::Key }, &scope.cooldown);
         }
     }
 
-    /// The same for a permit, to change them.
-    fn each_of(&mut self, permit: &Permit, mut f: impl FnMut(&mut Cooldown)) {
+    /// The same, to change them.
+    fn each_mut(&mut self, holder: &Holder<'_>, mut f: impl FnMut(&mut Cooldown)) {
         f(&mut self.pool);
-        let domain = &permit.domain;
+        let domain = holder.domain;
         self.models.get_mut(&domain.bucket).into_iter().for_each(&mut f);
         self.projects.get_mut(&domain.project).into_iter().for_each(&mut f);
         self.domains.get_mut(domain).into_iter().for_each(&mut f);
-        for scope in self.keys.get_mut(&permit.key).into_iter().flatten() {
-            if scope.fingerprint == permit.fingerprint && scope.method.is_none_or(|m| m == permit.method) {
-                f(&mut scope.cooldown);
-            }
-        }
+        let scopes = self.keys.get_mut(holder.key).into_iter().flatten();
+        scopes.filter(|s| s.covers(holder)).for_each(|s| f(&mut s.cooldown));
     }
 
-    /// Whether `candidate` may pass: shut by the scope that lasts longest, open, or open to a probe.
-    pub(crate) fn gate(
-        &self,
-        candidate: &Candidate<'_>,
-        method: Method,
-        now: Timestamp,
-    ) -> Result<Gate, Refusal> {
+    /// Whether `holder` may pass: shut by the scope that lasts longest, open, or open to a probe.
+    pub(crate) fn gate(&self, holder: &Holder<'_>, now: Timestamp) -> Result<Gate, Refusal> {
         let mut shut: Option<(Timestamp, ScopeKind, Reason)> = None;
         let mut probe = false;
-        self.each(candidate, method, |scope, cooldown| match cooldown.gate(now) {
+        self.each(holder, |scope, cooldown| match cooldown.gate(now) {
             Gate::Open => {}
             Gate::Probe => probe = true,
             Gate::Shut { until, reason } => {
@@ -94,8 +114,7 @@ impl Scopes {
         });
         match shut {
             Some((until, scope, reason)) => {
-                let retry_after = if until == Timestamp::NEVER { Duration::MAX } else { until.since(now) };
-                Err(Refusal { retry_after, why: Why::Cooling { scope, reason } })
+                Err(Refusal { retry_after: lasts(until, now), why: Why::Cooling { scope, reason } })
             }
             None if probe => Ok(Gate::Probe),
             None => Ok(Gate::Open),
@@ -104,38 +123,49 @@ impl Scopes {
 
     /// Makes `permit` the probe of every half-open scope it belongs to.
     pub(crate) fn take_probes(&mut self, permit: &Permit, lease: Duration, now: Timestamp) {
-        let id = permit.id;
-        self.each_of(permit, |cooldown| {
+        self.each_mut(&Holder::permit(permit), |cooldown| {
             if cooldown.gate(now) == Gate::Probe {
-                cooldown.take_probe(id, now + lease);
+                cooldown.take_probe(permit.id, now + lease);
             }
         });
     }
 
-    /// Whether anything here would notice how `permit` ended.
-    pub(crate) fn cares(&self, candidate: &Candidate<'_>, permit: &Permit) -> bool {
-        let mut cares = permit.probe;
-        self.each(candidate, permit.method, |_, cooldown| cares |= cooldown.strikes() > 0);
-        cares
+    /// Whether the success of `permit` would change anything here.
+    pub(crate) fn has_streak(&self, permit: &Permit) -> bool {
+        let mut streak = false;
+        self.each(&Holder::permit(permit), |_, cooldown| streak |= cooldown.strikes() > 0);
+        streak
     }
 
     pub(crate) fn succeeded(&mut self, permit: &Permit, seq: u64, now: Timestamp) {
-        let id = permit.id;
-        self.each_of(permit, |cooldown| cooldown.succeeded(id, seq, now));
+        self.each_mut(&Holder::permit(permit), |cooldown| cooldown.succeeded(permit.id, seq, now));
     }
 
     pub(crate) fn freed(&mut self, permit: &Permit) {
-        let id: PermitId = permit.id;
-        self.each_of(permit, |cooldown| cooldown.freed(id));
+        self.each_mut(&Holder::permit(permit), |cooldown| cooldown.freed(permit.id));
     }
 
     pub(crate) fn cool(&mut self, report: &CoolReport, seq: u64, now: Timestamp) -> Cooled {
-        self.forget(now);
-        let until = self.cooldown(&report.scope).cool(report.cool, report.reason, report.stamp, seq, now);
-        if let (Scope::Domain(domain), Reason::Throttled, Some(_)) = (&report.scope, report.reason, until)
+        let throttled = match &report.scope {
+            Scope::Domain(domain) if report.reason == Reason::Throttled => Some(domain),
+            _ => None,
+        };
+        // Until the pool's probe has come back, a throttled attempt is a late part of the same
+        // storm, or the probe's own failure: neither is the project's fault.
+        if throttled.is_some() && self.pool.reason(now) == Some(Reason::Throttled) {
+            return self.pause(report, seq, now);
+        }
+        let until =
+            self.cooldown(&report.scope, now).cool(report.cool, report.reason, report.stamp, seq, now);
+        if let (Some(domain), Some(_)) = (throttled, until)
             && self.storm(domain, report.projects, now)
         {
-            return self.pause(seq, now);
+            for (_, domain) in std::mem::take(&mut self.throttled) {
+                if let Some(cooldown) = self.domains.get_mut(&domain) {
+                    cooldown.acquit(Reason::Throttled);
+                }
+            }
+            return self.pause(report, seq, now);
         }
         Cooled { scope: report.scope.clone(), lasts: until.map(|until| lasts(until, now)) }
     }
@@ -144,26 +174,28 @@ impl Scopes {
     fn storm(&mut self, domain: &Domain, projects: usize, now: Timestamp) -> bool {
         self.throttled.retain(|(at, d)| now.since(*at) < STORM && d != domain);
         self.throttled.push_back((now, domain.clone()));
+        let needed = projects.div_ceil(2).max(2);
+        if self.throttled.len() < needed {
+            return false;
+        }
         let mut seen: Vec<&Project> = self.throttled.iter().map(|(_, d)| &d.project).collect();
         seen.sort_unstable();
         seen.dedup();
-        seen.len() >= projects.div_ceil(2).max(2)
+        seen.len() >= needed
     }
 
-    /// Blames nobody and pauses everything.
-    fn pause(&mut self, seq: u64, now: Timestamp) -> Cooled {
-        for (_, domain) in std::mem::take(&mut self.throttled) {
-            self.domains.entry(domain).or_default().lift(seq);
-        }
-        let until = self.pool.cool(PAUSE, Reason::Throttled, None, seq, now);
+    /// Pauses everything.
+    fn pause(&mut self, report: &CoolReport, seq: u64, now: Timestamp) -> Cooled {
+        let until = self.pool.cool(report.cool, Reason::Throttled, report.stamp, seq, now);
         Cooled { scope: Scope::Pool, lasts: until.map(|until| lasts(until, now)) }
     }
 
-    pub(crate) fn lift(&mut self, scope: &Scope, seq: u64) {
-        self.cooldown(scope).lift(seq);
+    pub(crate) fn lift(&mut self, scope: &Scope, seq: u64, now: Timestamp) {
+        self.cooldown(scope, now).lift(seq, now);
     }
 
-    fn cooldown(&mut self, scope: &Scope) -> &mut Cooldown {
+    fn cooldown(&mut self, scope: &Scope, now: Timestamp) -> &mut Cooldown {
+        self.forget(now);
         match scope {
             Scope::Key(key, fingerprint) => self.key(key, *fingerprint, None),
             Scope::KeyMethod(key, fingerprint, method) => self.key(key, *fingerprint, Some(*method)),
@@ -178,6 +210,9 @@ impl Scopes {
         let scopes = self.keys.entry(key.clone()).or_default();
         let at = scopes.iter().position(|s| s.fingerprint == fingerprint && s.method == method);
         let at = at.unwrap_or_else(|| {
+            if scopes.len() == MOST_OF_A_KEY {
+                scopes.remove(0);
+            }
             scopes.push(KeyScope { fingerprint, method, cooldown: Cooldown::default() });
             scopes.len() - 1
         });
@@ -189,6 +224,9 @@ impl Scopes {
         fn keep<K: Eq + Hash>(map: &mut Map<K>, now: Timestamp) {
             map.retain(|_, cooldown| !cooldown.forgettable(now));
         }
+        if !self.sweep.due(self.len()) {
+            return;
+        }
         keep(&mut self.projects, now);
         keep(&mut self.domains, now);
         keep(&mut self.models, now);
@@ -196,9 +234,16 @@ impl Scopes {
             scopes.retain(|s| !s.cooldown.forgettable(now));
         }
         self.keys.retain(|_, scopes| !scopes.is_empty());
+        self.sweep.done(self.len());
+    }
+
+    /// How many projects, domains, models and keys are remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.projects.len() + self.domains.len() + self.models.len() + self.keys.len()
     }
 }
 
-fn lasts(until: Timestamp, now: Timestamp) -> Duration {
+/// How long until `until`: [`Duration::MAX`] for what never ends.
+pub(crate) fn lasts(until: Timestamp, now: Timestamp) -> Duration {
     if until == Timestamp::NEVER { Duration::MAX } else { until.since(now) }
 }

@@ -17,6 +17,9 @@ pub const WINDOW: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
 
 const SLOT_MS: u64 = 250;
+/// What one charge counts at most, so that no sum can overflow and every slot stays exact: far above
+/// any request there can be.
+const MOST_TOKENS: u64 = 1 << 40;
 
 /// The number of a slot: its start in quarter seconds since the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,7 +85,8 @@ impl Ring {
                 if sum.saturating_add(ask) <= limit {
                     return;
                 }
-                let at = if ask > limit { None } else { self.frees(sum + ask - limit, window, now, amount) };
+                let at =
+                    if ask > limit { None } else { self.frees(sum - (limit - ask), window, now, amount) };
                 let later = worst.is_none_or(|w| w.at.is_some_and(|old| at.is_none_or(|new| new > old)));
                 if later {
                     worst = Some(Full { kind, at });
@@ -122,33 +126,34 @@ impl Ring {
     /// newest slot takes it.
     pub fn charge(&mut self, cost: Cost, now: Timestamp) -> SlotNo {
         let no = self.slots.back().map_or(SlotNo::of(now), |newest| newest.no.max(SlotNo::of(now)));
-        let requests = u64::from(cost.requests);
+        let (requests, tokens) = (u64::from(cost.requests), cost.tokens.min(MOST_TOKENS));
         match self.slots.back_mut() {
             Some(slot) if slot.no == no => {
                 slot.requests += requests;
-                slot.tokens = slot.tokens.saturating_add(cost.tokens);
+                slot.tokens += tokens;
             }
-            _ => self.slots.push_back(Slot { no, requests, tokens: cost.tokens }),
+            _ => self.slots.push_back(Slot { no, requests, tokens }),
         }
         self.requests += requests;
-        self.tokens = self.tokens.saturating_add(cost.tokens);
+        self.tokens += tokens;
         no
     }
 
     /// Changes the tokens charged to a slot from `was` to `is`; nothing when the slot has left: a
     /// refund never credits a later window.
     pub fn amend(&mut self, slot: SlotNo, was: u64, is: u64) {
+        let (was, is) = (was.min(MOST_TOKENS), is.min(MOST_TOKENS));
         if let Some(slot) = self.slot(slot) {
-            slot.tokens = slot.tokens.saturating_sub(was).saturating_add(is);
-            self.tokens = self.tokens.saturating_sub(was).saturating_add(is);
+            slot.tokens = slot.tokens - was + is;
+            self.tokens = self.tokens - was + is;
         }
     }
 
     /// Gives requests back to a slot; nothing when the slot has left.
     pub fn refund_requests(&mut self, slot: SlotNo, requests: u32) {
         if let Some(slot) = self.slot(slot) {
-            slot.requests = slot.requests.saturating_sub(requests.into());
-            self.requests = self.requests.saturating_sub(requests.into());
+            slot.requests -= u64::from(requests);
+            self.requests -= u64::from(requests);
         }
     }
 
