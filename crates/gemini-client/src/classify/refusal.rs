@@ -1,0 +1,124 @@
+//! Every refusal: status, reason and prose to [`Outcome`]. 429 is [`quota`](super::quota)'s.
+
+use keyrot_core::{KeyFault, Outcome, ProjectFault};
+
+use super::{Envelope, quota};
+
+/// What an error object under this status means.
+pub(super) fn outcome(status: u16, error: &Envelope) -> Outcome {
+    match status {
+        400 => named(error).unwrap_or(Outcome::BadRequest),
+        401 => named(error).unwrap_or(Outcome::KeyRejected(KeyFault::Unauthenticated)),
+        402 => project(ProjectFault::Billing, error),
+        403 => named(error).unwrap_or(Outcome::BadRequest),
+        404 => not_found(error),
+        429 => quota::outcome(error),
+        408 | 499 => Outcome::ServerError { status },
+        503 | 504 => Outcome::Overloaded,
+        405..=498 => Outcome::BadRequest,
+        _ => Outcome::ServerError { status },
+    }
+}
+
+fn named(error: &Envelope) -> Option<Outcome> {
+    by_reason(error).or_else(|| by_message(error))
+}
+
+fn project(fault: ProjectFault, error: &Envelope) -> Outcome {
+    Outcome::ProjectRejected { fault, number: error.project_number() }
+}
+
+/// By the machine-readable reason. Where an answer names several, the narrowest damage is not
+/// assumed: a dead key is dead whatever else is wrong.
+fn by_reason(error: &Envelope) -> Option<Outcome> {
+    let is = |name: &str| error.reason(|reason| reason == name);
+    let fault = if is("API_KEY_INVALID") {
+        let expired = error.message.starts_with("API key expired");
+        return Some(Outcome::KeyRejected(if expired { KeyFault::Expired } else { KeyFault::Invalid }));
+    } else if error.reason(|reason| reason.starts_with("API_KEY_") && reason.ends_with("_BLOCKED")) {
+        return Some(Outcome::KeyRestricted);
+    } else if is("ACCESS_TOKEN_EXPIRED") {
+        // The token is the key: its project's other keys are not meant.
+        return Some(Outcome::KeyRejected(KeyFault::Expired));
+    } else if error.reason(|reason| reason.starts_with("ACCESS_TOKEN_")) {
+        return Some(Outcome::KeyRejected(KeyFault::Unauthenticated));
+    } else if is("CREDENTIALS_MISSING") {
+        // No key was sent: a bug of the program, not of any key.
+        return Some(Outcome::BadRequest);
+    } else if is("SERVICE_DISABLED") {
+        ProjectFault::ServiceDisabled
+    } else if is("CONSUMER_SUSPENDED") {
+        ProjectFault::Suspended
+    } else if is("BILLING_DISABLED") {
+        ProjectFault::Billing
+    } else if error.reason(|reason| DENIALS.contains(&reason)) {
+        ProjectFault::Denied
+    } else {
+        return None;
+    };
+    Some(project(fault, error))
+}
+
+/// Reasons that put a whole project out without saying more.
+const DENIALS: [&str; 5] = [
+    "CONSUMER_INVALID",
+    "USER_PROJECT_DENIED",
+    "RESOURCE_QUOTA_EXCEEDED",
+    "SECURITY_POLICY_VIOLATED",
+    "LOCATION_TAX_POLICY_VIOLATED",
+];
+
+/// By the start of the message, for the refusals that come without details.
+fn by_message(error: &Envelope) -> Option<Outcome> {
+    let message = error.message.as_str();
+    let starts = |prefix: &str| message.starts_with(prefix);
+    let fault = if starts("API key not valid") || starts("Invalid Auth key") {
+        return Some(Outcome::KeyRejected(KeyFault::Invalid));
+    } else if starts("API key expired") {
+        return Some(Outcome::KeyRejected(KeyFault::Expired));
+    } else if starts("Your API key was reported as leaked") {
+        return Some(Outcome::KeyRejected(KeyFault::Leaked));
+    } else if starts("Method doesn't allow unregistered callers")
+        || starts("Request is missing required authentication credential")
+    {
+        return Some(Outcome::BadRequest);
+    } else if (starts("Requests to this API ") || starts("Requests from "))
+        && message.ends_with("are blocked.")
+    {
+        return Some(Outcome::KeyRestricted);
+    } else if starts("The caller does not have permission") {
+        return Some(Outcome::OperationDenied);
+    } else if starts("You do not have permission to access the File") || starts("CachedContent not found") {
+        return Some(Outcome::AffinityMiss);
+    } else if starts("User location is not supported") {
+        return Some(Outcome::LocationBlocked);
+    } else if starts("Generative Language API has not been used in project") {
+        ProjectFault::ServiceDisabled
+    } else if starts("Your project has been denied access") {
+        ProjectFault::Denied
+    } else if starts("Permission denied: Consumer ") && message.ends_with("has been suspended.") {
+        ProjectFault::Suspended
+    } else if starts("Gemini API free tier is not available in your country") {
+        // A project with billing on would be served from here.
+        ProjectFault::Billing
+    } else {
+        return None;
+    };
+    Some(project(fault, error))
+}
+
+fn not_found(error: &Envelope) -> Outcome {
+    let message = error.message.as_str();
+    let model = error.word.as_deref() == Some("model_not_found")
+        || message.contains("Call ListModels")
+        || message.contains("Call ModelService.ListModels")
+        || message.contains("is not found for API version")
+        || message.contains("is no longer available");
+    if model {
+        Outcome::ModelNotFound
+    } else if message.starts_with("CachedContent not found") {
+        Outcome::AffinityMiss
+    } else {
+        Outcome::BadRequest
+    }
+}
