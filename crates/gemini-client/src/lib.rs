@@ -28,6 +28,7 @@ pub mod sse;
 pub mod wire;
 
 mod body;
+mod call;
 mod client;
 mod config;
 mod error;

@@ -11,6 +11,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
 use arrayvec::ArrayVec;
+use foldhash::fast::RandomState;
 
 use crate::clock::Timestamp;
 use crate::limit::MAX_CANDIDATES;
@@ -112,8 +113,8 @@ pub struct Selector {
     cells: Vec<Cell>,
     groups: Vec<Group>,
     members: Vec<Member>,
-    group_at: HashMap<u32, u32>,
-    member_at: HashMap<u32, u32>,
+    group_at: HashMap<u32, u32, RandomState>,
+    member_at: HashMap<u32, u32, RandomState>,
     /// What is out, by when it comes back. Entries may be out of date; the state decides.
     out: BinaryHeap<Reverse<(Timestamp, Out)>>,
     /// Groups out for large requests only, by the size refused.
@@ -132,8 +133,8 @@ impl Selector {
             cells: Vec::new(),
             groups: Vec::new(),
             members: Vec::new(),
-            group_at: HashMap::new(),
-            member_at: HashMap::new(),
+            group_at: HashMap::default(),
+            member_at: HashMap::default(),
             out: BinaryHeap::new(),
             out_by_size: BinaryHeap::new(),
         };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use foldhash::fast::RandomState;
 use keyrot_core::keys::Key;
 use keyrot_core::{Fingerprint, KeyId, SecretError, Timestamp};
 use parking_lot::RwLock;
@@ -81,7 +82,7 @@ struct Slot {
 #[derive(Debug)]
 pub struct SecretCache {
     resolver: Resolver,
-    slots: RwLock<HashMap<KeyId, Arc<Slot>>>,
+    slots: RwLock<HashMap<KeyId, Arc<Slot>, RandomState>>,
 }
 
 impl SecretCache {

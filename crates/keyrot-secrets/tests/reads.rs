@@ -77,8 +77,7 @@ async fn an_unchanged_secret_is_not_read_again_within_ten_seconds() {
     let cache = cache(store);
     let key = key();
     let same = cache.load(&key).await.expect("read").fingerprint;
-    let again =
-        |ms| cache.refresh_after_rejection(&key, same, Timestamp::from_millis(NOW.as_millis() + ms));
+    let again = |ms| cache.refresh_after_rejection(&key, same, Timestamp::from_millis(NOW.as_millis() + ms));
     assert!(matches!(again(0).await, Refreshed::Unchanged));
     assert!(matches!(again(9_999).await, Refreshed::TooSoon));
     assert!(matches!(again(10_000).await, Refreshed::Unchanged));

@@ -1,1 +1,3 @@
 //! Conformance suites, fakes and harnesses for keyrot's own tests.
+
+pub mod world;

@@ -1,1 +1,36 @@
 //! Several Gemini API keys as one dependable resource.
+//!
+//! [`Assembly`] reads the settings, the keys and their secrets and makes a [`Rotator`]; the rotator
+//! runs any call with the right key, never over a limit, and moves on when a key fails. [`Gemini`]
+//! is the rotator with the typed calls of `gemini_client`.
+
+mod acquire;
+mod assembly;
+mod clock;
+mod event;
+mod exhausted;
+#[cfg(feature = "gemini")]
+mod gemini;
+mod lane;
+mod learn;
+mod lease;
+mod pool;
+mod profile;
+mod retry;
+mod rotator;
+pub mod settings;
+mod status;
+mod stream;
+
+pub use assembly::{Assembly, Made, Mode, SetupError};
+pub use clock::SystemClock;
+pub use event::{Event, Observer};
+pub use exhausted::{Exhausted, KeyRefusal, in_words};
+#[cfg(feature = "gemini")]
+pub use gemini::Gemini;
+pub use lease::Lease;
+pub use profile::Profile;
+pub use rotator::{Rotator, RunError};
+pub use settings::{Settings, SettingsError, process_env};
+pub use status::{KeyStatus, Status};
+pub use stream::LeasedStream;

@@ -1,0 +1,71 @@
+//! Selection + in-memory reserve + settle, by the number of keys; run by `cargo xtask bench core`,
+//! which prints each as a ratio to the baseline of the same run.
+
+#![expect(clippy::expect_used, reason = "what a benchmark needs and lacks ends it")]
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use futures_util::FutureExt;
+use keyrot::{Assembly, Profile, Rotator};
+use keyrot_core::keys::{Key, KeySet};
+use keyrot_core::{EnvMap, KeyId, Limits, Outcome, Project, Usage};
+use parking_lot::Mutex;
+
+/// `n` keys, five to a project, with limits that are counted and never reached.
+fn pool(n: usize) -> Rotator {
+    let limits = Limits { rpm: Some(1 << 40), tpm: Some(1 << 50), rpd: Some(1 << 40), burst: Some(1 << 40) };
+    let key = |i: usize| {
+        let id = KeyId::new(&format!("key_{i}")).expect("a legal id");
+        Key {
+            project: Project::new(&format!("project_{}", i / 5)),
+            project_given: true,
+            limits,
+            ..Key::new(id)
+        }
+    };
+    let env: EnvMap = (0..n).map(|i| (format!("GEMINI_KEY_key_{i}"), format!("AIza{i}"))).collect();
+    let keys = KeySet { keys: (0..n).map(key).collect(), ..KeySet::default() };
+    Assembly::new(env)
+        .keys(keys)
+        .seed(1)
+        .make()
+        .now_or_never()
+        .expect("nothing waits")
+        .expect("a pool")
+        .rotator
+}
+
+fn grant(c: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let _inside = runtime.enter();
+    let mut group = c.benchmark_group("grant");
+    group.sample_size(100).measurement_time(Duration::from_secs(4));
+    let map: Mutex<HashMap<String, u64>> =
+        Mutex::new((0..1_000).map(|i| (format!("project_{i}"), 0)).collect());
+    let names: Vec<String> = (0..1_000).map(|i| format!("project_{i}")).collect();
+    let mut at = 0;
+    group.bench_function("baseline: a locked map, one counter", |b| {
+        b.iter(|| {
+            at = (at + 7) % names.len();
+            *map.lock().get_mut(black_box(&names[at])).expect("there") += 1;
+        });
+    });
+    let profile = Profile::new("gemini-2.5-flash").tokens(1_000);
+    let outcome = Outcome::Success { usage: Usage { prompt_tokens: Some(900), output_tokens: Some(100) } };
+    for keys in [10, 1_000, 10_000] {
+        let rotator = pool(keys);
+        group.bench_function(format!("{keys} keys"), |b| {
+            b.iter(|| {
+                let lease = rotator.lease(&profile).now_or_never().expect("nothing waits").expect("granted");
+                lease.end(&outcome).now_or_never().expect("nothing waits");
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, grant);
+criterion_main!(benches);

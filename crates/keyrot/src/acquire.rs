@@ -1,0 +1,284 @@
+//! From a request to a lease: draw candidates, reserve one, or wait in line.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrayvec::ArrayVec;
+use keyrot_core::select::{Blocked, Pick};
+use keyrot_core::{
+    Ask, Candidate, Grant, LimitKind, MAX_CANDIDATES, Permit, PermitId, RateLimiter, Refusal, Reply,
+    ScopeKind, Timestamp, Why,
+};
+use keyrot_secrets::Resolved;
+
+use crate::event::Event;
+use crate::exhausted::{Exhausted, KeyRefusal};
+use crate::lane::Lane;
+use crate::lease::{Attempt, Lease};
+use crate::pool::Pool;
+use crate::profile::Profile;
+use crate::retry::Tried;
+
+/// Candidates a reserve in this process's memory gets at once: the next ones cost no round trip.
+const BATCH: usize = 2;
+/// Who waits does not wake on the dot with everybody else.
+const JITTER_MS: u64 = 50;
+
+/// A reserved place.
+struct Place {
+    permit: Permit,
+    pick: Pick,
+    resolved: Arc<Resolved>,
+}
+
+/// One request's way to its next lease.
+#[derive(Debug)]
+pub(crate) struct Search<'a> {
+    pub(crate) pool: &'a Arc<Pool>,
+    pub(crate) lane: &'a Arc<Lane>,
+    pub(crate) profile: &'a Profile,
+    /// No waiting past this.
+    pub(crate) deadline: Timestamp,
+}
+
+impl Search<'_> {
+    /// A lease, as soon as a key may go; `Err` when none may before the deadline. `waited` grows by
+    /// the time it took.
+    pub(crate) async fn lease(&self, tried: &Tried, number: u32, waited: &mut Duration) -> Result<Lease, ()> {
+        let began = self.pool.clock.now();
+        let place = match self.at_once(tried, began).await {
+            Ok(Some(place)) => Ok((place, began)),
+            Ok(None) => {
+                let place = self.in_line(tried, began).await;
+                let now = self.pool.clock.now();
+                *waited += now.since(began);
+                place.map(|place| (place, now))
+            }
+            Err(()) => Err(()),
+        };
+        let (Place { permit, pick, resolved }, started) = place?;
+        let attempt = Attempt {
+            permit,
+            lane: Arc::clone(self.lane),
+            key: pick.key,
+            group: pick.group,
+            number,
+            waited: *waited,
+            started,
+        };
+        Ok(Lease { pool: Arc::clone(self.pool), attempt, resolved, over: false })
+    }
+
+    /// A place without waiting; `None` when waiting may help, `Err` when it cannot. Nobody may
+    /// overtake: with a line, a newcomer goes to its end.
+    async fn at_once(&self, tried: &Tried, now: Timestamp) -> Result<Option<Place>, ()> {
+        if self.lane.queue.waiting() > 0 {
+            return Ok(None);
+        }
+        match self.reserve(tried, now).await {
+            Ok(place) => Ok(Some(place)),
+            Err(at) if at > self.deadline => Err(()),
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn in_line(&self, tried: &Tried, now: Timestamp) -> Result<Place, ()> {
+        let queue = &self.lane.queue;
+        let ready = self.lane.draw.lock().selector.earliest().unwrap_or(now);
+        let _in_line = queue.join();
+        self.pool.watch.tell(|| Event::Waiting {
+            model: self.lane.key.model.clone(),
+            until: ready,
+            eta: ready.since(now),
+            ahead: queue.waiting().saturating_sub(1),
+        });
+        let _turn = tokio::select! {
+            biased;
+            turn = queue.turn.lock() => turn,
+            () = self.pool.clock.sleep_until(self.deadline) => return Err(()),
+        };
+        loop {
+            let changed = self.pool.changed.notified();
+            tokio::pin!(changed);
+            // Before looking, so that nothing that happens from here on is missed.
+            changed.as_mut().enable();
+            let ready = match self.reserve(tried, self.pool.clock.now()).await {
+                Ok(place) => return Ok(place),
+                Err(at) if at > self.deadline => return Err(()),
+                Err(at) => at,
+            };
+            let jitter = Duration::from_millis(self.pool.rng.lock().u64(0..=JITTER_MS));
+            tokio::select! {
+                () = self.pool.clock.sleep_until((ready + jitter).min(self.deadline.max(ready))) => {}
+                () = changed => {}
+            }
+        }
+    }
+
+    /// Draws and reserves until something is granted or nothing is left to draw; then says when the
+    /// first thing comes back ([`Timestamp::NEVER`] for nothing).
+    async fn reserve(&self, tried: &Tried, now: Timestamp) -> Result<Place, Timestamp> {
+        loop {
+            let picks = self.draw(tried, now);
+            if picks.is_empty() {
+                let out = self.lane.draw.lock().selector.earliest().unwrap_or(Timestamp::NEVER);
+                return Err(tried.earliest(now).map_or(out, |at| at.min(out)));
+            }
+            let usable: ArrayVec<_, MAX_CANDIDATES> =
+                picks.into_iter().filter_map(|pick| self.usable(pick, now)).collect();
+            let candidates: ArrayVec<_, MAX_CANDIDATES> =
+                usable.iter().map(|(pick, resolved)| self.candidate(*pick, resolved)).collect();
+            let ask = Ask {
+                permit: PermitId(self.lane.draw.lock().rng.u128(..)),
+                candidates: &candidates,
+                method: self.profile.method,
+                cost: self.profile.cost,
+                lease: self.profile.lease,
+            };
+            let reply = match self.pool.limiter.reserve(&ask).await {
+                Ok(reply) => reply,
+                Err(error) => {
+                    tracing::error!(%error, "cannot reserve");
+                    return Err(Timestamp::NEVER);
+                }
+            };
+            if let Some((permit, index)) = self.note(&usable, reply, now)? {
+                let (pick, resolved) = &usable[index];
+                return Ok(Place { permit, pick: *pick, resolved: Arc::clone(resolved) });
+            }
+        }
+    }
+
+    /// A pick with its secret; a key without one, or past its date, is out for good.
+    fn usable(&self, pick: Pick, now: Timestamp) -> Option<(Pick, Arc<Resolved>)> {
+        let key = self.pool.key(pick.key);
+        let expired = key.expires_at.is_some_and(|at| at <= now);
+        let resolved = self.pool.secrets.get(&key.id).filter(|_| !expired);
+        if resolved.is_none() {
+            self.lane.draw.lock().selector.refused(pick, Blocked::Key, Timestamp::NEVER);
+        }
+        resolved.map(|resolved| (pick, resolved))
+    }
+
+    fn candidate(&self, pick: Pick, resolved: &Resolved) -> Candidate<'_> {
+        self.pool.candidate(self.lane, pick.key, pick.group, resolved)
+    }
+
+    /// Keeps what a reply says as hints. `Err` when it says that no other key helps either.
+    fn note(
+        &self,
+        usable: &[(Pick, Arc<Resolved>)],
+        reply: Reply,
+        now: Timestamp,
+    ) -> Result<Option<(Permit, usize)>, Timestamp> {
+        let mut draw = self.lane.draw.lock();
+        for ((pick, _), refusal) in usable.iter().zip(&reply.refusals) {
+            let until = until(refusal, now);
+            match blocked(refusal, self.profile.cost.tokens) {
+                Some(blocked) => draw.selector.refused(*pick, blocked, until),
+                // The model or the whole pool.
+                None if reply.grant.is_none() => return Err(until),
+                None => {}
+            }
+        }
+        Ok(reply.grant.map(|Grant { index, permit, headroom }| {
+            draw.selector.granted(usable[index].0, headroom);
+            (permit, index)
+        }))
+    }
+
+    fn draw(&self, tried: &Tried, now: Timestamp) -> ArrayVec<Pick, MAX_CANDIDATES> {
+        let mut draw = self.lane.draw.lock();
+        let crate::lane::Draw { selector, rng } = &mut *draw;
+        selector.pick(self.profile.cost.tokens, now, BATCH, |p| self.barred(tried, p, now), |n| rng.u64(0..n))
+    }
+
+    fn barred(&self, tried: &Tried, pick: Pick, now: Timestamp) -> bool {
+        let fingerprint = |key: u32| self.pool.secrets.get(&self.pool.key(key).id).map(|r| r.fingerprint);
+        tried.bars(pick, fingerprint, now)
+    }
+
+    /// The error that lists every key.
+    pub(crate) async fn exhausted(&self, waited: Duration) -> Exhausted {
+        let now = self.pool.clock.now();
+        let mut keys = Vec::new();
+        for (index, (key, _)) in (0_u32..).zip(&self.pool.keys) {
+            if (Some(index) == self.pool.last_resort) != self.lane.key.last_resort {
+                continue;
+            }
+            let (why, until) = match self.pool.refusal(self.lane, index, now).await {
+                Some(refusal) => refusal,
+                None => ("already failed this request".to_owned(), None),
+            };
+            keys.push(KeyRefusal { key: key.id.clone(), project: key.project.clone(), why, until });
+        }
+        let earliest = keys.iter().filter_map(|k| k.until).min();
+        let eta = earliest.map(|at| at.since(now));
+        Exhausted { model: self.lane.key.model.clone(), keys, earliest, eta, waited }
+    }
+}
+
+impl Pool {
+    /// A key with its secret, as the limiter sees it.
+    pub(crate) fn candidate<'a>(
+        &'a self,
+        lane: &'a Lane,
+        key: u32,
+        group: u32,
+        resolved: &Resolved,
+    ) -> Candidate<'a> {
+        let (key, group) = (self.key(key), &lane.groups[group as usize]);
+        Candidate {
+            key: &key.id,
+            fingerprint: resolved.fingerprint,
+            domain: &group.domain,
+            limits: *group.limits.read(),
+            concurrency: key.concurrency,
+        }
+    }
+
+    /// Why a key cannot serve `lane` now, in words, and until when; `None` when it can.
+    pub(crate) async fn refusal(
+        &self,
+        lane: &Lane,
+        index: u32,
+        now: Timestamp,
+    ) -> Option<(String, Option<Timestamp>)> {
+        let key = self.key(index);
+        if let Err(why) = lane.key.admits(key) {
+            return Some((why.to_owned(), None));
+        }
+        if key.expires_at.is_some_and(|at| at <= now) {
+            return Some(("expired by its `expires_at`".to_owned(), None));
+        }
+        let Some(resolved) = self.secrets.get(&key.id) else {
+            let why = self.missing.get(&index).map_or("its secret is not set", String::as_str);
+            return Some((why.to_owned(), None));
+        };
+        let candidate = self.candidate(lane, index, lane.group(&key.project)?, &resolved);
+        let standing = self.limiter.snapshot(&[candidate], lane.key.method).await.ok()?.pop()?;
+        let refusal = standing.refusal?;
+        let until = until(&refusal, now);
+        Some((refusal.why.to_string(), (until < Timestamp::NEVER).then_some(until)))
+    }
+}
+
+fn until(refusal: &Refusal, now: Timestamp) -> Timestamp {
+    // At least the next millisecond: a refusal that ends now must not be asked again at once.
+    now + refusal.retry_after.max(Duration::from_millis(1))
+}
+
+/// What a refusal says of other requests; `None` when it is about the model or the whole pool.
+fn blocked(refusal: &Refusal, tokens: u64) -> Option<Blocked> {
+    match refusal.why {
+        Why::Limit(LimitKind::Rpm | LimitKind::Rpd | LimitKind::Burst) => Some(Blocked::Group),
+        Why::TooLarge(LimitKind::Rpm | LimitKind::Rpd | LimitKind::Burst) => Some(Blocked::Group),
+        Why::Limit(LimitKind::Tpm) | Why::TooLarge(LimitKind::Tpm) => Some(Blocked::GroupFor { tokens }),
+        Why::Limit(LimitKind::Concurrency) | Why::TooLarge(LimitKind::Concurrency) => Some(Blocked::Key),
+        Why::Cooling { scope, .. } => match scope {
+            ScopeKind::Key | ScopeKind::KeyMethod => Some(Blocked::Key),
+            ScopeKind::Project | ScopeKind::Domain => Some(Blocked::Group),
+            ScopeKind::Model | ScopeKind::Pool => None,
+        },
+    }
+}

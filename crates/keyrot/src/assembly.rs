@@ -1,0 +1,377 @@
+//! From settings to a rotator: which mode, which keys, which secrets.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use keyrot_core::keys::{Findings, Key, KeySet, PoolConfig, SecretRef};
+use keyrot_core::{Clock, EnvMap, KeyId, Project, SecretStore};
+use keyrot_secrets::{Resolver, SecretCache, StoreKind};
+
+use crate::clock::SystemClock;
+use crate::event::{Observer, Watch};
+use crate::pool::{Parts, Pool};
+use crate::rotator::Rotator;
+use crate::settings::{Settings, SettingsError};
+
+/// One key, or many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// What `ENABLE_KEY_ROTATION` says; many when it is unset and `GEMINI_API_KEYS` holds two or more.
+    #[default]
+    Auto,
+    /// The one key of `GEMINI_API_KEY`, whatever else is set.
+    Single,
+    /// The keys of keys.json or `GEMINI_API_KEYS`, whatever `ENABLE_KEY_ROTATION` says.
+    Multi,
+}
+
+/// Why no rotator could be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// A variable's value makes no sense.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// keys.json has errors: all of them.
+    #[error("{0}")]
+    KeysFile(Findings),
+    /// keys.json is there and cannot be read.
+    #[error("cannot read `{path}`: {why}\nhint: check the file's permissions, or set `KEYS_FILE`")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What the system said.
+        why: String,
+    },
+    /// Another setting makes no sense together with the rest.
+    #[error("{0}")]
+    Invalid(String),
+    /// There is no usable key.
+    #[error("No API keys available: {why}\nhint: {hint}")]
+    NoKeys {
+        /// Why not.
+        why: String,
+        /// The way out.
+        hint: String,
+    },
+}
+
+impl SetupError {
+    /// Whether the configuration is wrong, as opposed to there being no usable key.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Settings(_) | Self::KeysFile(_) | Self::Unreadable { .. } | Self::Invalid(_) => true,
+            Self::NoKeys { .. } => false,
+        }
+    }
+}
+
+/// Puts a [`Rotator`] together.
+///
+/// ```
+/// # async fn example() -> Result<(), keyrot::SetupError> {
+/// let made = keyrot::Assembly::new(keyrot::process_env()).make().await?;
+/// for warning in &made.warnings {
+///     eprintln!("warning: {warning}");
+/// }
+/// let rotator = made.rotator;
+/// # Ok(()) }
+/// ```
+pub struct Assembly {
+    env: EnvMap,
+    mode: Mode,
+    keys: Option<KeySet>,
+    clock: Arc<dyn Clock>,
+    watch: Watch,
+    stores: Vec<(StoreKind, Arc<dyn SecretStore>)>,
+    rng: fastrand::Rng,
+}
+
+/// A rotator and what a user should know.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Made {
+    /// The rotator.
+    pub rotator: Rotator,
+    /// The settings it was made from.
+    pub settings: Settings,
+    /// The mode it came to: never [`Mode::Auto`].
+    pub mode: Mode,
+    /// One sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// What the keys come from, before their secrets are read.
+struct Plan {
+    mode: Mode,
+    keys: Vec<Key>,
+    single: Option<Key>,
+    config: PoolConfig,
+}
+
+impl Assembly {
+    /// By the settings in `env`, in the machine's time.
+    #[must_use]
+    pub fn new(env: EnvMap) -> Self {
+        Self {
+            env,
+            mode: Mode::Auto,
+            keys: None,
+            clock: Arc::new(SystemClock::start()),
+            watch: Watch::default(),
+            stores: Vec::new(),
+            rng: fastrand::Rng::new(),
+        }
+    }
+
+    /// One key, or many, whatever the settings say.
+    #[must_use]
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// These keys instead of keys.json; the mode becomes [`Mode::Multi`].
+    #[must_use]
+    pub fn keys(mut self, keys: KeySet) -> Self {
+        self.mode = Mode::Multi;
+        self.keys = Some(keys);
+        self
+    }
+
+    /// Another clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Somebody who watches every request.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.watch = Watch(Some(observer));
+        self
+    }
+
+    /// A secret store of the embedder's own in place of the built-in one.
+    #[must_use]
+    pub fn store(mut self, kind: StoreKind, store: Arc<dyn SecretStore>) -> Self {
+        self.stores.push((kind, store));
+        self
+    }
+
+    /// Seeds the random draws and jitters, so that a run can be repeated.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.rng = fastrand::Rng::with_seed(seed);
+        self
+    }
+
+    /// Reads the keys and their secrets and makes the rotator. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// [`SetupError`]: settings or keys.json with errors, or no usable key at all.
+    pub async fn make(mut self) -> Result<Made, SetupError> {
+        let settings = Settings::read(&self.env)?;
+        let mut warnings = settings.warnings.clone();
+        let store: StoreKind = settings
+            .secret_store
+            .parse()
+            .map_err(|error| SetupError::Invalid(format!("`SECRET_STORE_TYPE`: {error}")))?;
+        let mut plan = self.plan(&settings, &mut warnings)?;
+        let mut resolver = Resolver::new(store, self.env.clone());
+        for (kind, store) in self.stores.drain(..) {
+            resolver = resolver.with_store(kind, store);
+        }
+        let secrets = SecretCache::new(resolver);
+        let missing = load(&secrets, &plan, &mut warnings).await;
+        merge_equal_secrets(&secrets, &mut plan.keys, &mut warnings);
+        if missing.len() == plan.keys.len() && plan.single.is_none() {
+            return Err(nothing_resolves(&plan.keys, &missing));
+        }
+        let mut keys = plan.keys;
+        let last_resort = plan.single.map(|single| {
+            keys.push(single);
+            u32::try_from(keys.len() - 1).unwrap_or(u32::MAX)
+        });
+        let pool = Pool::start(Parts {
+            keys,
+            last_resort,
+            config: plan.config,
+            clock: self.clock,
+            secrets,
+            missing,
+            watch: self.watch,
+            rng: self.rng,
+        });
+        Ok(Made { rotator: Rotator { pool }, settings, mode: plan.mode, warnings })
+    }
+
+    fn plan(&mut self, settings: &Settings, warnings: &mut Vec<String>) -> Result<Plan, SetupError> {
+        let (listed, single) = named_by_variables(&self.env, warnings)?;
+        let rotate = match self.mode {
+            Mode::Auto => settings.rotation.unwrap_or(listed.len() >= 2),
+            Mode::Single => false,
+            Mode::Multi => true,
+        };
+        if !rotate {
+            return self.single_plan(settings, single, listed);
+        }
+        let (keys, config) = match self.keys.take() {
+            Some(set) => (set.keys, set.config),
+            None => match read_keys_file(&settings.keys_file, warnings)? {
+                Some(set) => {
+                    if !listed.is_empty() {
+                        warnings.push(format!(
+                            "`GEMINI_API_KEYS` is ignored: the keys come from `{}`",
+                            settings.keys_file.display()
+                        ));
+                    }
+                    (set.keys, set.config)
+                }
+                None => (listed, PoolConfig::default()),
+            },
+        };
+        if keys.is_empty() {
+            let file = settings.keys_file.display();
+            let Some(single) = single else {
+                return Err(SetupError::NoKeys {
+                    why: format!(
+                        "`{file}` does not exist, and neither `GEMINI_API_KEYS` nor `GEMINI_API_KEY` is set"
+                    ),
+                    hint: format!("`cp keys_example.json {file}` and edit it, or set one of the variables"),
+                });
+            };
+            warnings.push(format!("rotation is on, but `{file}` does not exist: the single key serves"));
+            return Ok(Plan { mode: Mode::Single, keys: vec![single], single: None, config });
+        }
+        let label = single.as_ref().map(|s| s.id.clone());
+        if let Some(id) = label.filter(|id| keys.iter().any(|key| key.id == *id)) {
+            return Err(SetupError::Invalid(format!(
+                "key id `{id}` is taken by the variable of that name\nhint: give the key another `key_id`"
+            )));
+        }
+        let single = single.filter(|_| config.enable_fallback);
+        Ok(Plan { mode: Mode::Multi, keys, single, config })
+    }
+
+    fn single_plan(
+        &self,
+        settings: &Settings,
+        single: Option<Key>,
+        listed: Vec<Key>,
+    ) -> Result<Plan, SetupError> {
+        let config = PoolConfig::default();
+        if let Some(key) = single.or_else(|| listed.into_iter().next()) {
+            return Ok(Plan { mode: Mode::Single, keys: vec![key], single: None, config });
+        }
+        let rotation_could = settings.keys_file.exists() && self.mode != Mode::Single;
+        Err(SetupError::NoKeys {
+            why: "`GEMINI_API_KEY` is not set".to_owned(),
+            hint: if rotation_could {
+                format!("set it, or `ENABLE_KEY_ROTATION=true` to use `{}`", settings.keys_file.display())
+            } else {
+                "`export GEMINI_API_KEY=your-key-here`, or put it into `.env`".to_owned()
+            },
+        })
+    }
+}
+
+/// The keys that variables name by themselves: those of `GEMINI_API_KEYS`, and the single one.
+fn named_by_variables(
+    env: &EnvMap,
+    warnings: &mut Vec<String>,
+) -> Result<(Vec<Key>, Option<Key>), SetupError> {
+    let listed = keyrot_secrets::env::list(env, warnings).map_err(|e| SetupError::Invalid(e.to_string()))?;
+    let listed = listed.into_iter().map(|entry| {
+        let project_given = entry.project.is_some();
+        let project = entry.project.unwrap_or_else(|| Project::new(entry.id.as_str()));
+        Key { project, project_given, ..in_env(entry.id) }
+    });
+    let single = keyrot_secrets::env::single(env, warnings).map(KeyId::new).transpose();
+    let single = single.map_err(|e| SetupError::Invalid(e.to_string()))?.map(in_env);
+    Ok((listed.collect(), single))
+}
+
+/// A key whose secret the environment holds under its own label.
+fn in_env(id: KeyId) -> Key {
+    Key { secret: Some(SecretRef { store: StoreKind::Env, name: id.to_string() }), ..Key::new(id) }
+}
+
+/// The keys of the file; `None` when there is no such file.
+fn read_keys_file(path: &Path, warnings: &mut Vec<String>) -> Result<Option<KeySet>, SetupError> {
+    let name = path.display().to_string();
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(SetupError::Unreadable { path: name, why: error.to_string() }),
+    };
+    let parsed = KeySet::parse(&name, &text).map_err(SetupError::KeysFile)?;
+    warnings.extend(parsed.warnings.iter().map(ToString::to_string));
+    Ok(Some(parsed.set))
+}
+
+/// Reads every secret once, so that a missing one is known at the start; gives what is missing.
+async fn load(secrets: &SecretCache, plan: &Plan, warnings: &mut Vec<String>) -> BTreeMap<u32, String> {
+    let mut missing = BTreeMap::new();
+    for (index, key) in (0_u32..).zip(plan.keys.iter().chain(&plan.single)) {
+        if !key.active {
+            continue;
+        }
+        match secrets.load(key).await {
+            Ok(resolved) => {
+                if let Some(mended) = resolved.mended {
+                    warnings.push(format!("secret of key `{}`: {mended}", key.id));
+                }
+            }
+            Err(error) => {
+                warnings.push(format!("key `{}` is out: {error}", key.id));
+                missing.insert(index, error.to_string());
+            }
+        }
+    }
+    missing
+}
+
+/// Two ids with one secret are one key at Google: they share a project, whatever the file says.
+fn merge_equal_secrets(secrets: &SecretCache, keys: &mut [Key], warnings: &mut Vec<String>) {
+    let mut first: BTreeMap<u64, (KeyId, Project)> = BTreeMap::new();
+    for key in keys {
+        let Some(resolved) = secrets.get(&key.id) else { continue };
+        let (id, project) =
+            first.entry(resolved.digest()).or_insert_with(|| (key.id.clone(), key.project.clone()));
+        if *id != key.id {
+            warnings.push(format!(
+                "keys `{id}` and `{}` hold the same secret: they add no quota and count as one project",
+                key.id
+            ));
+            key.project = project.clone();
+        }
+    }
+}
+
+fn nothing_resolves(keys: &[Key], missing: &BTreeMap<u32, String>) -> SetupError {
+    let why: Vec<String> = missing
+        .iter()
+        .filter_map(|(index, why)| {
+            Some(format!("\n  {}: {}", keys.get(*index as usize)?.id, first_line(why)))
+        })
+        .collect();
+    SetupError::NoKeys {
+        why: format!("no secret of {} keys could be read{}", keys.len(), why.concat()),
+        hint: "verify that the `GEMINI_KEY_{key_id}` variables are set, or set `GEMINI_API_KEY`".to_owned(),
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+impl fmt::Debug for Assembly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Assembly").field("mode", &self.mode).finish_non_exhaustive()
+    }
+}

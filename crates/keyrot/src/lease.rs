@@ -1,0 +1,116 @@
+//! A lease: the right to make one call with one key.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyrot_core::{Fingerprint, KeyId, ModelId, Outcome, Permit, Project, Timestamp};
+use keyrot_secrets::Resolved;
+use secrecy::SecretString;
+
+use crate::lane::Lane;
+use crate::pool::Pool;
+
+/// One attempt of a request: what it was allowed, and since when.
+#[derive(Debug, Clone)]
+pub(crate) struct Attempt {
+    pub(crate) permit: Permit,
+    pub(crate) lane: Arc<Lane>,
+    pub(crate) key: u32,
+    pub(crate) group: u32,
+    /// 1 is the first.
+    pub(crate) number: u32,
+    /// How long the request has waited for capacity, in all.
+    pub(crate) waited: Duration,
+    pub(crate) started: Timestamp,
+}
+
+/// The right to make one call with one key, and the charge for it.
+///
+/// A lease that is dropped without a report counts as cancelled: the request stays counted, its
+/// tokens stay at the estimate, its place in flight and its probe come back.
+#[derive(Debug)]
+pub struct Lease {
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) attempt: Attempt,
+    pub(crate) resolved: Arc<Resolved>,
+    pub(crate) over: bool,
+}
+
+impl Lease {
+    /// The key's label.
+    #[must_use]
+    pub fn key_id(&self) -> &KeyId {
+        &self.pool.key(self.attempt.key).id
+    }
+
+    /// The project whose quota pays.
+    #[must_use]
+    pub fn project(&self) -> &Project {
+        &self.attempt.permit.domain.project
+    }
+
+    /// The model to call: the one asked for, or a fallback.
+    #[must_use]
+    pub fn model(&self) -> &ModelId {
+        &self.attempt.lane.key.model
+    }
+
+    /// The key itself, for the one header it belongs in.
+    #[must_use]
+    pub fn secret(&self) -> &SecretString {
+        &self.resolved.secret
+    }
+
+    /// The fingerprint of the key's secret.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.resolved.fingerprint
+    }
+
+    /// Which attempt of its request this is: 1 is the first.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.attempt.number
+    }
+
+    /// How long the request waited for capacity, in all.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        self.attempt.waited
+    }
+
+    /// Settles the tokens in the background, while the call goes on.
+    pub(crate) fn settle_later(&self, tokens: u64) {
+        self.pool.later(Ending::Settle { permit: self.attempt.permit.clone(), tokens });
+    }
+
+    /// Ends the lease in the background.
+    pub(crate) fn end_later(&mut self, outcome: Outcome) {
+        if !std::mem::replace(&mut self.over, true) {
+            self.pool.later(Ending::End { attempt: Box::new(self.attempt.clone()), outcome });
+        }
+    }
+
+    /// Ends the lease: draws every consequence of `outcome`.
+    pub async fn end(mut self, outcome: &Outcome) {
+        self.over = true;
+        self.pool.conclude(&self.attempt, outcome).await;
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.end_later(Outcome::Cancelled);
+    }
+}
+
+/// What is left to be done about a permit once nobody waits for it.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// The tokens are known; the call goes on.
+    Settle { permit: Permit, tokens: u64 },
+    /// The call is over.
+    End { attempt: Box<Attempt>, outcome: Outcome },
+    /// Everything sent before this is done.
+    Flush(tokio::sync::oneshot::Sender<()>),
+}

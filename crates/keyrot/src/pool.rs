@@ -1,0 +1,354 @@
+//! The pool: keys, limiter, secrets and lanes behind a [`Rotator`](crate::Rotator).
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use foldhash::fast::RandomState;
+use keyrot_core::bucket::bucket_of;
+use keyrot_core::keys::{Key, PoolConfig};
+use keyrot_core::{
+    Clock, Condemn, CoolFor, CoolReport, Cooled, Domain, Ended, LimitError, Limits, NetworkFault, Outcome,
+    Permit, Project, RateLimiter, Reason, Scope, ScopeKind, Timestamp,
+};
+use keyrot_limiter::{MemoryFacts, MemoryLimiter};
+use keyrot_secrets::SecretCache;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::{Notify, mpsc};
+
+use crate::event::{Event, Watch};
+use crate::exhausted::in_words;
+use crate::lane::{Lane, LaneKey, Queue};
+use crate::learn;
+use crate::lease::{Attempt, Ending};
+use crate::retry::Budget;
+
+/// How many endings may wait to be settled; past that a permit expires by itself.
+const ENDINGS: usize = 4096;
+/// Failures in a row that make a key suspect, while others succeed.
+const FLAKY_AFTER: u32 = 3;
+/// How recently another key must have succeeded for the blame to be the key's.
+const SAME_MINUTE: Duration = Duration::from_secs(60);
+
+/// What a process knows of one key's calls.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) successes: AtomicU64,
+    pub(crate) errors: AtomicU64,
+    /// Milliseconds since the epoch; 0 for never.
+    pub(crate) last_used: AtomicU64,
+    pub(crate) last_success: AtomicU64,
+    failures_in_a_row: AtomicU32,
+}
+
+#[derive(Debug)]
+pub(crate) struct Pool {
+    pub(crate) keys: Vec<(Key, Tally)>,
+    /// The index of the single key of last resort, if there is one; it is no member of the pool.
+    pub(crate) last_resort: Option<u32>,
+    pub(crate) config: PoolConfig,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limiter: MemoryLimiter,
+    pub(crate) facts: MemoryFacts,
+    pub(crate) secrets: SecretCache,
+    /// Secrets that could not be read when the pool was made, by key: why.
+    pub(crate) missing: BTreeMap<u32, String>,
+    pub(crate) budget: Mutex<Budget>,
+    pub(crate) watch: Watch,
+    pub(crate) rng: Mutex<fastrand::Rng>,
+    /// Something may go that could not go before.
+    pub(crate) changed: Notify,
+    lanes: RwLock<HashMap<LaneKey, Arc<Lane>, RandomState>>,
+    queues: Mutex<HashMap<LaneKey, Arc<Queue>>>,
+    endings: mpsc::Sender<Ending>,
+}
+
+/// What a pool is made of.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) keys: Vec<Key>,
+    pub(crate) last_resort: Option<u32>,
+    pub(crate) config: PoolConfig,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) secrets: SecretCache,
+    pub(crate) missing: BTreeMap<u32, String>,
+    pub(crate) watch: Watch,
+    pub(crate) rng: fastrand::Rng,
+}
+
+impl Pool {
+    /// Puts the parts together and starts the task that settles what nobody waits for. Must be
+    /// called inside a tokio runtime.
+    pub(crate) fn start(parts: Parts) -> Arc<Self> {
+        let (endings, inbox) = mpsc::channel(ENDINGS);
+        let pool = Arc::new(Self {
+            keys: parts.keys.into_iter().map(|key| (key, Tally::default())).collect(),
+            last_resort: parts.last_resort,
+            config: parts.config,
+            limiter: MemoryLimiter::new(Arc::clone(&parts.clock)),
+            facts: MemoryFacts::new(Arc::clone(&parts.clock)),
+            clock: parts.clock,
+            secrets: parts.secrets,
+            missing: parts.missing,
+            budget: Mutex::default(),
+            watch: parts.watch,
+            rng: Mutex::new(parts.rng),
+            changed: Notify::new(),
+            lanes: RwLock::default(),
+            queues: Mutex::default(),
+            endings,
+        });
+        tokio::spawn(settle_in_background(Arc::downgrade(&pool), inbox));
+        pool
+    }
+
+    pub(crate) fn key(&self, index: u32) -> &Key {
+        &self.keys[index as usize].0
+    }
+
+    pub(crate) fn tally(&self, index: u32) -> &Tally {
+        &self.keys[index as usize].1
+    }
+
+    /// Projects of the pool, for telling one throttled project from a throttled machine.
+    fn projects(&self) -> usize {
+        let mut projects: Vec<&Project> = self.keys.iter().map(|(key, _)| &key.project).collect();
+        projects.sort_unstable();
+        projects.dedup();
+        projects.len()
+    }
+
+    /// The lane of `key`, made at its first use.
+    pub(crate) async fn lane(&self, key: &LaneKey) -> Arc<Lane> {
+        if let Some(lane) = self.lanes.read().get(key) {
+            return Arc::clone(lane);
+        }
+        let learned = learn::all(&self.facts).await;
+        let mut lanes = self.lanes.write();
+        let lane = lanes.entry(key.clone()).or_insert_with(|| Arc::new(self.new_lane(key, &learned)));
+        Arc::clone(lane)
+    }
+
+    fn new_lane(&self, key: &LaneKey, learned: &HashMap<Domain, Limits>) -> Lane {
+        let bucket = bucket_of(&key.model);
+        let queue = LaneKey { model: bucket.as_str().into(), ..key.clone() };
+        let queue = Arc::clone(self.queues.lock().entry(queue).or_default());
+        let members: Vec<(u32, &Key)> = (0_u32..)
+            .zip(&self.keys)
+            .map(|(index, (key, _))| (index, key))
+            .filter(|(index, _)| (Some(*index) == self.last_resort) == key.last_resort)
+            .collect();
+        let rng = self.rng.lock().fork();
+        Lane::new(key.clone(), bucket, &members, queue, rng, |k, domain| {
+            let configured = k.limits_for(&key.model);
+            learned.get(domain).map_or(configured, |learned| configured.tighter(*learned))
+        })
+    }
+
+    /// All lanes made so far.
+    pub(crate) fn lanes(&self) -> Vec<Arc<Lane>> {
+        self.lanes.read().values().cloned().collect()
+    }
+
+    /// Leaves an ending to the background. When too many wait, the permit expires by itself.
+    pub(crate) fn later(&self, ending: Ending) {
+        if self.endings.try_send(ending).is_err() {
+            tracing::warn!("too many unsettled calls: a permit is left to expire");
+        }
+    }
+
+    /// Waits until everything left to the background so far is done, `timeout` at most.
+    pub(crate) async fn flush(&self, timeout: Duration) -> bool {
+        let (done, wait) = tokio::sync::oneshot::channel();
+        let flush = async { self.endings.send(Ending::Flush(done)).await.is_ok() && wait.await.is_ok() };
+        tokio::time::timeout(timeout, flush).await.unwrap_or(false)
+    }
+
+    /// Draws every consequence of an attempt's outcome: learns, condemns, settles, counts, wakes.
+    /// Gives back what was condemned.
+    pub(crate) async fn conclude(&self, attempt: &Attempt, outcome: &Outcome) -> Option<Cooled> {
+        let Attempt { permit, key, lane, .. } = attempt;
+        let (now, key) = (self.clock.now(), *key);
+        self.count(key, outcome, now);
+        if !outcome.learned().is_empty() {
+            learn::learn(self, &permit.domain, outcome.learned()).await;
+        }
+        let condemn = outcome.effect().condemn.or_else(|| self.flaky(key, outcome, now));
+        let cooled = match condemn {
+            Some(condemn) => self.cool(permit, condemn).await,
+            None => None,
+        };
+        let ended = match outcome {
+            Outcome::Success { usage } => {
+                if let Some(tokens) = usage.prompt_tokens {
+                    log_failure(self.limiter.settle(permit, tokens).await);
+                }
+                Ended::Succeeded
+            }
+            other if other.never_sent() => Ended::NeverSent,
+            _ => Ended::Failed,
+        };
+        log_failure(self.limiter.release(permit, ended).await);
+        self.reopen(permit, key, lane, ended, outcome);
+        self.record(attempt, outcome, cooled.as_ref(), now);
+        cooled
+    }
+
+    /// The one log line of an attempt, and the event for whoever watches.
+    fn record(&self, attempt: &Attempt, outcome: &Outcome, cooled: Option<&Cooled>, now: Timestamp) {
+        let key = self.key(attempt.key);
+        let took = now.since(attempt.started);
+        let tokens = match outcome {
+            Outcome::Success { usage } => usage.prompt_tokens,
+            _ => None,
+        };
+        tracing::info!(
+            key_id = %key.id,
+            project = %key.project,
+            model = %attempt.lane.key.model,
+            outcome = outcome.label(),
+            tokens,
+            wait_ms = u64::try_from(attempt.waited.as_millis()).unwrap_or(u64::MAX),
+            took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            attempt = attempt.number,
+            "attempt"
+        );
+        self.watch.tell(|| Event::Ended {
+            key: key.id.clone(),
+            project: key.project.clone(),
+            model: attempt.lane.key.model.clone(),
+            attempt: attempt.number,
+            outcome: outcome.clone(),
+            took,
+            condemned: cooled.and_then(|cooled| match cooled.lasts? {
+                Duration::MAX => Some(format!("{} until it is lifted", cooled.scope)),
+                lasts => Some(format!("{} for {}", cooled.scope, in_words(lasts))),
+            }),
+        });
+    }
+
+    /// Wakes whoever may profit from a call that is over.
+    fn reopen(&self, permit: &Permit, key: u32, lane: &Lane, ended: Ended, outcome: &Outcome) {
+        let refunded = match outcome {
+            Outcome::Success { usage } => usage.prompt_tokens.is_some_and(|used| used < permit.cost.tokens),
+            _ => ended == Ended::NeverSent,
+        };
+        let limited = self.key(key).concurrency.is_some();
+        if !(refunded || limited || permit.probe) {
+            return;
+        }
+        lane.reopen(&permit.domain.project, Some(key));
+        if self.lanes.read().len() > 1 {
+            for lane in self.lanes() {
+                lane.reopen(&permit.domain.project, Some(key));
+            }
+        }
+        self.changed.notify_waiters();
+    }
+
+    async fn cool(&self, permit: &Permit, condemn: Condemn) -> Option<Cooled> {
+        let report = CoolReport {
+            scope: Scope::of(condemn.scope, permit),
+            cool: self.jittered(condemn.cool),
+            reason: condemn.reason,
+            stamp: Some(permit.stamp),
+            projects: self.projects(),
+        };
+        match self.limiter.cool(&report).await {
+            Ok(cooled) => Some(cooled),
+            Err(error) => {
+                tracing::warn!(%error, scope = %report.scope, "cannot share a cooldown");
+                None
+            }
+        }
+    }
+
+    /// Up to a tenth and a second more than a server's hint: many clients got the same hint.
+    fn jittered(&self, cool: CoolFor) -> CoolFor {
+        match cool {
+            CoolFor::After(wait) if wait < Duration::from_secs(3600) => {
+                let most = (wait / 10).min(Duration::from_secs(1));
+                let most = u64::try_from(most.as_millis()).unwrap_or(0);
+                CoolFor::After(wait + Duration::from_millis(self.rng.lock().u64(0..=most)))
+            }
+            other => other,
+        }
+    }
+
+    /// Lifts a scope and wakes whoever waits for it.
+    pub(crate) async fn lift(&self, scope: &Scope) -> Result<(), LimitError> {
+        self.limiter.lift(scope).await?;
+        for lane in self.lanes() {
+            for (index, (key, _)) in (0_u32..).zip(&self.keys) {
+                lane.reopen(&key.project, Some(index));
+            }
+        }
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    fn count(&self, key: u32, outcome: &Outcome, now: Timestamp) {
+        let tally = self.tally(key);
+        tally.last_used.store(now.as_millis(), Ordering::Relaxed);
+        match outcome {
+            Outcome::Success { .. } => {
+                tally.successes.fetch_add(1, Ordering::Relaxed);
+                tally.last_success.store(now.as_millis(), Ordering::Relaxed);
+                tally.failures_in_a_row.store(0, Ordering::Relaxed);
+                self.budget.lock().succeeded(now);
+            }
+            Outcome::Cancelled => {}
+            _ => {
+                tally.errors.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Three server or network failures in a row on one key, while another key succeeded within the
+    /// minute: that key, softly.
+    fn flaky(&self, key: u32, outcome: &Outcome, now: Timestamp) -> Option<Condemn> {
+        let blamed = match outcome {
+            Outcome::ServerError { .. } => true,
+            // No connection says nothing about a key.
+            Outcome::Network(fault) => *fault != NetworkFault::Connect,
+            _ => false,
+        };
+        if !blamed || self.tally(key).failures_in_a_row.fetch_add(1, Ordering::Relaxed) + 1 < FLAKY_AFTER {
+            return None;
+        }
+        let recent = |tally: &Tally| {
+            let at = tally.last_success.load(Ordering::Relaxed);
+            at > 0 && now.since(Timestamp::from_millis(at)) < SAME_MINUTE
+        };
+        let others = (0_u32..).zip(&self.keys).any(|(index, (_, tally))| index != key && recent(tally));
+        others.then(|| {
+            self.tally(key).failures_in_a_row.store(0, Ordering::Relaxed);
+            let cool = CoolFor::Escalating { at_least: Duration::ZERO };
+            Condemn { scope: ScopeKind::Key, cool, reason: Reason::Flaky }
+        })
+    }
+}
+
+fn log_failure(result: Result<(), LimitError>) {
+    if let Err(error) = result {
+        // The estimate stays charged: safe, only less sharp.
+        tracing::warn!(%error, "cannot settle");
+    }
+}
+
+async fn settle_in_background(pool: Weak<Pool>, mut inbox: mpsc::Receiver<Ending>) {
+    while let Some(ending) = inbox.recv().await {
+        let Some(pool) = pool.upgrade() else { return };
+        match ending {
+            Ending::Settle { permit, tokens } => log_failure(pool.limiter.settle(&permit, tokens).await),
+            Ending::End { attempt, outcome } => {
+                pool.conclude(&attempt, &outcome).await;
+            }
+            Ending::Flush(done) => {
+                // Nobody may be listening any more.
+                let _ = done.send(());
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What a request asks of the pool.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use keyrot_core::bucket::model_id;
+use keyrot_core::{Cost, Method, ModelId, Project};
+
+use crate::lane::LaneKey;
+
+/// What a request asks of the pool: which model, how large, how long it may wait.
+///
+/// ```
+/// use std::time::Duration;
+/// let profile = keyrot::Profile::new("gemini-2.5-flash").tokens(1_200).max_wait(Duration::from_secs(30));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Profile {
+    pub(crate) model: ModelId,
+    pub(crate) method: Method,
+    pub(crate) cost: Cost,
+    pub(crate) workload: Option<String>,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) affinity: Option<Project>,
+    pub(crate) max_wait: Option<Duration>,
+    pub(crate) lease: Duration,
+}
+
+/// Google bounds a unary call by 10 minutes and a stream by 20 (gemini-wire §6); a lease outlives
+/// both.
+const LEASE: Duration = Duration::from_secs(21 * 60);
+
+impl Profile {
+    /// A generation by `model` of unknown size.
+    #[must_use]
+    pub fn new(model: &str) -> Self {
+        Self {
+            model: model_id(model),
+            method: Method::Generate,
+            cost: Cost { requests: 1, tokens: 0 },
+            workload: None,
+            tags: BTreeMap::new(),
+            affinity: None,
+            max_wait: None,
+            lease: LEASE,
+        }
+    }
+
+    /// A call that Google does not count against generations: countTokens or models.
+    #[must_use]
+    pub fn uncounted(model: &str, method: Method) -> Self {
+        Self { method, cost: Cost { requests: 0, tokens: 0 }, ..Self::new(model) }
+    }
+
+    /// The estimated input tokens.
+    #[must_use]
+    pub fn tokens(mut self, estimate: u64) -> Self {
+        self.cost.tokens = estimate;
+        self
+    }
+
+    /// Only keys of this `workload_type`.
+    #[must_use]
+    pub fn workload(mut self, workload: &str) -> Self {
+        self.workload = Some(workload.to_owned());
+        self
+    }
+
+    /// Only keys with this tag.
+    #[must_use]
+    pub fn tag(mut self, name: &str, value: &str) -> Self {
+        self.tags.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Only keys of this project: the request names a file or cached content that lives there.
+    #[must_use]
+    pub fn project(mut self, project: &str) -> Self {
+        self.affinity = Some(Project::new(project));
+        self
+    }
+
+    /// The longest the request may spend waiting for capacity and between retries, in all. The
+    /// default is the pool's `max_wait_ms`.
+    #[must_use]
+    pub fn max_wait(mut self, wait: Duration) -> Self {
+        self.max_wait = Some(wait);
+        self
+    }
+
+    /// The lane of such requests, for `model`.
+    pub(crate) fn lane_key(&self, model: ModelId) -> LaneKey {
+        LaneKey {
+            model,
+            method: self.method,
+            workload: self.workload.clone(),
+            tags: self.tags.clone(),
+            affinity: self.affinity.clone(),
+            last_resort: false,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! How often and how soon a request may be tried again.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use keyrot_core::select::Pick;
+use keyrot_core::{Fingerprint, Timestamp};
+
+/// The stretch over which successes and retries are counted.
+const STRETCH: Duration = Duration::from_secs(10);
+/// Retries allowed in a stretch whatever the successes.
+const FLOOR: usize = 10;
+/// One retry for so many successes.
+const SUCCESSES_PER_RETRY: usize = 5;
+/// The memory of successes is bounded; beyond it the budget is generous anyway.
+const REMEMBERED: usize = 4096;
+
+/// The retry budget of a pool: 20 % of recent successes, at least 10 in 10 s. Failing over after
+/// a condemnation does not draw on it.
+#[derive(Debug, Default)]
+pub(crate) struct Budget {
+    successes: VecDeque<Timestamp>,
+    retries: VecDeque<Timestamp>,
+}
+
+impl Budget {
+    pub(crate) fn succeeded(&mut self, now: Timestamp) {
+        if self.successes.len() == REMEMBERED {
+            self.successes.pop_front();
+        }
+        self.successes.push_back(now);
+    }
+
+    /// Takes one retry out of the budget, if there is one.
+    pub(crate) fn take(&mut self, now: Timestamp) -> bool {
+        for queue in [&mut self.successes, &mut self.retries] {
+            while queue.front().is_some_and(|t| now.since(*t) >= STRETCH) {
+                queue.pop_front();
+            }
+        }
+        let allowed = FLOOR.max(self.successes.len() / SUCCESSES_PER_RETRY);
+        let granted = self.retries.len() < allowed;
+        if granted {
+            self.retries.push_back(now);
+        }
+        granted
+    }
+}
+
+/// Exponential backoff with full jitter: a random share of `base · 2^(n−1)`, at most `most`.
+/// `share` is a random number of 0..=1000.
+pub(crate) fn backoff(base: Duration, most: Duration, n: u32, share: u32) -> Duration {
+    let full = base.saturating_mul(1 << n.saturating_sub(1).min(16)).min(most);
+    full.saturating_mul(share.min(1000)) / 1000
+}
+
+/// What one request may not use again, and until when.
+#[derive(Debug, Default)]
+pub(crate) struct Tried {
+    keys: Vec<(u32, Fingerprint)>,
+    groups: Vec<(u32, Timestamp)>,
+    /// After an overload: no other project, for it would only burn that one's daily quota.
+    only: Option<u32>,
+}
+
+impl Tried {
+    /// The request does not return to this key with this secret.
+    pub(crate) fn key(&mut self, key: u32, fingerprint: Fingerprint) {
+        self.keys.push((key, fingerprint));
+    }
+
+    /// The request does not return to this project before `until`.
+    pub(crate) fn group(&mut self, group: u32, until: Timestamp) {
+        self.groups.push((group, until));
+        if self.only == Some(group) {
+            self.only = None;
+        }
+    }
+
+    /// The request stays with this project.
+    pub(crate) fn only(&mut self, group: u32) {
+        self.only = Some(group);
+    }
+
+    pub(crate) fn bars(
+        &self,
+        pick: Pick,
+        fingerprint: impl Fn(u32) -> Option<Fingerprint>,
+        now: Timestamp,
+    ) -> bool {
+        self.only.is_some_and(|only| only != pick.group)
+            || self.groups.iter().any(|(group, until)| *group == pick.group && *until > now)
+            || self.keys.iter().any(|(key, tried)| *key == pick.key && fingerprint(*key) == Some(*tried))
+    }
+
+    /// When the first thing barred for a time is free again.
+    pub(crate) fn earliest(&self, now: Timestamp) -> Option<Timestamp> {
+        self.groups
+            .iter()
+            .map(|(_, until)| *until)
+            .filter(|until| *until > now && *until < Timestamp::NEVER)
+            .min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const T0: Timestamp = Timestamp::from_millis(1_000_000);
+
+    #[test]
+    fn the_budget_is_ten_in_ten_seconds_or_a_fifth_of_successes() {
+        let mut budget = Budget::default();
+        assert_eq!((0..20).filter(|_| budget.take(T0)).count(), 10);
+        assert!(budget.take(T0 + STRETCH), "old retries are forgotten");
+        let mut budget = Budget::default();
+        (0..100).for_each(|_| budget.succeeded(T0));
+        assert_eq!((0..50).filter(|_| budget.take(T0)).count(), 20);
+    }
+
+    #[test]
+    fn backoff_doubles_to_its_limit_and_jitters_fully() {
+        let (base, most) = (Duration::from_millis(500), Duration::from_secs(60));
+        assert_eq!(backoff(base, most, 1, 1000), base);
+        assert_eq!(backoff(base, most, 3, 1000), base * 4);
+        assert_eq!(backoff(base, most, 40, 1000), most);
+        assert_eq!(backoff(base, most, 3, 0), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_new_secret_is_a_new_key() {
+        let old = Fingerprint::of(&keyrot_core::KeyId::new("k").expect("legal"), "old");
+        let new = Fingerprint::of(&keyrot_core::KeyId::new("k").expect("legal"), "new");
+        let mut tried = Tried::default();
+        tried.key(3, old);
+        let pick = Pick { key: 3, group: 0 };
+        assert!(tried.bars(pick, |_| Some(old), T0));
+        assert!(!tried.bars(pick, |_| Some(new), T0));
+        tried.group(0, T0 + STRETCH);
+        assert!(tried.bars(pick, |_| Some(new), T0));
+        assert_eq!(tried.earliest(T0), Some(T0 + STRETCH));
+        assert!(!tried.bars(pick, |_| Some(new), T0 + STRETCH));
+    }
+}

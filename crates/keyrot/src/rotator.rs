@@ -1,0 +1,316 @@
+//! The rotator: a request goes in, the right key makes it, failures move on by themselves.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyrot_core::call::Judged;
+use keyrot_core::{Cooled, LimitError, ModelId, Outcome, Retry, Scope, Timestamp, Usage};
+use keyrot_secrets::Refreshed;
+
+use crate::acquire::Search;
+use crate::event::Event;
+use crate::exhausted::Exhausted;
+use crate::lane::LaneKey;
+use crate::lease::Lease;
+use crate::pool::Pool;
+use crate::profile::Profile;
+use crate::retry::{Tried, backoff};
+
+/// Failures of server or network are tried again this often at most, whatever `max_retries` says:
+/// each attempt is charged by Google.
+const SPACED: u32 = 2;
+
+/// Why a request failed for good.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError<E> {
+    /// No key can serve it within the time allowed.
+    #[error("{exhausted}{}", last_words(.last))]
+    Exhausted {
+        /// Every key, why not, and until when.
+        exhausted: Exhausted,
+        /// The failure of the last attempt, if any was made.
+        last: Option<E>,
+        /// Attempts made.
+        attempts: u32,
+    },
+    /// An attempt failed in a way that trying again does not mend, or was tried often enough.
+    #[error("{error}")]
+    Failed {
+        /// The failure of the last attempt.
+        error: E,
+        /// Attempts made.
+        attempts: u32,
+    },
+}
+
+fn last_words<E: fmt::Display>(last: &Option<E>) -> String {
+    last.as_ref().map_or_else(String::new, |last| format!("\nlast failure: {last}"))
+}
+
+/// Several keys as one dependable resource. Cloning is cheap; clones share everything.
+///
+/// Made by [`Assembly`](crate::Assembly).
+#[derive(Debug, Clone)]
+pub struct Rotator {
+    pub(crate) pool: Arc<Pool>,
+}
+
+/// What a request remembers between its attempts.
+#[derive(Default)]
+struct Course {
+    tried: Tried,
+    attempts: u32,
+    waited: Duration,
+    spaced: u32,
+    throttled: bool,
+    other_project: bool,
+    refreshed: Vec<u32>,
+}
+
+impl Rotator {
+    /// Makes a call with the right key, and again with another one where that can help.
+    ///
+    /// `call` gets a [`Lease`]: it takes the key and the model from it, makes one attempt, and gives
+    /// back the answer with its usage, or a failure that can say what it means.
+    ///
+    /// # Errors
+    /// [`RunError::Exhausted`] when no key can serve the request in the time allowed;
+    /// [`RunError::Failed`] when trying again would not help.
+    pub async fn run<T, E, F, Fut>(&self, profile: &Profile, call: F) -> Result<T, RunError<E>>
+    where
+        E: Judged,
+        F: FnMut(&Lease) -> Fut,
+        Fut: Future<Output = Result<(T, Usage), E>>,
+    {
+        let (answer, usage, lease) = self.drive(profile, call).await?;
+        lease.end(&Outcome::Success { usage }).await;
+        Ok(answer)
+    }
+
+    /// [`run`](Self::run), with the lease still open at the end.
+    pub(crate) async fn drive<T, E, F, Fut>(
+        &self,
+        profile: &Profile,
+        mut call: F,
+    ) -> Result<(T, Usage, Lease), RunError<E>>
+    where
+        E: Judged,
+        F: FnMut(&Lease) -> Fut,
+        Fut: Future<Output = Result<(T, Usage), E>>,
+    {
+        let config = &self.pool.config;
+        let deadline = self.pool.clock.now() + profile.max_wait.unwrap_or(config.max_wait);
+        let fallbacks = config.model_fallback.get(&profile.model);
+        let mut model = profile.model.clone();
+        let mut fallbacks = fallbacks.into_iter().flatten();
+        loop {
+            let error = match self.drive_model(profile, &model, deadline, &mut call).await {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            };
+            let another_model_helps = match &error {
+                RunError::Exhausted { .. } => true,
+                RunError::Failed { error, .. } => {
+                    matches!(error.outcome(), Outcome::Overloaded | Outcome::ModelNotFound)
+                }
+            };
+            let Some(next) = fallbacks.next().filter(|_| another_model_helps) else { return Err(error) };
+            self.pool.watch.tell(|| Event::FellBack { from: model.clone(), to: next.clone() });
+            tracing::warn!(from = %model, to = %next, "falling back to another model");
+            model = next.clone();
+        }
+    }
+
+    async fn drive_model<T, E, F, Fut>(
+        &self,
+        profile: &Profile,
+        model: &ModelId,
+        deadline: Timestamp,
+        call: &mut F,
+    ) -> Result<(T, Usage, Lease), RunError<E>>
+    where
+        E: Judged,
+        F: FnMut(&Lease) -> Fut,
+        Fut: Future<Output = Result<(T, Usage), E>>,
+    {
+        let key = profile.lane_key(model.clone());
+        let error = match self.drive_lane(profile, &key, deadline, call).await {
+            Err(RunError::Exhausted { exhausted, last, attempts }) => {
+                let single = self.pool.last_resort.filter(|_| exhausted.is_hopeless());
+                let Some(single) = single else {
+                    return Err(RunError::Exhausted { exhausted, last, attempts });
+                };
+                let single = &self.pool.key(single).id;
+                tracing::warn!(key_id = %single, "no key of the pool is usable: the single key serves");
+                self.pool.watch.tell(|| Event::LastResort { key: single.clone() });
+                RunError::Exhausted { exhausted, last, attempts }
+            }
+            other => return other,
+        };
+        match self.drive_lane(profile, &LaneKey { last_resort: true, ..key }, deadline, call).await {
+            // The pool's own story says more than "the single key failed as well".
+            Err(RunError::Exhausted { last: None, .. }) => Err(error),
+            other => other,
+        }
+    }
+
+    async fn drive_lane<T, E, F, Fut>(
+        &self,
+        profile: &Profile,
+        key: &LaneKey,
+        deadline: Timestamp,
+        call: &mut F,
+    ) -> Result<(T, Usage, Lease), RunError<E>>
+    where
+        E: Judged,
+        F: FnMut(&Lease) -> Fut,
+        Fut: Future<Output = Result<(T, Usage), E>>,
+    {
+        let lane = self.pool.lane(key).await;
+        let search = Search { pool: &self.pool, lane: &lane, profile, deadline };
+        let mut course = Course::default();
+        let mut last = None;
+        loop {
+            let lease = search.lease(&course.tried, course.attempts + 1, &mut course.waited).await;
+            let Ok(mut lease) = lease else {
+                let exhausted = search.exhausted(course.waited).await;
+                return Err(RunError::Exhausted { exhausted, last, attempts: course.attempts });
+            };
+            course.attempts += 1;
+            self.pool.watch.tell(|| Event::Started {
+                key: lease.key_id().clone(),
+                project: lease.project().clone(),
+                model: lease.model().clone(),
+                attempt: course.attempts,
+            });
+            let error = match call(&lease).await {
+                Ok((answer, usage)) => return Ok((answer, usage, lease)),
+                Err(error) => error,
+            };
+            let outcome = error.outcome();
+            lease.over = true;
+            let cooled = self.pool.conclude(&lease.attempt, &outcome).await;
+            if !self.again(&mut course, &lease, &outcome, cooled.as_ref(), deadline).await {
+                return Err(RunError::Failed { error, attempts: course.attempts });
+            }
+            last = Some(error);
+        }
+    }
+
+    /// Decides whether to try again after `outcome`, notes what must not be used again, and pauses
+    /// where a pause belongs.
+    async fn again(
+        &self,
+        course: &mut Course,
+        lease: &Lease,
+        outcome: &Outcome,
+        cooled: Option<&Cooled>,
+        deadline: Timestamp,
+    ) -> bool {
+        let now = self.pool.clock.now();
+        let (key, group) = (lease.attempt.key, lease.attempt.group);
+        let until = || cooled.and_then(|c| c.lasts).map_or(now, |lasts| now + lasts);
+        match outcome.effect().retry {
+            Retry::Never => false,
+            Retry::OtherProject => {
+                course.tried.group(group, until());
+                true
+            }
+            Retry::OneOtherProject => {
+                course.tried.group(group, Timestamp::NEVER);
+                !std::mem::replace(&mut course.other_project, true)
+            }
+            Retry::OtherKey => {
+                course.tried.key(key, lease.fingerprint());
+                true
+            }
+            Retry::FreshSecret => {
+                self.refresh(course, lease, now).await;
+                true
+            }
+            Retry::OnceSpaced => {
+                course.tried.group(group, until());
+                !std::mem::replace(&mut course.throttled, true) && self.pause(1, deadline).await
+            }
+            Retry::Spaced => {
+                course.spaced += 1;
+                course.spaced <= SPACED.min(self.pool.config.max_retries)
+                    && self.pool.budget.lock().take(now)
+                    && self.pause(course.spaced, deadline).await
+            }
+            Retry::SameModelLater => {
+                course.spaced += 1;
+                course.tried.only(group);
+                // No pause of its own: the model's cooldown is the pause, for everybody.
+                course.spaced <= self.pool.config.max_retries && self.pool.budget.lock().take(now)
+            }
+        }
+    }
+
+    /// Reads a rejected key's secret again, once per request; the key is out for this request unless
+    /// its secret has changed.
+    async fn refresh(&self, course: &mut Course, lease: &Lease, now: Timestamp) {
+        let key = lease.attempt.key;
+        course.tried.key(key, lease.fingerprint());
+        if course.refreshed.contains(&key) {
+            return;
+        }
+        course.refreshed.push(key);
+        match self.pool.secrets.refresh_after_rejection(self.pool.key(key), lease.fingerprint(), now).await {
+            Refreshed::Changed(_) => {
+                // A new secret is a new key: nothing known of the old one counts against it.
+                tracing::info!(key_id = %lease.key_id(), "the secret has changed: trying the new one");
+                lease.attempt.lane.reopen(lease.project(), Some(key));
+                self.pool.changed.notify_waiters();
+            }
+            Refreshed::Unchanged | Refreshed::TooSoon => {}
+            Refreshed::Failed(error) => {
+                tracing::warn!(key_id = %lease.key_id(), %error, "cannot read the secret of a rejected key again");
+            }
+        }
+    }
+
+    async fn pause(&self, n: u32, deadline: Timestamp) -> bool {
+        let config = &self.pool.config;
+        let share = self.pool.rng.lock().u32(0..=1000);
+        let until = self.pool.clock.now() + backoff(config.base_backoff, config.max_backoff, n, share);
+        if until > deadline {
+            return false;
+        }
+        self.pool.clock.sleep_until(until).await;
+        true
+    }
+
+    /// A lease for one attempt, for callers that judge answers by themselves: waits for capacity as
+    /// [`run`](Self::run) does, and does nothing after.
+    ///
+    /// # Errors
+    /// [`Exhausted`] when no key can serve the request in the time allowed.
+    pub async fn lease(&self, profile: &Profile) -> Result<Lease, Exhausted> {
+        let deadline = self.pool.clock.now() + profile.max_wait.unwrap_or(self.pool.config.max_wait);
+        let lane = self.pool.lane(&profile.lane_key(profile.model.clone())).await;
+        let search = Search { pool: &self.pool, lane: &lane, profile, deadline };
+        let mut waited = Duration::ZERO;
+        match search.lease(&Tried::default(), 1, &mut waited).await {
+            Ok(lease) => Ok(lease),
+            Err(()) => Err(search.exhausted(waited).await),
+        }
+    }
+
+    /// Lifts a cooldown: an operator knows better. Reports of calls that are still running no longer
+    /// count against it.
+    ///
+    /// # Errors
+    /// [`LimitError`] when the store does not answer.
+    pub async fn lift(&self, scope: &Scope) -> Result<(), LimitError> {
+        self.pool.lift(scope).await
+    }
+
+    /// Waits until everything that is settled in the background is settled, `timeout` at most. Programs
+    /// that end call it before they do. Gives `false` when the time was not enough.
+    pub async fn shutdown(&self, timeout: Duration) -> bool {
+        self.pool.flush(timeout).await
+    }
+}

@@ -1,0 +1,258 @@
+//! Settings: every environment variable, declared once.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use keyrot_core::EnvMap;
+
+/// One environment variable: the table below is the only place that names it.
+#[derive(Debug, Clone, Copy)]
+pub struct Variable {
+    /// Its name; `{key_id}` stands for a key's label.
+    pub name: &'static str,
+    /// What holds when it is unset, in words.
+    pub default: &'static str,
+    /// What it is for.
+    pub about: &'static str,
+    /// Who acts on it.
+    pub acts: Acts,
+}
+
+/// Who acts on a variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acts {
+    /// This build.
+    Now,
+    /// A part that is not in this build: setting it gets a warning that says what happens instead.
+    NotInThisBuild(&'static str),
+    /// A library underneath reads it by itself.
+    Underneath,
+}
+
+const NO_REDIS: Acts = Acts::NotInThisBuild("limits are kept in this process only");
+const NO_SQLITE: Acts = Acts::NotInThisBuild("limits and cooldowns end with the process");
+const NO_VAULT: Acts = Acts::NotInThisBuild("secrets come from environment variables");
+
+const fn var(name: &'static str, default: &'static str, about: &'static str, acts: Acts) -> Variable {
+    Variable { name, default, about, acts }
+}
+
+/// Every variable keyrot knows.
+pub const VARIABLES: &[Variable] = &[
+    var(
+        "GEMINI_API_KEY",
+        "unset",
+        "the single key; the last resort when rotation has no usable key",
+        Acts::Now,
+    ),
+    var("GOOGLE_API_KEY", "unset", "another name for `GEMINI_API_KEY`, which wins", Acts::Now),
+    var(
+        "GEMINI_API_KEYS",
+        "unset",
+        "comma-separated keys without a keys.json, also `project=KEY`",
+        Acts::Now,
+    ),
+    var(
+        "ENABLE_KEY_ROTATION",
+        "false; true with two or more `GEMINI_API_KEYS`",
+        "rotation on or off",
+        Acts::Now,
+    ),
+    var("KEYS_FILE", "keys.json", "where the key metadata is", Acts::Now),
+    var("SECRET_STORE_TYPE", "env", "where secrets are: `env`, `vault`, `aws` or `azure`", Acts::Now),
+    var("GEMINI_KEY_{key_id}", "unset", "the secret of one key of keys.json", Acts::Now),
+    var("GEMINI_BASE_URL", "Google's", "endpoint of the Gemini API", Acts::Now),
+    var("GOOGLE_GEMINI_BASE_URL", "Google's", "another name for `GEMINI_BASE_URL`, which wins", Acts::Now),
+    var("GEMINI_MODEL", "gemini-2.5-flash", "the default model", Acts::Now),
+    var("REDIS_URL", "unset", "shared limiter; empty disables it", NO_REDIS),
+    var("REDIS_TIMEOUT", "1 s", "longest wait for Redis", NO_REDIS),
+    var("KEYROT_POOL", "default", "name of the pool in a shared store", NO_REDIS),
+    var("KEYROT_INSTANCES", "1", "instances to assume when none were ever seen", NO_REDIS),
+    var("KEYROT_FAIL_CLOSED", "false", "refuse instead of degrading", NO_REDIS),
+    var("KEYROT_STATE", "the platform's state directory", "embedded ledger", NO_SQLITE),
+    var("KEYROT_SECRET_TTL", "300 s", "how long a secret is cached", NO_VAULT),
+    var("VAULT_ADDR", "unset", "Vault or OpenBao", NO_VAULT),
+    var("VAULT_TOKEN", "unset", "Vault token", NO_VAULT),
+    var("VAULT_TOKEN_FILE", "unset", "file with the Vault token", NO_VAULT),
+    var("VAULT_NAMESPACE", "unset", "Vault namespace", NO_VAULT),
+    var("VAULT_SECRET_PATH", "secret/keyrot", "mount and path of the secrets", NO_VAULT),
+    var("VAULT_ROLE_ID", "unset", "AppRole role", NO_VAULT),
+    var("VAULT_SECRET_ID", "unset", "AppRole secret", NO_VAULT),
+    var("VAULT_K8S_ROLE", "unset", "Kubernetes auth role", NO_VAULT),
+    var("VAULT_K8S_MOUNT", "kubernetes", "Kubernetes auth mount", NO_VAULT),
+    var("VAULT_CACERT", "unset", "CA file for Vault", NO_VAULT),
+    var("VAULT_ALLOW_HTTP", "false", "allow plain http to Vault", NO_VAULT),
+    var("AWS_REGION", "unset", "AWS Secrets Manager region", NO_VAULT),
+    var("AWS_ENDPOINT_URL", "Amazon's", "AWS endpoint", NO_VAULT),
+    var("AWS_SECRET_PREFIX", "keyrot/", "prefix of the secrets' names", NO_VAULT),
+    var("AZURE_VAULT_URL", "unset", "Azure Key Vault", NO_VAULT),
+    var("KEYROT_LOG", "warn", "log filter, like `RUST_LOG`, over which it wins", Acts::Now),
+    var("RUST_LOG", "warn", "log filter", Acts::Now),
+    var("NO_COLOR", "unset", "no colour in the output", Acts::Now),
+    var("HTTPS_PROXY", "unset", "proxy for HTTPS", Acts::Underneath),
+    var("SSL_CERT_FILE", "the system's", "CA certificates", Acts::Underneath),
+];
+
+/// The default model.
+pub const DEFAULT_MODEL: &str = "gemini-2.5-flash";
+
+/// The settings of one process, checked.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Settings {
+    /// `ENABLE_KEY_ROTATION`, where it was set.
+    pub rotation: Option<bool>,
+    /// `KEYS_FILE`.
+    pub keys_file: PathBuf,
+    /// Whether `KEYS_FILE` was set: then a missing file is an error.
+    pub keys_file_named: bool,
+    /// `SECRET_STORE_TYPE`.
+    pub secret_store: String,
+    /// `GEMINI_BASE_URL`, where it was set.
+    pub base_url: Option<String>,
+    /// The variable that `base_url` came from, for messages.
+    pub base_url_from: &'static str,
+    /// `GEMINI_MODEL`.
+    pub model: String,
+    /// `KEYROT_LOG` or `RUST_LOG`.
+    pub log: String,
+    /// What a user should know.
+    pub warnings: Vec<String>,
+}
+
+/// Settings that make no sense: all of them at once.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct SettingsError {
+    /// One sentence each, with its hint.
+    pub problems: Vec<String>,
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problems.join("\n"))
+    }
+}
+
+impl Settings {
+    /// Reads the settings out of `env`.
+    ///
+    /// # Errors
+    /// [`SettingsError`] with every variable whose value makes no sense.
+    pub fn read(env: &EnvMap) -> Result<Self, SettingsError> {
+        let mut problems = Vec::new();
+        let mut warnings = Vec::new();
+        let rotation = env.filled("ENABLE_KEY_ROTATION").and_then(|text| {
+            let parsed = boolean(text);
+            if parsed.is_none() {
+                problems
+                    .push(format!("`ENABLE_KEY_ROTATION` is `{text}`\nhint: set it to `true` or `false`"));
+            }
+            parsed
+        });
+        let (base_url, base_url_from) =
+            first(env, "GEMINI_BASE_URL", "GOOGLE_GEMINI_BASE_URL", &mut warnings);
+        for Variable { name, acts, .. } in VARIABLES {
+            if let (Acts::NotInThisBuild(instead), Some(_)) = (acts, env.filled(name)) {
+                // A token file or an AWS region is often set for other programs; a pool's settings are not.
+                let ours = name.starts_with("REDIS_") || name.starts_with("KEYROT_");
+                if ours {
+                    warnings
+                        .push(format!("`{name}` is set, and nothing in this build acts on it: {instead}"));
+                }
+            }
+        }
+        if !problems.is_empty() {
+            return Err(SettingsError { problems });
+        }
+        Ok(Self {
+            rotation,
+            keys_file: env.filled("KEYS_FILE").unwrap_or("keys.json").into(),
+            keys_file_named: env.filled("KEYS_FILE").is_some(),
+            secret_store: env.filled("SECRET_STORE_TYPE").unwrap_or("env").to_owned(),
+            base_url: base_url.map(str::to_owned),
+            base_url_from,
+            model: env.filled("GEMINI_MODEL").unwrap_or(DEFAULT_MODEL).to_owned(),
+            log: env.filled("KEYROT_LOG").or_else(|| env.filled("RUST_LOG")).unwrap_or("warn").to_owned(),
+            warnings,
+        })
+    }
+}
+
+/// Of two names for one thing the first wins, with a warning when they differ.
+fn first<'a>(
+    env: &'a EnvMap,
+    name: &'static str,
+    other: &'static str,
+    warnings: &mut Vec<String>,
+) -> (Option<&'a str>, &'static str) {
+    match (env.filled(name), env.filled(other)) {
+        (Some(value), also) => {
+            if also.is_some_and(|also| also != value) {
+                warnings.push(format!("`{name}` and `{other}` are both set and differ: `{name}` wins"));
+            }
+            (Some(value), name)
+        }
+        (None, value) => (value, other),
+    }
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Some(true),
+        "0" | "false" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// The process's environment as it is now. Values that are not UTF-8 are left out.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the process's environment")]
+pub fn process_env() -> EnvMap {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// How long a program may take to settle what is left when it ends.
+pub const SHUTDOWN: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_declared_once() {
+        let mut names: Vec<_> = VARIABLES.iter().map(|v| v.name).collect();
+        names.sort_unstable();
+        assert!(names.windows(2).all(|w| w[0] != w[1]));
+    }
+
+    #[test]
+    fn rotation_takes_the_usual_words_and_names_the_others() {
+        for (text, expected) in [("true", Some(true)), ("FALSE", Some(false)), ("1", Some(true)), ("", None)]
+        {
+            let env = EnvMap::from_iter([("ENABLE_KEY_ROTATION", text)]);
+            assert_eq!(Settings::read(&env).expect(text).rotation, expected);
+        }
+        let env = EnvMap::from_iter([("ENABLE_KEY_ROTATION", "maybe")]);
+        assert!(Settings::read(&env).expect_err("refused").to_string().contains("`maybe`"));
+    }
+
+    #[test]
+    fn a_set_redis_url_gets_a_warning_and_an_empty_one_none() {
+        let set = EnvMap::from_iter([("REDIS_URL", "redis://localhost:6379/0")]);
+        assert!(Settings::read(&set).expect("read").warnings.iter().any(|w| w.contains("REDIS_URL")));
+        let empty = EnvMap::from_iter([("REDIS_URL", "")]);
+        assert!(Settings::read(&empty).expect("read").warnings.is_empty());
+    }
+
+    #[test]
+    fn of_two_names_the_first_wins_with_a_warning() {
+        let env =
+            EnvMap::from_iter([("GEMINI_BASE_URL", "http://a"), ("GOOGLE_GEMINI_BASE_URL", "http://b")]);
+        let settings = Settings::read(&env).expect("read");
+        assert_eq!(settings.base_url.as_deref(), Some("http://a"));
+        assert_eq!(settings.warnings.len(), 1);
+    }
+}
