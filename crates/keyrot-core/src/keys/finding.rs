@@ -58,6 +58,10 @@ impl fmt::Display for Finding {
 pub struct Findings(Vec<Finding>);
 
 impl Findings {
+    pub(super) fn new(findings: Vec<Finding>) -> Self {
+        Self(findings)
+    }
+
     /// The findings, in file order.
     pub fn iter(&self) -> std::slice::Iter<'_, Finding> {
         self.0.iter()

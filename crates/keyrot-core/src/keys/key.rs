@@ -95,29 +95,24 @@ impl Key {
         }
     }
 
-    /// The limits `model` has in this key's project: the model's own where given, or those of
-    /// another model of the same bucket, or else the key's. A burst that was not given is the
-    /// requests per minute.
+    /// The limits `model` has in this key's project: those given for it or for another model of
+    /// its bucket, or else the key's. A burst that was not given is the requests per minute.
     #[must_use]
     pub fn limits_for(&self, model: &ModelId) -> Limits {
-        let stated = self.stated_limits(model);
-        Limits { burst: stated.burst.or(stated.rpm), ..stated }
-    }
-
-    /// [`limits_for`](Self::limits_for) without the default for the burst.
-    pub(super) fn stated_limits(&self, model: &ModelId) -> Limits {
-        let own = self.model_limits.get(model).or_else(|| {
-            let bucket = bucket_of(model);
-            self.model_limits
-                .iter()
-                .find_map(|(other, limits)| (bucket_of(other) == bucket).then_some(limits))
-        });
-        let own = own.copied().unwrap_or_default();
+        let bucket = bucket_of(model);
+        let own: Vec<&Limits> = self
+            .model_limits
+            .iter()
+            .filter_map(|(other, limits)| (bucket_of(other) == bucket).then_some(limits))
+            .chain([&self.limits])
+            .collect();
+        let first = |pick: fn(&Limits) -> Option<u64>| own.iter().find_map(|limits| pick(limits));
+        let rpm = first(|limits| limits.rpm);
         Limits {
-            rpm: own.rpm.or(self.limits.rpm),
-            tpm: own.tpm.or(self.limits.tpm),
-            rpd: own.rpd.or(self.limits.rpd),
-            burst: own.burst.or(self.limits.burst),
+            rpm,
+            tpm: first(|limits| limits.tpm),
+            rpd: first(|limits| limits.rpd),
+            burst: first(|limits| limits.burst).or(rpm),
         }
     }
 }

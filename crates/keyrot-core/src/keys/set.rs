@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::finding::Finding;
+use super::finding::{Finding, Findings};
 use super::key::Key;
+use super::report::Report;
+use super::{check, read, text, write};
 use crate::id::{KeyId, ModelId};
 
 /// The `config` part: how the pool retries, waits and falls back.
@@ -50,6 +52,44 @@ pub struct KeySet {
 }
 
 impl KeySet {
+    /// Reads the text of a keys.json: JSON with `//`, `/* */` and `#` comments and trailing commas.
+    /// `file_name` is what findings call it.
+    ///
+    /// ```
+    /// use keyrot_core::KeySet;
+    /// let parsed = KeySet::parse("keys.json", r#"[{"key_id": "flash_01", "rpm": 60,}] // mine"#)?;
+    /// assert_eq!(parsed.set.keys[0].limits.rpm, Some(60));
+    ///
+    /// let findings = KeySet::parse("keys.json", r#"[{"key_id": "flash_01", "rpm": -1}]"#).unwrap_err();
+    /// assert!(findings.to_string().starts_with("keys.json:1:33: key `flash_01`, field `rpm`: must be"));
+    /// # Ok::<(), keyrot_core::Findings>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Findings`]: every error and every warning of the file, when there is at least one error.
+    pub fn parse(file_name: &str, text: &str) -> Result<Parsed, Findings> {
+        let mut report = Report::new(file_name, text);
+        let json = text::blank_hash_comments(text);
+        let mut draft = match text::parse(&json, &mut report) {
+            Some(root) => read::read(&mut report, &root),
+            None => read::Draft::default(),
+        };
+        check::check(&mut report, &mut draft);
+        report.leaks();
+        let (findings, failed) = report.finish();
+        if failed {
+            return Err(Findings::new(findings));
+        }
+        let keys = draft.entries.into_iter().map(|entry| entry.key).collect();
+        Ok(Parsed { set: Self { keys, config: draft.config }, warnings: findings })
+    }
+
+    /// The set as a keys.json that [`parse`](Self::parse) reads back as the same set.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        write::file(self)
+    }
+
     /// The key called `id`.
     #[must_use]
     pub fn get(&self, id: &KeyId) -> Option<&Key> {

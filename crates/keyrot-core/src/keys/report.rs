@@ -1,0 +1,132 @@
+//! Collects findings, and knows where in the file everything stands.
+
+use jsonc_parser::common::Range;
+
+use super::finding::{Finding, Severity};
+use super::leak;
+
+/// A place in the file and what it is about.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Spot {
+    /// Byte offset.
+    pub(super) offset: usize,
+    /// The key, where one is named.
+    pub(super) key: Option<String>,
+    /// The path of the field, as in `limits.gemini-2.5-pro.rpm`.
+    pub(super) field: Option<String>,
+}
+
+impl Spot {
+    /// The same key and field, elsewhere.
+    pub(super) fn at(&self, offset: usize) -> Self {
+        Self { offset, ..self.clone() }
+    }
+
+    /// A member of what stands here.
+    pub(super) fn member(&self, name: &str, offset: usize) -> Self {
+        let field = match &self.field {
+            Some(path) => format!("{path}.{name}"),
+            None => name.to_owned(),
+        };
+        Self { offset, key: self.key.clone(), field: Some(field) }
+    }
+}
+
+/// What has been found so far in one file.
+#[derive(Debug)]
+pub(super) struct Report<'t> {
+    file: &'t str,
+    text: &'t str,
+    line_starts: Vec<usize>,
+    members: Vec<(Range, Spot)>,
+    found: Vec<(usize, Finding)>,
+}
+
+impl<'t> Report<'t> {
+    pub(super) fn new(file: &'t str, text: &'t str) -> Self {
+        let bytes = text.as_bytes();
+        let breaks = (0..bytes.len()).filter(|&i| match bytes[i] {
+            b'\n' => true,
+            b'\r' => bytes.get(i + 1) != Some(&b'\n'),
+            _ => false,
+        });
+        let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+        let line_starts = std::iter::once(start).chain(breaks.map(|i| i + 1)).collect();
+        Self { file, text, line_starts, members: Vec::new(), found: Vec::new() }
+    }
+
+    pub(super) fn error(&mut self, spot: &Spot, message: impl AsRef<str>, hint: impl AsRef<str>) {
+        self.add(Severity::Error, spot, message.as_ref(), hint.as_ref());
+    }
+
+    pub(super) fn warn(&mut self, spot: &Spot, message: impl AsRef<str>, hint: impl AsRef<str>) {
+        self.add(Severity::Warning, spot, message.as_ref(), hint.as_ref());
+    }
+
+    /// Every text passes through [`leak::scrub`]: whatever a message repeats of the file may be a
+    /// secret somebody pasted there.
+    fn add(&mut self, severity: Severity, spot: &Spot, message: &str, hint: &str) {
+        let (line, column) = self.line_and_column(spot.offset);
+        let finding = Finding {
+            file: self.file.to_owned(),
+            line,
+            column,
+            key_id: spot.key.as_deref().map(leak::scrub),
+            field: spot.field.as_deref().map(leak::scrub),
+            severity,
+            message: leak::scrub(message),
+            hint: (!hint.is_empty()).then(|| leak::scrub(hint)),
+        };
+        self.found.push((spot.offset, finding));
+    }
+
+    /// Line and column of a byte offset, both from 1, the column in characters.
+    fn line_and_column(&self, offset: usize) -> (usize, usize) {
+        let line = self.line_starts.partition_point(|&start| start <= offset).max(1);
+        let start = self.line_starts[line - 1];
+        let before = self.text.get(start..offset).unwrap_or_default();
+        (line, before.chars().count() + 1)
+    }
+
+    /// The line a byte offset is on, from 1.
+    pub(super) fn line(&self, offset: usize) -> usize {
+        self.line_and_column(offset).0
+    }
+
+    /// Remembers where a member's value stands.
+    pub(super) fn remember(&mut self, range: Range, spot: &Spot) {
+        self.members.push((range, spot.clone()));
+    }
+
+    /// Where the value of `field` of `key` stands, if it was given.
+    pub(super) fn find(&self, key: Option<&str>, field: &str) -> Option<usize> {
+        let mut members = self.members.iter().map(|(_, spot)| spot);
+        members
+            .find(|spot| spot.key.as_deref() == key && spot.field.as_deref() == Some(field))
+            .map(|spot| spot.offset)
+    }
+
+    /// Points out everything in the file, comments included, that looks like an API key.
+    pub(super) fn leaks(&mut self) {
+        for offset in leak::find(self.text) {
+            let inside = |range: &Range| (range.start..range.end).contains(&offset);
+            // Inner members are remembered after outer ones.
+            let innermost = self.members.iter().rev().find(|(range, _)| inside(range));
+            let spot = innermost.map_or_else(Spot::default, |(_, spot)| spot.clone()).at(offset);
+            self.error(
+                &spot,
+                "holds what looks like an API key; secrets do not belong in this file",
+                "remove it, treat the key as published, and put its successor in a secret store, \
+                 for example `GEMINI_KEY_{key_id}` in .env",
+            );
+        }
+    }
+
+    /// All findings in file order, and whether any is an error.
+    pub(super) fn finish(mut self) -> (Vec<Finding>, bool) {
+        self.found.sort_by_key(|(offset, _)| *offset);
+        let findings: Vec<Finding> = self.found.into_iter().map(|(_, finding)| finding).collect();
+        let failed = findings.iter().any(|finding| finding.severity == Severity::Error);
+        (findings, failed)
+    }
+}
