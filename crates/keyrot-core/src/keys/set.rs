@@ -61,7 +61,7 @@ impl KeySet {
     /// assert_eq!(parsed.set.keys[0].limits.rpm, Some(60));
     ///
     /// let findings = KeySet::parse("keys.json", r#"[{"key_id": "flash_01", "rpm": -1}]"#).unwrap_err();
-    /// assert!(findings.to_string().starts_with("keys.json:1:33: key `flash_01`, field `rpm`: must be"));
+    /// assert!(findings.to_string().starts_with("keys.json:1:32: key `flash_01`, field `rpm`: must be"));
     /// # Ok::<(), keyrot_core::Findings>(())
     /// ```
     ///
