@@ -24,7 +24,8 @@ pub enum CoolFor {
     NextPacificMidnight,
     /// Until somebody lifts it.
     UntilLifted,
-    /// 30 s, then 60 s, 120 s … up to 30 min while strikes follow one another.
+    /// Doubling while strikes follow one another, between the bounds of the reason's
+    /// [`escalation`](Reason::escalation).
     Escalating {
         /// A server's own hint; the cooldown is at least this long.
         at_least: Duration,
@@ -79,6 +80,16 @@ impl Reason {
         }
     }
 
+    /// The first and the longest cooldown when strikes follow one another: 30 s and 30 min; 1 s and
+    /// 5 min for an overloaded model, for one 503 among many answers must not stop a pool.
+    #[must_use]
+    pub fn escalation(self) -> (Duration, Duration) {
+        match self {
+            Self::Overloaded => (Duration::from_secs(1), Duration::from_secs(5 * 60)),
+            _ => (Duration::from_secs(30), Duration::from_secs(30 * 60)),
+        }
+    }
+
     /// The reason in words, for status and errors.
     #[must_use]
     pub fn in_words(self) -> &'static str {
@@ -114,10 +125,6 @@ pub struct Stamp {
     pub admitted: Timestamp,
 }
 
-/// The first escalating cooldown.
-const FIRST: Duration = Duration::from_secs(30);
-/// The longest escalating cooldown.
-const LONGEST: Duration = Duration::from_secs(30 * 60);
 /// How near to midnight a per-day refusal is taken for a late answer or a skewed clock.
 const MIDNIGHT_DOUBT: Duration = Duration::from_secs(10 * 60);
 /// How long a streak, a half-open place nobody probes, and a lift are remembered: no attempt lives
@@ -244,7 +251,8 @@ impl Cooldown {
                     self.strikes = self.strikes.saturating_add(1);
                 }
                 let doublings = self.strikes.saturating_sub(1).min(16);
-                now + FIRST.saturating_mul(1 << doublings).min(LONGEST).max(at_least)
+                let (first, longest) = reason.escalation();
+                now + first.saturating_mul(1 << doublings).min(longest).max(at_least)
             }
         };
         let (until, reason, half_open) = match self.state {

@@ -4,6 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// The first escalating cooldown of everything but an overloaded model.
+const FIRST: Duration = Duration::from_secs(30);
 const SECOND: Duration = Duration::from_secs(1);
 const MS: Duration = Duration::from_millis(1);
 const LEASE: Duration = Duration::from_secs(90);
