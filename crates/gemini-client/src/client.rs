@@ -122,7 +122,8 @@ impl Client {
         page_size: Option<u32>,
         page_token: Option<&str>,
     ) -> Result<ModelPage, Error> {
-        let mut query = form_urlencoded::Serializer::new(String::from("/models?"));
+        const PATH: &str = "/models?";
+        let mut query = form_urlencoded::Serializer::for_suffix(PATH.to_owned(), PATH.len());
         if let Some(size) = page_size {
             query.append_pair("pageSize", &size.to_string());
         }
