@@ -71,8 +71,8 @@ impl<'t> Report<'t> {
             file: self.file.to_owned(),
             line,
             column,
-            key_id: spot.key.as_deref().map(leak::scrub),
-            field: spot.field.as_deref().map(leak::scrub),
+            key_id: spot.key.as_deref().map(label),
+            field: spot.field.as_deref().map(label),
             severity,
             message: leak::scrub(message),
             hint: (!hint.is_empty()).then(|| leak::scrub(hint)),
@@ -129,4 +129,9 @@ impl<'t> Report<'t> {
         let failed = findings.iter().any(|finding| finding.severity == Severity::Error);
         (findings, failed)
     }
+}
+
+/// A name out of the file as a message shows it: on one line, of bearable length.
+fn label(text: &str) -> String {
+    leak::scrub(text).chars().filter(|c| !c.is_control()).take(200).collect()
 }

@@ -8,7 +8,7 @@ use crate::id::KeyId;
 /// The JSON Schema (2020-12) of keys.json, for editors. `cargo run -q -p keyrot-core --example
 /// keys_schema` prints it.
 ///
-/// Editors are told of unknown fields nowhere: the reader warns of them, and goes on.
+/// Unknown fields are legal in it, as they are to the reader, which warns of them.
 #[must_use]
 pub fn schema() -> Value {
     let keys = json!({ "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/key" } });

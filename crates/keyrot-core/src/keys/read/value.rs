@@ -65,7 +65,7 @@ pub(super) fn whole(
     // Below the bound every whole number is exact in an f64.
     if number > max as f64 {
         let message = format!("is `{}`, which is more than {max}", shown(literal.value));
-        report.error(spot, message, "leave the field out for no limit");
+        report.error(spot, message, "use a smaller number, or leave the field out");
         return None;
     }
     Some(number as u64)

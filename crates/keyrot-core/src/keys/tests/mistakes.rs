@@ -174,3 +174,13 @@ fn what_is_odd_but_harmless_is_a_warning() {
     );
     assert_eq!(shown.len(), 2, "being expired is a fact, not a finding: {shown:?}");
 }
+
+#[test]
+fn names_out_of_the_file_cannot_forge_lines() {
+    let text = format!(r#"[{{"key_id": "a\nb", "c\r\nd": 1, "rpm": 0, "{}": 1}}]"#, "x".repeat(10_000));
+    for finding in bad(&text) {
+        let shown = [finding.key_id, finding.field, Some(finding.message)];
+        let shown: String = shown.into_iter().flatten().collect();
+        assert!(!shown.contains(char::is_control) && shown.len() < 500, "{shown:?}");
+    }
+}
