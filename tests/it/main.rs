@@ -1,1 +1,10 @@
-//! One integration binary for the whole workspace.
+//! One integration binary for the whole workspace: real sockets, real servers, a fake clock where
+//! time matters.
+
+#![expect(clippy::expect_used, reason = "what a test needs and does not get fails the test")]
+
+mod cancel;
+mod load;
+mod matrix;
+mod streams;
+mod waiting;

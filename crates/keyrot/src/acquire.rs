@@ -263,7 +263,13 @@ impl Pool {
     }
 }
 
+/// How often a key that has too much in flight is asked again, should the release happen elsewhere.
+const POLL: Duration = Duration::from_millis(100);
+
 fn until(refusal: &Refusal, now: Timestamp) -> Timestamp {
+    if refusal.why == Why::Limit(LimitKind::Concurrency) {
+        return now + refusal.retry_after.min(POLL);
+    }
     // At least the next millisecond: a refusal that ends now must not be asked again at once.
     now + refusal.retry_after.max(Duration::from_millis(1))
 }

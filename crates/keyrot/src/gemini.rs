@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gemini_client::wire::{CountTokensRequest, GenerateRequest, GenerateResponse};
 use gemini_client::{Chunk, ChunkStream, Client, Error};
-use keyrot_core::{Method, Usage};
+use keyrot_core::{Method, Outcome, Usage};
 
 use crate::profile::Profile;
 use crate::rotator::{Rotator, RunError};
@@ -44,7 +44,8 @@ impl Gemini {
         &self.rotator
     }
 
-    /// generateContent. The profile's tokens are estimated from the request unless given.
+    /// generateContent. The profile's tokens are estimated from the request unless given. An answer
+    /// that the safety filter emptied is an answer: see its `block_reason` and `finish_reason`.
     ///
     /// # Errors
     /// [`RunError`]: no key in the time allowed, or a failure that trying again does not mend.
@@ -61,8 +62,8 @@ impl Gemini {
                 let (secret, model) = (lease.secret().clone(), lease.model().clone());
                 async move {
                     let answer = client.generate(&secret, model.as_str(), &request).await?;
-                    let usage = answer.usage();
-                    Ok((answer, usage))
+                    let outcome = answer.outcome();
+                    Ok((answer, outcome))
                 }
             })
             .await
@@ -105,7 +106,7 @@ impl Gemini {
                 let (secret, model) = (lease.secret().clone(), lease.model().clone());
                 async move {
                     let answer = client.count_tokens(&secret, model.as_str(), &request).await?;
-                    Ok((answer.total_tokens, Usage::default()))
+                    Ok((answer.total_tokens, Outcome::Success { usage: Usage::default() }))
                 }
             })
             .await

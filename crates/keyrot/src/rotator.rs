@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyrot_core::call::Judged;
-use keyrot_core::{Cooled, LimitError, ModelId, Outcome, Retry, Scope, Timestamp, Usage};
+use keyrot_core::{Cooled, LimitError, ModelId, Outcome, Retry, Scope, Timestamp};
 use keyrot_secrets::Refreshed;
 
 use crate::acquire::Search;
@@ -73,7 +73,8 @@ impl Rotator {
     /// Makes a call with the right key, and again with another one where that can help.
     ///
     /// `call` gets a [`Lease`]: it takes the key and the model from it, makes one attempt, and gives
-    /// back the answer with its usage, or a failure that can say what it means.
+    /// back the answer with what it came to ([`Outcome::Success`] with its usage, or
+    /// [`Outcome::Blocked`]), or a failure that can say what it means.
     ///
     /// # Errors
     /// [`RunError::Exhausted`] when no key can serve the request in the time allowed;
@@ -82,10 +83,10 @@ impl Rotator {
     where
         E: Judged,
         F: FnMut(&Lease) -> Fut,
-        Fut: Future<Output = Result<(T, Usage), E>>,
+        Fut: Future<Output = Result<(T, Outcome), E>>,
     {
-        let (answer, usage, lease) = self.drive(profile, call).await?;
-        lease.end(&Outcome::Success { usage }).await;
+        let (answer, outcome, lease) = self.drive(profile, call).await?;
+        lease.end(&outcome).await;
         Ok(answer)
     }
 
@@ -94,11 +95,11 @@ impl Rotator {
         &self,
         profile: &Profile,
         mut call: F,
-    ) -> Result<(T, Usage, Lease), RunError<E>>
+    ) -> Result<(T, Outcome, Lease), RunError<E>>
     where
         E: Judged,
         F: FnMut(&Lease) -> Fut,
-        Fut: Future<Output = Result<(T, Usage), E>>,
+        Fut: Future<Output = Result<(T, Outcome), E>>,
     {
         let config = &self.pool.config;
         let deadline = self.pool.clock.now() + profile.max_wait.unwrap_or(config.max_wait);
@@ -129,11 +130,11 @@ impl Rotator {
         model: &ModelId,
         deadline: Timestamp,
         call: &mut F,
-    ) -> Result<(T, Usage, Lease), RunError<E>>
+    ) -> Result<(T, Outcome, Lease), RunError<E>>
     where
         E: Judged,
         F: FnMut(&Lease) -> Fut,
-        Fut: Future<Output = Result<(T, Usage), E>>,
+        Fut: Future<Output = Result<(T, Outcome), E>>,
     {
         let key = profile.lane_key(model.clone());
         let error = match self.drive_lane(profile, &key, deadline, call).await {
@@ -162,11 +163,11 @@ impl Rotator {
         key: &LaneKey,
         deadline: Timestamp,
         call: &mut F,
-    ) -> Result<(T, Usage, Lease), RunError<E>>
+    ) -> Result<(T, Outcome, Lease), RunError<E>>
     where
         E: Judged,
         F: FnMut(&Lease) -> Fut,
-        Fut: Future<Output = Result<(T, Usage), E>>,
+        Fut: Future<Output = Result<(T, Outcome), E>>,
     {
         let lane = self.pool.lane(key).await;
         let search = Search { pool: &self.pool, lane: &lane, profile, deadline };
@@ -186,7 +187,7 @@ impl Rotator {
                 attempt: course.attempts,
             });
             let error = match call(&lease).await {
-                Ok((answer, usage)) => return Ok((answer, usage, lease)),
+                Ok((answer, outcome)) => return Ok((answer, outcome, lease)),
                 Err(error) => error,
             };
             let outcome = error.outcome();

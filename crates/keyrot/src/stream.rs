@@ -69,11 +69,11 @@ impl Rotator {
                         break;
                     }
                 }
-                Ok(((held, rest), Usage::default()))
+                Ok(((held, rest), Outcome::Success { usage: Usage::default() }))
             }
         });
-        let ((held, rest), usage, lease) = opened.await?;
-        Ok(LeasedStream { lease, held, rest, usage, finished: false })
+        let ((held, rest), _, lease) = opened.await?;
+        Ok(LeasedStream { lease, held, rest, usage: Usage::default(), finished: false })
     }
 }
 
