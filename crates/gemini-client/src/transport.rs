@@ -167,3 +167,16 @@ async fn pause(length: Option<Duration>) {
 fn stopwatch() -> std::time::Instant {
     std::time::Instant::now()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_marked_sensitive() {
+        let value = key_header(&SecretString::from("KEYROT_CANARY")).unwrap();
+        // Not in debug texts, and never in HTTP/2's table of known headers.
+        assert!(value.is_sensitive());
+        assert_eq!(format!("{value:?}"), "Sensitive");
+    }
+}

@@ -141,11 +141,8 @@ async fn a_stream_reset_by_http2_is_a_broken_connection() {
 async fn the_system_proxy_is_used_except_for_this_machine() {
     let body = r#"{"candidates":[{"content":{"parts":[{"text":"by proxy"}]},"finishReason":"STOP"}]}"#;
     let mut proxy = Server::answer("200 OK", "application/json", body).await;
-    let variables = [("HTTP_PROXY", proxy.url.as_str())];
-    let said = child::call("http://gemini.invalid", &variables).await;
+    let said = child::call("http://gemini.invalid", &[("HTTP_PROXY", &proxy.url)]).await;
     assert!(said.contains("TEXT=by proxy"), "{said}");
-    let said = child::call("http://gemini.invalid", &[variables[0], ("NO_PROXY", "gemini.invalid")]).await;
-    assert!(said.contains("KIND=Connect"), "{said}");
     assert!(proxy.only_request().line.starts_with("POST http://gemini.invalid/"));
 
     let server = Server::answer("200 OK", "application/json", &body.replace("by proxy", "direct")).await;
