@@ -199,7 +199,7 @@ impl Series {
         }
     }
 
-    fn numbers(&self) -> Vec<Number> {
+    pub(crate) fn numbers(&self) -> Vec<Number> {
         match *self {
             Self::Price { .. } => Vec::new(),
             Self::Average { period, .. } | Self::Rsi { period } | Self::Channel { period, .. } => {

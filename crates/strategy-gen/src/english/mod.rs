@@ -111,6 +111,17 @@ pub fn translate(description: &str) -> Result<StrategySpec, Refusal> {
     Err(Refusal::because("the parameters of the text contradict each other", "state each period once"))
 }
 
+/// Every number that a text holds in digits.
+pub(crate) fn numbers_in(text: &str) -> Vec<f64> {
+    words::split(&plain(text))
+        .into_iter()
+        .filter_map(|word| match word {
+            words::Word::Number(number) => Some(number.get()),
+            _ => None,
+        })
+        .collect()
+}
+
 /// A last guard behind the grammar: a number of the text that no rule uses means that we misread.
 fn numbers_kept(lexemes: &[lexicon::Lexeme], spec: StrategySpec) -> Result<StrategySpec, Refusal> {
     let kept = spec.numbers();
@@ -128,4 +139,4 @@ fn numbers_kept(lexemes: &[lexicon::Lexeme], spec: StrategySpec) -> Result<Strat
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,0 +1,75 @@
+//! Looks at a Python file without running it: syntax, shape, imports, look-ahead.
+//!
+//! ```
+//! use strategy_gen::check::{Code, check};
+//! let report = check("import os\n").unwrap();
+//! assert!(report.has(Code::Import) && report.has(Code::NoStrategy));
+//! assert!(report.text("bot.py").contains("bot.py:1:8 import `os` may not be imported; hint: "));
+//! ```
+
+mod diagnostic;
+mod policy;
+mod syntax;
+
+pub use diagnostic::{Code, Diagnostic, Report, Severity};
+
+use crate::english::numbers_in;
+use syntax::Position;
+
+/// Largest source that is read, in bytes.
+pub const MAX_SOURCE: usize = 128 * 1024;
+
+/// The check itself could not run; says nothing about the file.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot check the file: {source}")]
+pub struct CheckError {
+    #[from]
+    source: std::io::Error,
+}
+
+/// Checks a source text for Python 3.10 and backtesting.py.
+///
+/// # Errors
+/// [`CheckError`] when no thread could be started or the parser failed; findings are in the report.
+pub fn check(source: &str) -> Result<Report, CheckError> {
+    inspect(source, None)
+}
+
+/// As [`check`], and also warns of numbers of the description that the code does not hold.
+///
+/// "2 %" counts as held when 2 or 0.02 stands in the code.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_against(source: &str, description: &str) -> Result<Report, CheckError> {
+    inspect(source, Some(description))
+}
+
+fn inspect(source: &str, description: Option<&str>) -> Result<Report, CheckError> {
+    let start = Position { line: 1, column: 1 };
+    if source.len() > MAX_SOURCE {
+        let message = format!("the source is larger than {} KiB", MAX_SOURCE / 1024);
+        let diagnostic = Diagnostic::new(Code::TooLarge, start, message, "write a shorter strategy");
+        return Ok(Report { strategies: Vec::new(), diagnostics: vec![diagnostic] });
+    }
+    let facts = syntax::facts(source)?;
+    let (mut diagnostics, strategies) = policy::judge(&facts);
+    if facts.errors.is_empty() {
+        for number in numbers_in(description.unwrap_or_default()) {
+            let held = facts.numbers.iter().any(|n| *n == number || *n == number / 100.0);
+            if !held {
+                let message = format!("`{number}` of the description is not in the code");
+                diagnostics.push(Diagnostic::new(
+                    Code::LostNumber,
+                    start,
+                    message,
+                    "use the number as it was given",
+                ));
+            }
+        }
+    }
+    Ok(Report { strategies, diagnostics })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! The comment that says where a file comes from.
+
+use std::fmt::Write as _;
+
+use crate::english::plain;
+
+/// Who wrote the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin<'a> {
+    /// The offline engine.
+    Offline,
+    /// A model, by its id.
+    Model(&'a str),
+}
+
+/// Where a file comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Provenance<'a> {
+    /// The user's words.
+    pub description: &'a str,
+    /// Who wrote the code.
+    pub origin: Origin<'a>,
+    /// The day of writing, such as `2026-01-31`.
+    pub date: &'a str,
+    /// The class name the user asked for, for the command to repeat.
+    pub name: Option<&'a str>,
+}
+
+/// The header comment, with the rules as understood and what was assumed. ASCII; every line is a comment.
+pub fn header(provenance: &Provenance<'_>, rules: &[String], assumptions: &[String]) -> String {
+    let Provenance { description, origin, date, name } = provenance;
+    let version = env!("CARGO_PKG_VERSION");
+    let origin = match origin {
+        Origin::Offline => "offline engine".to_owned(),
+        Origin::Model(model) => format!("model {}", one_line(model)),
+    };
+    // Python reads an encoding from a comment on the first two lines: no foreign text there.
+    let mut text = format!("# Strategy for backtesting.py, written by strategy-gen {version}.\n");
+    text.push_str("# Not financial advice; check the rules below before you rely on them.\n#\n");
+    let mut line = |text_of: &str| {
+        let _ = writeln!(text, "# {text_of}");
+    };
+    line(&format!("description: {}", one_line(description)));
+    line(&format!("origin: {origin}, {}", one_line(date)));
+    for (title, items) in [("rules:", rules), ("assumptions:", assumptions)] {
+        if !items.is_empty() {
+            line(title);
+            for item in items {
+                line(&format!("  - {}", one_line(item)));
+            }
+        }
+    }
+    let offline = if matches!(provenance.origin, Origin::Offline) { " --offline" } else { "" };
+    let name = name.map(|name| format!(" -n {}", quoted(&one_line(name)))).unwrap_or_default();
+    // A description that lost characters on its way to ASCII would repeat something else.
+    if plain(description).chars().all(|c| c.is_ascii() && (!c.is_control() || c.is_ascii_whitespace())) {
+        line(&format!("repeat with: strategy-gen new{offline}{name} -- {}", quoted(&one_line(description))));
+    } else {
+        line(&format!("repeat with: strategy-gen new{offline}{name} - < description.txt"));
+    }
+    text
+}
+
+/// One line of printable ASCII: line ends become spaces, control characters vanish, the rest becomes `?`.
+fn one_line(text: &str) -> String {
+    let mut line = String::new();
+    for c in plain(text).trim().chars() {
+        match c {
+            ' '..='~' => line.push(c),
+            '\n' | '\t' if !line.ends_with(' ') => line.push(' '),
+            c if c.is_control() || c.is_whitespace() => {}
+            _ => line.push('?'),
+        }
+    }
+    line
+}
+
+/// Quotes for a POSIX shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}

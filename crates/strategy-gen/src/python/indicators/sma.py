@@ -1,0 +1,3 @@
+def sma(values, period):
+    """Simple moving average."""
+    return pd.Series(np.asarray(values, dtype=float)).rolling(period).mean().to_numpy()
