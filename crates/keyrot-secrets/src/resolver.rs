@@ -11,23 +11,27 @@ use keyrot_core::{EnvMap, Secret, SecretError, SecretStore};
 #[derive(Debug)]
 pub struct Resolver {
     default: StoreKind,
-    stores: BTreeMap<StoreKind, Arc<dyn SecretStore>>,
+    stores: Stores,
+}
+
+type Stores = BTreeMap<StoreKind, Arc<dyn SecretStore>>;
+
+#[cfg(feature = "env")]
+fn built_in(env: EnvMap) -> Stores {
+    let store: Arc<dyn SecretStore> = Arc::new(keyrot_secrets_env::EnvStore::new(env));
+    Stores::from([(StoreKind::Env, store)])
+}
+
+#[cfg(not(feature = "env"))]
+fn built_in(_: EnvMap) -> Stores {
+    Stores::new()
 }
 
 impl Resolver {
     /// A resolver that looks into `default` for keys that name no store of their own.
     #[must_use]
-    #[cfg_attr(
-        not(feature = "env"),
-        expect(clippy::needless_pass_by_value, reason = "the env store keeps it")
-    )]
     pub fn new(default: StoreKind, env: EnvMap) -> Self {
-        let mut stores: BTreeMap<StoreKind, Arc<dyn SecretStore>> = BTreeMap::new();
-        #[cfg(feature = "env")]
-        stores.insert(StoreKind::Env, Arc::new(keyrot_secrets_env::EnvStore::new(env)));
-        #[cfg(not(feature = "env"))]
-        drop(env);
-        Self { default, stores }
+        Self { default, stores: built_in(env) }
     }
 
     /// Puts a store of the caller's own in the place of the built-in one.
