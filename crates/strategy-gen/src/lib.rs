@@ -2,5 +2,8 @@
 
 pub mod check;
 pub mod english;
+pub mod extract;
+pub mod output;
+pub mod prompt;
 pub mod python;
 pub mod spec;

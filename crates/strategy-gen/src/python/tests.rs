@@ -1,5 +1,8 @@
 //! Rendered files against the checks, the descriptions and a few kept by hand.
 
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+
 use super::{ClassName, Origin, Provenance, header, render};
 use crate::check::check_against;
 use crate::english::tests::accepted::ACCEPTED;
@@ -159,4 +162,70 @@ fn the_command_to_repeat_survives_a_shell() {
     assert_eq!(command("buy it's", Some("a b")), r"strategy-gen new --offline -n 'a b' -- 'buy it'\''s'");
     assert_eq!(command("RSI \u{2264} 30", None), "strategy-gen new --offline -- 'RSI <= 30'");
     assert_eq!(command("caf\u{e9}", None), "strategy-gen new --offline - < description.txt");
+}
+
+/// Conditions with a place for numbers.
+const CONDITIONS: [&str; 16] = [
+    "RSI is below {l}",
+    "RSI({p}) > {l}",
+    "the {p}-period RSI crosses above {l}",
+    "the price is above the {p}-day SMA",
+    "the {p} EMA crosses below the {q} EMA",
+    "EMA({p}) > EMA({q})",
+    "MACD crosses above its signal line",
+    "MACD({p},{q},9) is below zero",
+    "the MACD histogram is positive",
+    "the price touches the lower Bollinger band",
+    "the close is above the upper Bollinger band ({p}, {l})",
+    "the price makes a new {p}-day high",
+    "the price breaks below the {p}-day low",
+    "a {p}-day breakout",
+    "(RSI < {l} or price below the {q} SMA)",
+    "oversold",
+];
+
+fn condition() -> impl Strategy<Value = String> {
+    let numbers = (2..40_u32, 41..300_u32, 1..99_u32);
+    let one = (proptest::sample::select(CONDITIONS.to_vec()), numbers).prop_map(|(text, (p, q, l))| {
+        text.replace("{p}", &p.to_string()).replace("{q}", &q.to_string()).replace("{l}", &l.to_string())
+    });
+    (one.clone(), proptest::option::of((proptest::sample::select(vec!["and", "or"]), one))).prop_map(
+        |(first, more)| more.map_or(first.clone(), |(joint, second)| format!("{first} {joint} {second}")),
+    )
+}
+
+fn description() -> impl Strategy<Value = String> {
+    let verbs = proptest::sample::select(vec![["Buy", "sell"], ["Go long", "exit"], ["Short", "cover"]]);
+    let risk = proptest::sample::select(vec![
+        "",
+        ", 5% stop loss",
+        ", take profit at 12.5%",
+        ", stop loss 3% and take profit 9%",
+    ]);
+    (verbs, condition(), condition(), risk)
+        .prop_map(|([enter, leave], a, b, risk)| format!("{enter} when {a}, {leave} when {b}{risk}"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    #[test]
+    fn what_is_accepted_renders_clean_and_complete(description in description()) {
+        if translate(&description).is_ok() {
+            let code = rendered(&description);
+            let report = check_against(&code, &description).unwrap();
+            prop_assert_eq!(report.text("x.py"), "", "{}", code);
+        }
+    }
+}
+
+#[test]
+fn composed_descriptions_are_mostly_accepted() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let accepted = (0..200)
+        .filter(|_| {
+            let text = description().new_tree(&mut runner).unwrap().current();
+            translate(&text).is_ok()
+        })
+        .count();
+    assert!(accepted > 100, "only {accepted} of 200");
 }

@@ -1,0 +1,129 @@
+//! Saving a file whole or not at all.
+//!
+//! The text goes to a temporary file in the same directory, is flushed to the disk, and takes its name in one step. A
+//! crash leaves the old file or the new one, never half of one.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::python::ClassName;
+
+/// What to do when the file exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// Leave it and fail.
+    Keep,
+    /// Replace it, keeping its permissions; a symbolic link is followed.
+    Replace,
+}
+
+/// Why nothing was written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// The file exists and may not be replaced.
+    #[error("`{path}` exists; hint: choose another name with `-o`, or replace it with `--force`")]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The path is a directory.
+    #[error("`{path}` is a directory; hint: name a file in it")]
+    IsDirectory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The directory of the path does not exist.
+    #[error("the directory `{directory}` does not exist; hint: create it first")]
+    NoDirectory {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// The directory or the file may not be written.
+    #[error("no permission to write `{path}`; hint: choose another place with `-o`")]
+    Denied {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Anything else, such as a full disk.
+    #[error("cannot write `{path}`: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// The file name for a strategy when the user gives none: `RsiStrategy` becomes `rsi_strategy.py`.
+pub fn file_name(class: &ClassName) -> PathBuf {
+    PathBuf::from(format!("{}.py", class.snake_case()))
+}
+
+/// Writes the file.
+///
+/// # Errors
+/// [`WriteError`]; nothing was written then, and no temporary file is left.
+pub fn write(path: &Path, text: &str, existing: Existing) -> Result<(), WriteError> {
+    let failed = |source: io::Error| failure(path, source);
+    // `a/` names a directory even where `a` does not exist.
+    if path.is_dir() || path.as_os_str().to_string_lossy().ends_with(std::path::is_separator) {
+        return Err(WriteError::IsDirectory { path: path.to_owned() });
+    }
+    let target = match (existing, fs::canonicalize(path)) {
+        (Existing::Replace, Ok(real)) => real,
+        _ => path.to_owned(),
+    };
+    let directory = match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    if !directory.is_dir() {
+        return Err(WriteError::NoDirectory { directory });
+    }
+    if target.file_name().is_none() {
+        return Err(WriteError::IsDirectory { path: path.to_owned() });
+    }
+    let permissions = fs::metadata(&target).ok().map(|old| old.permissions());
+    if existing == Existing::Replace && permissions.as_ref().is_some_and(Permissions::readonly) {
+        return Err(failed(io::ErrorKind::PermissionDenied.into()));
+    }
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".strategy-").suffix(".tmp");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(&directory).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)?;
+    if let Some(permissions) = permissions {
+        file.as_file().set_permissions(permissions).map_err(failed)?;
+    }
+    file.as_file().sync_all().map_err(failed)?;
+    let named = match existing {
+        Existing::Replace => file.persist(&target),
+        Existing::Keep => file.persist_noclobber(&target),
+    };
+    named.map_err(|error| failed(error.error))?;
+    // The name itself lives in the directory; where a directory cannot be synced, the file is still whole.
+    if let Ok(directory) = File::open(&directory) {
+        let _ = directory.sync_all();
+    }
+    Ok(())
+}
+
+fn failure(path: &Path, source: io::Error) -> WriteError {
+    let path = path.to_owned();
+    match source.kind() {
+        io::ErrorKind::AlreadyExists => WriteError::Exists { path },
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            WriteError::Denied { path, source }
+        }
+        io::ErrorKind::IsADirectory => WriteError::IsDirectory { path },
+        _ => WriteError::Io { path, source },
+    }
+}
+
+#[cfg(test)]
+mod tests;
