@@ -186,7 +186,10 @@ impl<'a> Cursor<'a> {
                 self.note(note());
                 Some(default)
             }
-            [only] => Some(only.clone()),
+            [only] => {
+                self.note(format!("{name} without its own parameters has those named elsewhere in the text"));
+                Some(only.clone())
+            }
             _ => self.fail(format!("which {name} is meant? several are named")),
         }
     }

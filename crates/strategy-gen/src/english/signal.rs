@@ -3,7 +3,7 @@
 use super::condition::{Draft, Rel};
 use super::cursor::{Cursor, MAX_PERIOD};
 use super::lexicon::{Concept as C, Verb};
-use crate::spec::{Band, Extreme, Operand, Price, Relation, Series, Unit};
+use crate::spec::{Band, Extreme, Number, Operand, Price, Relation, Series, Unit};
 
 /// How a value stands to another, as said.
 #[derive(Debug, Clone, Copy)]
@@ -59,11 +59,12 @@ impl Cursor<'_> {
             None => return None,
         };
         let right = self.attempt(|c| c.operand(said.up()));
-        let left = match left {
-            Some(left) => left,
-            None => self.left_for(right)?,
+        let (named, left) = match left {
+            Some(left) => (true, left),
+            None => (false, self.left_for(right)?),
         };
         let right = match right {
+            Some(Operand::Level(level)) if named => self.short_average(left, level),
             Some(right) => right,
             None => self.right_for(left, said)?,
         };
@@ -84,13 +85,27 @@ impl Cursor<'_> {
         self.fail("it is not clear what is compared here")
     }
 
+    /// "the 20 EMA crosses above the 50": the second average by its period alone.
+    fn short_average(&mut self, left: Series, level: Number) -> Operand {
+        match (left, level.whole()) {
+            (Series::Average { kind, .. }, Some(period @ 2..=MAX_PERIOD)) => {
+                let other = Series::Average { kind, period };
+                self.note(format!("`{level}`, compared with an average, is {other}"));
+                Operand::Series(other)
+            }
+            _ => Operand::Level(level),
+        }
+    }
+
     /// The other side that the sentence leaves out: "sell when it crosses below".
+    ///
+    /// A line only: a number that is missing may have been forgotten.
     fn right_for(&mut self, left: Series, said: Said) -> Option<Operand> {
         let Said::Rel(rel) = said else { return None };
         let crosses = !matches!(rel, Rel::Fixed(relation) if !relation.is_cross());
         let mut pairs = self.compared.iter().filter(|(subject, _)| *subject == left).map(|(_, right)| *right);
         match (pairs.next(), left) {
-            (Some(right), _) if pairs.all(|other| other == right) => Some(right),
+            (Some(right @ Operand::Series(_)), _) if pairs.all(|other| other == right) => Some(right),
             (None, Series::Macd { periods }) if crosses => {
                 self.note("a MACD crossover is that of the MACD line and its signal line");
                 Some(Operand::Series(Series::MacdSignal { periods }))
@@ -160,22 +175,13 @@ impl Cursor<'_> {
 
     /// Puts the two sides together when that makes sense.
     pub(super) fn compare(&mut self, left: Series, said: Said, right: Operand) -> Option<Draft> {
-        let right = match (left, right) {
-            (Series::Average { kind, .. }, Operand::Level(level)) => match level.whole() {
-                Some(period @ 2..=MAX_PERIOD) => {
-                    let other = Series::Average { kind, period };
-                    self.note(format!("`{level}`, compared with an average, is {other}"));
-                    Operand::Series(other)
-                }
-                _ => return self.fail(format!("`{level}` is compared with an average; of which period?")),
-            },
-            (left, Operand::Level(level)) if left.unit() == Unit::Price => {
-                return self.fail(format!(
-                    "`{level}` as a price level is not supported; name an average, a band or a high"
-                ));
-            }
-            (_, right) => right,
-        };
+        if let Operand::Level(level) = right
+            && left.unit() == Unit::Price
+        {
+            return self.fail(format!(
+                "`{level}` as a price level is not supported; name an average, a band or a high"
+            ));
+        }
         if let Operand::Series(other) = right {
             if other == left {
                 return self.fail(format!("`{left}` is compared with itself"));

@@ -337,4 +337,5 @@ pub(crate) const ACCEPTED: &[(&str, &str)] = &[
         "Using MACD and RSI, buy when MACD crosses above signal and RSI < 50, sell when MACD crosses below signal",
         "buy when MACD(12,26,9) crosses above MACD(12,26,9) signal line and RSI(14) < 50; sell when MACD(12,26,9) crosses below MACD(12,26,9) signal line",
     ),
+    ("Buy when RSI(2) < 10 and sell when the RSI is above 90", "buy when RSI(2) < 10; sell when RSI(2) > 90"),
 ];

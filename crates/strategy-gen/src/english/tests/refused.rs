@@ -158,4 +158,16 @@ pub(crate) const REFUSED: &[(&str, &[&str], &str)] = &[
         &["middle BB"],
         "say `above` or `below`: it can be reached from both sides",
     ),
+    ("Buy when RSI < 30, sell when RSI >", &["RSI >"], "it is not clear with what this is compared"),
+    (
+        "Buy when EMA 9 > EMA 21 and > 50, sell when EMA 9 < EMA 21",
+        &["> 50"],
+        "`50` as a price level is not supported; name an average, a band or a high",
+    ),
+    (
+        "Buy when 9 > EMA 21, sell when EMA 9 < EMA 21",
+        &["9 > EMA 21"],
+        "`9` as a price level is not supported; name an average, a band or a high",
+    ),
+    ("Short when RSI > 80 and cover when RSI <", &["RSI <"], "it is not clear with what this is compared"),
 ];
