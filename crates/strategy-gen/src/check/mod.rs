@@ -8,6 +8,7 @@
 //! ```
 
 mod diagnostic;
+mod lists;
 mod policy;
 mod syntax;
 

@@ -68,7 +68,21 @@ impl Cursor<'_> {
             Some(right) => right,
             None => self.right_for(left, said)?,
         };
-        self.compare(left, said, right)
+        let draft = self.compare(left, said, right)?;
+        self.confirmed_zone(&draft);
+        Some(draft)
+    }
+
+    /// Takes "(oversold)" behind "RSI below 30", where it says the same again.
+    fn confirmed_zone(&mut self, draft: &Draft) {
+        let Rel::Fixed(relation) = draft.rel else { return };
+        let rsi_level = matches!((draft.left, draft.right), (Series::Rsi { .. }, Operand::Level(_)));
+        let expected = [C::OpenParen, C::Zone(relation.is_up()), C::CloseParen];
+        if rsi_level
+            && expected.iter().enumerate().all(|(ahead, concept)| self.peek_at(ahead) == Some(*concept))
+        {
+            self.at += expected.len();
+        }
     }
 
     /// The subject that the sentence leaves out.

@@ -39,7 +39,7 @@ impl Topic {
 impl Cursor<'_> {
     pub(super) fn topic(&mut self) -> Option<Topic> {
         let introduced = self.eat(C::With);
-        let style_first = self.eat(C::Style);
+        let style_first = self.eat(C::Style) || self.eat(C::MeanReversion);
         let mut topic = match self.attempt(Self::named) {
             Some(topic) => topic,
             None if !introduced => Topic { lines: Vec::new(), preset: None, binding: false, note: None },
@@ -56,7 +56,8 @@ impl Cursor<'_> {
         let style_last = self.eat(C::Style);
         let called = self.eat(C::Topic);
         let empty = topic.lines.is_empty() && topic.preset.is_none();
-        if empty && !called {
+        // "Momentum: buy when ..." names a style only.
+        if empty && !called && !(style_first && self.peek() == Some(C::Colon)) {
             return None;
         }
         let named = introduced || called || style_first || style_last || topic.preset.is_some();

@@ -338,4 +338,28 @@ pub(crate) const ACCEPTED: &[(&str, &str)] = &[
         "buy when MACD(12,26,9) crosses above MACD(12,26,9) signal line and RSI(14) < 50; sell when MACD(12,26,9) crosses below MACD(12,26,9) signal line",
     ),
     ("Buy when RSI(2) < 10 and sell when the RSI is above 90", "buy when RSI(2) < 10; sell when RSI(2) > 90"),
+    (
+        "Buy when RSI is below 30 (oversold) and sell when RSI is above 70 (overbought)",
+        "buy when RSI(14) < 30; sell when RSI(14) > 70",
+    ),
+    (
+        "Mean reversion: buy when RSI(3) < 15, sell when RSI(3) > 85",
+        "buy when RSI(3) < 15; sell when RSI(3) > 85",
+    ),
+    (
+        "A momentum strategy that buys at 20-day highs and sells at 10-day lows",
+        "buy when close > high of the previous 20 bars; sell when close < low of the previous 10 bars",
+    ),
+    (
+        "If the 10-day moving average crosses above the 50-day moving average, buy. If it crosses below, sell.",
+        "buy when SMA(10) crosses above SMA(50); sell when SMA(10) crosses below SMA(50)",
+    ),
+    (
+        "Buy when price dips below the lower band of the 20-day Bollinger Bands, and sell when it reaches the upper band",
+        "buy when close crosses below lower Bollinger band(20, 2); sell when high >= upper Bollinger band(20, 2)",
+    ),
+    (
+        "Buy when price closes above the 20-day high and short when price closes below the 20-day low",
+        "buy when close > high of the previous 20 bars; sell when close < low of the previous 20 bars; short when close < low of the previous 20 bars; cover when close > high of the previous 20 bars",
+    ),
 ];

@@ -170,4 +170,16 @@ pub(crate) const REFUSED: &[(&str, &[&str], &str)] = &[
         "`9` as a price level is not supported; name an average, a band or a high",
     ),
     ("Short when RSI > 80 and cover when RSI <", &["RSI <"], "it is not clear with what this is compared"),
+    (
+        "Buy when RSI is below 30 (overbought) and sell when RSI is above 70",
+        &["(overbought)"],
+        "the condition has no action",
+    ),
+    (
+        "Buy when RSI<30 sell 50% when RSI>50",
+        &["50% when RSI > 50"],
+        "`sell` has no condition that could be read",
+    ),
+    ("Buy if RSI(14) < 30 and sell after 5 days", &["after"], ""),
+    ("Buy when fast MA crosses above slow MA", &["fast", "slow"], ""),
 ];
