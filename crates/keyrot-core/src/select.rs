@@ -201,12 +201,14 @@ impl Selector {
         self.bring_back(now);
         self.look_again(tokens);
         let max = max.min(MAX_CANDIDATES);
+        // Two are drawn even where one is asked for: the choice between two is the point.
+        let drawn_at_least = max.max(2);
         let mut picks: ArrayVec<Pick, MAX_CANDIDATES> = ArrayVec::new();
         for tier in 0..self.tiers.len() {
             let first = picks.len();
             let mut drawn: ArrayVec<u32, MAX_CANDIDATES> = ArrayVec::new();
             let mut passed_over = Vec::new();
-            while picks.len() < max && self.tiers[tier].weights.total() > 0 {
+            while picks.len() < drawn_at_least && self.tiers[tier].weights.total() > 0 {
                 let at = self.tiers[tier].weights.find(below(self.tiers[tier].weights.total()));
                 let cell = self.tiers[tier].cells[at];
                 // Out of the draw until this tier is done.
@@ -227,10 +229,11 @@ impl Selector {
             {
                 std::mem::swap(one, two);
             }
-            if picks.len() == max {
+            if picks.len() >= max {
                 break;
             }
         }
+        picks.truncate(max);
         picks
     }
 

@@ -19,8 +19,8 @@ use crate::pool::Pool;
 use crate::profile::Profile;
 use crate::retry::Tried;
 
-/// Candidates a reserve in this process's memory gets at once: the next ones cost no round trip.
-const BATCH: usize = 2;
+/// Candidates a reserve in this process's memory gets at once: the next one costs no round trip.
+const BATCH: usize = 1;
 /// Who waits does not wake on the dot with everybody else.
 const JITTER_MS: u64 = 50;
 
@@ -43,9 +43,14 @@ pub(crate) struct Search<'a> {
 
 impl Search<'_> {
     /// A lease, as soon as a key may go; `Err` when none may before the deadline. `waited` grows by
-    /// the time it took.
-    pub(crate) async fn lease(&self, tried: &Tried, number: u32, waited: &mut Duration) -> Result<Lease, ()> {
-        let began = self.pool.clock.now();
+    /// the time it took since `began`, which is now.
+    pub(crate) async fn lease(
+        &self,
+        tried: &Tried,
+        number: u32,
+        waited: &mut Duration,
+        began: Timestamp,
+    ) -> Result<Lease, ()> {
         let place = match self.at_once(tried, began).await {
             Ok(Some(place)) => Ok((place, began)),
             Ok(None) => {

@@ -10,7 +10,7 @@ use keyrot_core::{Clock, Timestamp};
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock {
     started: Instant,
-    wall: Duration,
+    wall_ms: u64,
 }
 
 impl SystemClock {
@@ -19,14 +19,13 @@ impl SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clocks")]
     pub fn start() -> Self {
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self { started: Instant::now(), wall }
+        Self { started: Instant::now(), wall_ms: millis(wall) }
     }
 }
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        let ms = (self.wall + self.started.elapsed()).as_millis();
-        Timestamp::from_millis(u64::try_from(ms).unwrap_or(u64::MAX))
+        Timestamp::from_millis(self.wall_ms.saturating_add(millis(self.started.elapsed())))
     }
 
     fn sleep_until(&self, at: Timestamp) -> Sleep {
@@ -34,4 +33,9 @@ impl Clock for SystemClock {
         let wait = at.since(self.now()).min(Duration::from_secs(24 * 3600));
         Box::pin(tokio::time::sleep(wait))
     }
+}
+
+/// Whole milliseconds without a division of 128 bits: this is read on every request.
+fn millis(d: Duration) -> u64 {
+    d.as_secs().saturating_mul(1_000).saturating_add(u64::from(d.subsec_millis()))
 }

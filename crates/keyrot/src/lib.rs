@@ -34,3 +34,9 @@ pub use rotator::{Rotator, RunError};
 pub use settings::{Settings, SettingsError, process_env};
 pub use status::{KeyStatus, Status};
 pub use stream::LeasedStream;
+
+// What users of the facade need from the layers beneath.
+pub use keyrot_core::keys::{Key, KeySet, PoolConfig, SecretRef, StoreKind};
+pub use keyrot_core::{
+    Clock, EnvMap, FakeClock, KeyId, Limits, ModelId, Outcome, Project, SecretError, SecretStore, Timestamp,
+};

@@ -174,7 +174,8 @@ impl Rotator {
         let mut course = Course::default();
         let mut last = None;
         loop {
-            let lease = search.lease(&course.tried, course.attempts + 1, &mut course.waited).await;
+            let now = self.pool.clock.now();
+            let lease = search.lease(&course.tried, course.attempts + 1, &mut course.waited, now).await;
             let Ok(mut lease) = lease else {
                 let exhausted = search.exhausted(course.waited).await;
                 return Err(RunError::Exhausted { exhausted, last, attempts: course.attempts });
@@ -290,11 +291,12 @@ impl Rotator {
     /// # Errors
     /// [`Exhausted`] when no key can serve the request in the time allowed.
     pub async fn lease(&self, profile: &Profile) -> Result<Lease, Exhausted> {
-        let deadline = self.pool.clock.now() + profile.max_wait.unwrap_or(self.pool.config.max_wait);
+        let now = self.pool.clock.now();
+        let deadline = now + profile.max_wait.unwrap_or(self.pool.config.max_wait);
         let lane = self.pool.lane(&profile.lane_key(profile.model.clone())).await;
         let search = Search { pool: &self.pool, lane: &lane, profile, deadline };
         let mut waited = Duration::ZERO;
-        match search.lease(&Tried::default(), 1, &mut waited).await {
+        match search.lease(&Tried::default(), 1, &mut waited, now).await {
             Ok(lease) => Ok(lease),
             Err(()) => Err(search.exhausted(waited).await),
         }

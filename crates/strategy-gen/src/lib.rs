@@ -1,4 +1,6 @@
 //! A plain sentence becomes a checked backtesting.py strategy.
+//!
+//! [`StrategyGenerator`] is the whole way; the modules are its stations.
 
 pub mod check;
 pub mod english;
@@ -7,3 +9,9 @@ pub mod output;
 pub mod prompt;
 pub mod python;
 pub mod spec;
+
+mod failure;
+mod generator;
+
+pub use failure::GenerateError;
+pub use generator::{MAX_DESCRIPTION, Round, Strategy, StrategyGenerator};

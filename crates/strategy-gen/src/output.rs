@@ -63,6 +63,27 @@ pub fn file_name(class: &ClassName) -> PathBuf {
     PathBuf::from(format!("{}.py", class.snake_case()))
 }
 
+/// Looks whether [`write`] has a chance, without writing: before a call is paid for.
+///
+/// # Errors
+/// [`WriteError`] as [`write`] would give it, as far as it can be told now.
+pub fn can_write(path: &Path, existing: Existing) -> Result<(), WriteError> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if path.is_dir() || path.file_name().is_none() {
+        return Err(WriteError::IsDirectory { path: path.to_owned() });
+    }
+    if !directory.is_dir() {
+        return Err(WriteError::NoDirectory { directory: directory.to_owned() });
+    }
+    if existing == Existing::Keep && path.exists() {
+        return Err(WriteError::Exists { path: path.to_owned() });
+    }
+    tempfile::tempfile_in(directory).map(drop).map_err(|source| failure(path, source))
+}
+
 /// Writes the file.
 ///
 /// # Errors

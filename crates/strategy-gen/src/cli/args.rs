@@ -1,0 +1,85 @@
+//! The arguments.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Turns a plain sentence into a checked backtesting.py strategy, over a pool of Gemini API keys.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(after_help = "Results go to stdout, everything else to stderr.\n\
+    Exit codes: 0 ok, 1 findings, 2 usage or configuration, 3 no usable key, 4 quota exhausted,\n\
+    5 something missing here, 6 provider or network error, 130 interrupted.")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) new: New,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a strategy: what happens without a command, too.
+    New(New),
+    /// Check a strategy file: syntax, policy, backtesting.py's own rules. Runs nothing.
+    Check {
+        /// The file.
+        file: PathBuf,
+        /// Print the findings as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show keys, projects, limits, whether each secret resolves, and what is missing.
+    Doctor {
+        /// Print the findings as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct New {
+    /// The strategy in plain words, such as "Buy when RSI < 30, sell when RSI > 70"; `-` reads stdin.
+    #[arg(required = true)]
+    pub(crate) description: Option<String>,
+    /// Where to write the strategy; `-` prints it. Default: a name made from the strategy's.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// The name of the strategy's class.
+    #[arg(short, long)]
+    pub(crate) name: Option<String>,
+    /// The model. Default: GEMINI_MODEL, else gemini-2.5-flash.
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// Use GEMINI_API_KEY alone, whatever the settings say.
+    #[arg(long, conflicts_with = "multi_key")]
+    pub(crate) single_key: bool,
+    /// Use the keys of keys.json or GEMINI_API_KEYS, whatever the settings say.
+    #[arg(long)]
+    pub(crate) multi_key: bool,
+    /// The longest a call may wait for quota, in seconds. Default: the pool's max_wait_ms.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) max_wait: Option<u64>,
+    /// Use the rules engine instead of a model: no key, no network.
+    #[arg(long, conflicts_with_all = ["single_key", "multi_key", "model"])]
+    pub(crate) offline: bool,
+    /// Replace an existing file.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Show the rotation at work on a simulated Gemini: no key, no network, no cost.
+    #[arg(long, conflicts_with_all = ["single_key", "multi_key", "offline", "model", "max_wait"])]
+    pub(crate) demo: bool,
+}
+
+impl Args {
+    pub(crate) fn json(&self) -> bool {
+        match &self.command {
+            Some(Command::New(new)) => new.json,
+            Some(Command::Check { json, .. } | Command::Doctor { json }) => *json,
+            None => self.new.json,
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! `strategy-gen doctor`: what would happen, and what is missing.
+
+use gemini_client::{Client, Config};
+use keyrot::{Assembly, Limits, Made, Mode, SetupError, process_env};
+use serde_json::json;
+
+use super::{Failure, print, say, table};
+
+/// Shows keys, projects, limits and secrets; 1 when something is amiss, 2 when the configuration is
+/// wrong, 3 without any usable key.
+pub(crate) async fn run(json: bool) -> Result<u8, Failure> {
+    let made = Assembly::new(process_env()).make().await.map_err(setup)?;
+    let model = made.settings.model.clone();
+    let status = made.rotator.status(&model).await;
+    let config = made.settings.base_url.as_deref().map_or_else(Config::default, Config::at);
+    let client = Client::new(&config)
+        .map_err(|error| Failure::usage(format!("`{}`: {error}", made.settings.base_url_from)))?;
+    let mut warnings = made.warnings.clone();
+    warnings.extend(client.warnings().iter().cloned());
+    warnings.extend(status.keys.iter().filter(|k| k.rotate).map(|k| {
+        let days = k.age.map_or(0, |age| age.as_secs() / 86_400);
+        format!("the secret of key `{}` is {days} days old: rotate it", k.key_id)
+    }));
+    let ready = status.keys.iter().filter(|k| k.ready).count();
+    if json {
+        let result = json!({
+            "schema": 1,
+            "status": if ready == 0 { "error" } else if warnings.is_empty() { "ok" } else { "findings" },
+            "mode": mode(&made),
+            "base_url": config.base_url,
+            "health": status,
+            "warnings": warnings,
+        });
+        print(&format!("{result:#}"));
+    } else {
+        print(&format!("mode: {}", mode(&made)));
+        print(&format!("model: {model}"));
+        print(&format!("endpoint: {}", config.base_url));
+        print(&format!("keys: {ready} of {} ready", status.keys.len()));
+        print(&table::health(&status));
+        let mut shown = Vec::new();
+        for key in &status.keys {
+            if !shown.contains(&&key.project) {
+                shown.push(&key.project);
+                print(&format!("limits of project {}: {}", key.project, limits(&key.limits)));
+            }
+        }
+        for warning in &warnings {
+            say(&format!("warning: {warning}"));
+        }
+    }
+    Ok(match (ready, warnings.is_empty()) {
+        (0, _) => 3,
+        (_, false) => 1,
+        (_, true) => 0,
+    })
+}
+
+fn setup(error: SetupError) -> Failure {
+    strategy_gen::GenerateError::from(error).into()
+}
+
+fn mode(made: &Made) -> &'static str {
+    match made.mode {
+        Mode::Multi => "many keys",
+        Mode::Single | Mode::Auto => "single key",
+    }
+}
+
+fn limits(limits: &Limits) -> String {
+    let one = |name: &str, value: Option<u64>| value.map(|value| format!("{value} {name}"));
+    let known: Vec<String> = [one("rpm", limits.rpm), one("tpm", limits.tpm), one("rpd", limits.rpd)]
+        .into_iter()
+        .flatten()
+        .collect();
+    if known.is_empty() { "unknown until Google names one".to_owned() } else { known.join(", ") }
+}

@@ -1,0 +1,42 @@
+//! The health table: 80 columns at most.
+
+use keyrot::{KeyStatus, Status, in_words};
+
+/// The table, a line per key.
+pub(crate) fn health(status: &Status) -> String {
+    let width = |f: fn(&KeyStatus) -> usize, least: usize, most: usize| {
+        status.keys.iter().map(f).max().unwrap_or(0).clamp(least, most)
+    };
+    let key = width(|k| k.key_id.as_str().len(), 3, 18);
+    let project = width(|k| k.project.as_str().len(), 7, 16);
+    let mut text = format!("{:key$}  {:project$}  {:>4}  {:>6}  state", "key", "project", "ok", "errors");
+    for k in &status.keys {
+        let state = match (&k.why, k.until) {
+            (None, _) => "ready".to_owned(),
+            (Some(why), None) => first_line(why).to_owned(),
+            (Some(why), Some(until)) => format!("{}, {}", first_line(why), in_words(until.since(status.at))),
+        };
+        let row = format!(
+            "{:key$}  {:project$}  {:>4}  {:>6}  {state}",
+            cut(k.key_id.as_str(), key),
+            cut(k.project.as_str(), project),
+            k.success_count,
+            k.error_count
+        );
+        text.push('\n');
+        text.push_str(&cut(&row, 80));
+    }
+    text
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+/// At most `most` characters, with an ellipsis where something was cut.
+fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}

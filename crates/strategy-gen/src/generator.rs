@@ -1,0 +1,432 @@
+//! The generator: a description goes in, a checked strategy comes out; what a model gets wrong goes
+//! back to it with the exact findings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gemini_client::wire::{GenerateRequest, GenerateResponse, GenerationConfig};
+use gemini_client::{Client, Config};
+use keyrot::{Assembly, Clock, EnvMap, Gemini, Mode, Observer, Profile, SystemClock};
+use serde::Serialize;
+use tokio::sync::OnceCell;
+
+use crate::check::{Diagnostic, Report, Severity, check_against};
+use crate::english;
+use crate::extract::{ExtractError, extract};
+use crate::failure::GenerateError;
+use crate::prompt::{self, Prompt};
+use crate::python::{ClassName, Origin, Provenance, header, render};
+
+/// Longest description sent to a model, in bytes.
+pub const MAX_DESCRIPTION: usize = 16 * 1024;
+/// How often an answer that is not valid goes back to the model.
+const MAX_REPAIRS: u32 = 3;
+/// Thinking counts against the output budget (a small one comes back empty), so this is ample.
+const MAX_OUTPUT_TOKENS: u32 = 32_768;
+
+/// Makes strategies out of descriptions, by a model or by the offline engine.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), strategy_gen::GenerateError> {
+/// use strategy_gen::StrategyGenerator;
+///
+/// // Rotation if `ENABLE_KEY_ROTATION` says so, else the single key; or force either.
+/// let generator = StrategyGenerator::from_env().multi_key();
+/// let strategy = generator.generate("Buy when RSI < 30, sell when RSI > 70").await?;
+/// println!("{}", strategy.code);
+/// # Ok(()) }
+/// ```
+///
+/// Without any key:
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), strategy_gen::GenerateError> {
+/// let generator = strategy_gen::StrategyGenerator::offline();
+/// let strategy = generator.generate("Buy when RSI < 30, sell when RSI > 70").await?;
+/// assert!(strategy.code.contains("class RsiStrategy(Strategy):"));
+/// # Ok(()) }
+/// ```
+pub struct StrategyGenerator {
+    source: Source,
+    model: Option<String>,
+    name: Option<String>,
+    max_wait: Option<Duration>,
+    observer: Option<Arc<dyn Observer>>,
+    simulated: bool,
+}
+
+enum Source {
+    Offline,
+    Pool { env: EnvMap, mode: Mode, made: OnceCell<Connected> },
+    Ready(Connected),
+}
+
+struct Connected {
+    gemini: Gemini,
+    model: String,
+    warnings: Vec<String>,
+}
+
+/// A finished strategy.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Strategy {
+    /// The name of its class.
+    pub name: String,
+    /// The whole file.
+    pub code: String,
+    /// The user's words.
+    pub description: String,
+    /// The model that wrote it; `None` for the offline engine.
+    pub model: Option<String>,
+    /// What the text left open and was filled in.
+    pub assumptions: Vec<String>,
+    /// What to look at; errors are repaired or refused, never returned.
+    pub warnings: Vec<Diagnostic>,
+    /// What was found in each answer of the model, in order; the last is without errors.
+    pub rounds: Vec<Round>,
+}
+
+/// One answer of the model.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Round {
+    /// 0 is the first answer, the rest are repairs.
+    pub n: u32,
+    /// The version of the model that answered.
+    pub model: String,
+    /// Input tokens of the call, where reported.
+    pub prompt_tokens: Option<u64>,
+    /// Output tokens of the call, where reported.
+    pub output_tokens: Option<u64>,
+    /// What was wrong with the answer, one line each; warnings included.
+    pub problems: Vec<String>,
+}
+
+impl StrategyGenerator {
+    /// By the process's environment: rotation if `ENABLE_KEY_ROTATION` says so, else the single key.
+    /// Keys and secrets are read at the first [`generate`](Self::generate).
+    #[must_use]
+    pub fn from_env() -> Self {
+        Self::from_env_map(keyrot::process_env())
+    }
+
+    /// By the settings in `env`.
+    #[must_use]
+    pub fn from_env_map(env: EnvMap) -> Self {
+        Self::new(Source::Pool { env, mode: Mode::Auto, made: OnceCell::new() })
+    }
+
+    /// With a pool that is already made, asking `model` unless told otherwise.
+    #[must_use]
+    pub fn with(gemini: Gemini, model: &str) -> Self {
+        Self::new(Source::Ready(Connected { gemini, model: model.to_owned(), warnings: Vec::new() }))
+    }
+
+    /// What answers is no model but a simulator over the offline engine: files and results say so.
+    #[must_use]
+    pub fn simulated(mut self) -> Self {
+        self.simulated = true;
+        self
+    }
+
+    /// By the offline engine: no key, no network, the same answer every time.
+    #[must_use]
+    pub fn offline() -> Self {
+        Self::new(Source::Offline)
+    }
+
+    fn new(source: Source) -> Self {
+        Self { source, model: None, name: None, max_wait: None, observer: None, simulated: false }
+    }
+
+    /// The single key, whatever the settings say.
+    #[must_use]
+    pub fn single_key(self) -> Self {
+        self.mode(Mode::Single)
+    }
+
+    /// The pool, whatever the settings say.
+    #[must_use]
+    pub fn multi_key(self) -> Self {
+        self.mode(Mode::Multi)
+    }
+
+    fn mode(mut self, forced: Mode) -> Self {
+        if let Source::Pool { mode, .. } = &mut self.source {
+            *mode = forced;
+        }
+        self
+    }
+
+    /// Another model than `GEMINI_MODEL`.
+    #[must_use]
+    pub fn model(mut self, model: &str) -> Self {
+        self.model = Some(model.to_owned());
+        self
+    }
+
+    /// The name of the class; made from the rules or the model's own otherwise.
+    #[must_use]
+    pub fn name(mut self, name: &str) -> Self {
+        self.name = Some(name.to_owned());
+        self
+    }
+
+    /// The longest a call may wait for capacity and between retries.
+    #[must_use]
+    pub fn max_wait(mut self, wait: Duration) -> Self {
+        self.max_wait = Some(wait);
+        self
+    }
+
+    /// Somebody who watches the pool's attempts.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// What a user should know about settings and keys. Reads them if that has not happened yet.
+    ///
+    /// # Errors
+    /// As [`generate`](Self::generate), for settings and keys.
+    pub async fn warnings(&self) -> Result<Vec<String>, GenerateError> {
+        Ok(self.connected().await?.map(|c| c.warnings.clone()).unwrap_or_default())
+    }
+
+    /// Makes the strategy.
+    ///
+    /// # Errors
+    /// [`GenerateError`]: a description that cannot be used, settings or keys with errors, a call
+    /// that failed for good, or answers that stayed invalid after three repairs.
+    pub async fn generate(&self, description: &str) -> Result<Strategy, GenerateError> {
+        let description = description.trim();
+        if description.is_empty() {
+            return Err(GenerateError::Empty);
+        }
+        if description.len() > MAX_DESCRIPTION {
+            return Err(GenerateError::TooLong { bytes: description.len() });
+        }
+        match self.connected().await? {
+            None => self.by_the_engine(description, &today()),
+            Some(connected) => self.by_a_model(connected, description, &today()).await,
+        }
+    }
+
+    /// Settles what is left in the background; programs call it before they end.
+    pub async fn shutdown(&self, timeout: Duration) {
+        if let Ok(Some(connected)) = self.connected().await {
+            connected.gemini.rotator().shutdown(timeout).await;
+        }
+    }
+
+    async fn connected(&self) -> Result<Option<&Connected>, GenerateError> {
+        match &self.source {
+            Source::Offline => Ok(None),
+            Source::Ready(connected) => Ok(Some(connected)),
+            Source::Pool { env, mode, made } => {
+                made.get_or_try_init(|| self.connect(env, *mode)).await.map(Some)
+            }
+        }
+    }
+
+    async fn connect(&self, env: &EnvMap, mode: Mode) -> Result<Connected, GenerateError> {
+        let mut assembly = Assembly::new(env.clone()).mode(mode);
+        if let Some(observer) = &self.observer {
+            assembly = assembly.observer(Arc::clone(observer));
+        }
+        let made = assembly.make().await?;
+        let config = made.settings.base_url.as_deref().map_or_else(Config::default, Config::at);
+        let client = Client::new(&config)
+            .map_err(|error| GenerateError::Endpoint { variable: made.settings.base_url_from, error })?;
+        let mut warnings = made.warnings;
+        warnings.extend(client.warnings().iter().cloned());
+        Ok(Connected { gemini: Gemini::new(made.rotator, client), model: made.settings.model, warnings })
+    }
+
+    /// The offline engine's strategy, whatever this generator would ask: the same as
+    /// [`generate`](Self::generate) of [`offline`](Self::offline), without waiting.
+    ///
+    /// # Errors
+    /// [`GenerateError::Refused`] for a description the engine does not understand.
+    pub fn translate(&self, description: &str) -> Result<Strategy, GenerateError> {
+        self.by_the_engine(description, &today())
+    }
+
+    fn by_the_engine(&self, description: &str, today: &str) -> Result<Strategy, GenerateError> {
+        let spec = english::translate(description)?;
+        let name = self.name.as_deref().map_or_else(|| ClassName::for_spec(&spec), ClassName::new);
+        let provenance =
+            Provenance { description, origin: Origin::Offline, date: today, name: self.name.as_deref() };
+        let code = render(&spec, &name, &provenance);
+        let report = check_against(&code, description)?;
+        if report.has_errors() {
+            return Err(GenerateError::StillInvalid { repairs: 0, problems: problems(&report), draft: code });
+        }
+        Ok(Strategy {
+            name: name.as_str().to_owned(),
+            code,
+            description: description.to_owned(),
+            model: None,
+            assumptions: spec.assumptions,
+            warnings: report.diagnostics,
+            rounds: Vec::new(),
+        })
+    }
+
+    async fn by_a_model(
+        &self,
+        connected: &Connected,
+        description: &str,
+        today: &str,
+    ) -> Result<Strategy, GenerateError> {
+        let model = self.model.as_deref().unwrap_or(&connected.model);
+        let mut profile = Profile::new(model);
+        if let Some(wait) = self.max_wait {
+            profile = profile.max_wait(wait);
+        }
+        let mut asked = prompt::generate(description);
+        let mut rounds = Vec::new();
+        loop {
+            let n = u32::try_from(rounds.len()).unwrap_or(u32::MAX);
+            let answer = connected.gemini.generate(&profile, &self.request(asked)).await?;
+            let judged = self.judge(&answer, description)?;
+            rounds.push(Round::new(n, model, &answer, &judged));
+            match judged {
+                Judged::Valid { code, report } => {
+                    return Ok(self.finished(description, today, model, &code, report, rounds));
+                }
+                Judged::Invalid { code, found } if n == MAX_REPAIRS => {
+                    return Err(GenerateError::StillInvalid { repairs: n, problems: found, draft: code });
+                }
+                Judged::Invalid { code, found } => asked = prompt::repair(description, &code, &found),
+            }
+        }
+    }
+
+    fn request(&self, asked: Prompt) -> GenerateRequest {
+        let mut user = asked.user;
+        if let Some(name) = self.class_name() {
+            user.push_str(&format!("\nCall the class `{name}`.\n"));
+        }
+        let mut config = GenerationConfig::default();
+        config.max_output_tokens = Some(MAX_OUTPUT_TOKENS);
+        GenerateRequest::text(user).system(asked.system).config(config)
+    }
+
+    fn class_name(&self) -> Option<ClassName> {
+        self.name.as_deref().map(ClassName::new)
+    }
+
+    /// What is in an answer, and what is wrong with it.
+    fn judge(&self, answer: &GenerateResponse, description: &str) -> Result<Judged, GenerateError> {
+        if let Some(reason) = refused(answer) {
+            return Err(GenerateError::Blocked { reason });
+        }
+        let cut = answer.finish_reason().is_some_and(|reason| reason.as_str() == "MAX_TOKENS");
+        let invalid = |code: String, problem: &str| Judged::Invalid { code, found: vec![problem.to_owned()] };
+        let extracted = match extract(&answer.text()) {
+            Ok(extracted) if cut && extracted.unclosed => {
+                return Ok(invalid(extracted.code, "the answer was cut off: write a shorter file"));
+            }
+            Ok(extracted) => extracted,
+            Err(ExtractError::Truncated { partial }) => {
+                return Ok(invalid(
+                    partial,
+                    "the answer stops in the middle of the code: write a shorter file",
+                ));
+            }
+            Err(error @ (ExtractError::Empty | ExtractError::NoCode)) => {
+                let problem = format!("{error}: answer with the file in one ```python block");
+                return Ok(invalid(String::new(), &problem));
+            }
+        };
+        let report = check_against(&extracted.code, description)?;
+        let mut found = problems(&report);
+        if let (Some(name), [class]) = (self.class_name(), report.strategies.as_slice())
+            && name.as_str() != class
+        {
+            found.push(format!("the class is called `{class}`: call it `{name}`"));
+        }
+        Ok(match found.is_empty() {
+            true => Judged::Valid { code: extracted.code, report },
+            false => Judged::Invalid { code: extracted.code, found },
+        })
+    }
+
+    fn finished(
+        &self,
+        description: &str,
+        today: &str,
+        model: &str,
+        code: &str,
+        report: Report,
+        rounds: Vec<Round>,
+    ) -> Strategy {
+        let assumptions = prompt::assumptions_of(code);
+        let origin = if self.simulated { Origin::Offline } else { Origin::Model(model) };
+        let provenance = Provenance { description, origin, date: today, name: self.name.as_deref() };
+        Strategy {
+            name: report.strategies.into_iter().next().unwrap_or_default(),
+            code: format!("{}\n{code}", header(&provenance, &[], &assumptions)),
+            description: description.to_owned(),
+            model: (!self.simulated).then(|| model.to_owned()),
+            assumptions,
+            warnings: report.diagnostics,
+            rounds,
+        }
+    }
+}
+
+/// An answer, judged.
+enum Judged {
+    Valid { code: String, report: Report },
+    Invalid { code: String, found: Vec<String> },
+}
+
+impl Round {
+    fn new(n: u32, model: &str, answer: &GenerateResponse, judged: &Judged) -> Self {
+        let usage = answer.usage();
+        Self {
+            n,
+            model: answer.model_version.clone().unwrap_or_else(|| model.to_owned()),
+            prompt_tokens: usage.prompt_tokens,
+            output_tokens: usage.output_tokens,
+            problems: match judged {
+                Judged::Valid { report, .. } => report.diagnostics.iter().map(ToString::to_string).collect(),
+                Judged::Invalid { found, .. } => found.clone(),
+            },
+        }
+    }
+}
+
+/// The day, such as `2026-01-31`, in UTC.
+fn today() -> String {
+    SystemClock::start().now().to_string().chars().take(10).collect()
+}
+
+/// The reason for which the safety filter refused prompt or answer, if it did.
+fn refused(answer: &GenerateResponse) -> Option<String> {
+    if let Some(reason) = answer.block_reason() {
+        return Some(reason.to_owned());
+    }
+    let reason = answer.finish_reason().filter(|reason| reason.is_refusal())?;
+    answer.text().is_empty().then(|| reason.as_str().to_owned())
+}
+
+/// The errors of a report, one line each.
+fn problems(report: &Report) -> Vec<String> {
+    let errors = report.diagnostics.iter().filter(|d| d.severity == Severity::Error);
+    errors.map(ToString::to_string).collect()
+}
+
+impl std::fmt::Debug for StrategyGenerator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StrategyGenerator")
+            .field("model", &self.model)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
