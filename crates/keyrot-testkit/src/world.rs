@@ -10,8 +10,8 @@ use std::time::Duration;
 use gemini_client::{Client, Config};
 use gemini_sim::{Answer, KeySpec, LogEntry, ProjectSpec, Sim, SimBuilder, SimServer};
 use keyrot::{Assembly, Event, Gemini};
-use keyrot_core::keys::{Key, KeySet, PoolConfig};
-use keyrot_core::{Clock, EnvMap, FakeClock, KeyId, Project, Timestamp};
+use keyrot_core::keys::{Key, KeySet, PoolConfig, StoreKind};
+use keyrot_core::{Clock, EnvMap, FakeClock, KeyId, Project, SecretStore, Timestamp};
 use parking_lot::Mutex;
 
 /// 2026-11-23, noon in California: far from midnight and from any change of daylight saving.
@@ -35,6 +35,7 @@ pub struct Builder {
     env: Vec<(String, String)>,
     skew: Duration,
     first_byte: Duration,
+    store: Option<Arc<dyn SecretStore>>,
 }
 
 /// See the module's docs.
@@ -61,6 +62,7 @@ impl Default for Builder {
             env: Vec::new(),
             skew: Duration::ZERO,
             first_byte: Duration::from_secs(20),
+            store: None,
         }
     }
 }
@@ -123,6 +125,13 @@ impl Builder {
         self
     }
 
+    /// The store the client reads its secrets from, instead of the environment.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn SecretStore>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
     /// Starts the world.
     ///
     /// # Panics
@@ -135,7 +144,11 @@ impl Builder {
         let sim = self.sim.clock(Arc::new(now)).start().await.expect("the simulator starts");
         let events = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&events);
-        let made = Assembly::new(EnvMap::from_iter(self.env))
+        let mut assembly = Assembly::new(EnvMap::from_iter(self.env));
+        if let Some(store) = self.store {
+            assembly = assembly.store(StoreKind::Env, store);
+        }
+        let made = assembly
             .keys(KeySet { keys: self.keys, config: self.config })
             .clock(Arc::new(clock.clone()))
             .observer(Arc::new(move |event: &Event| seen.lock().push(event.clone())))
