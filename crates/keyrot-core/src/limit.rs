@@ -286,8 +286,7 @@ pub struct Standing {
     pub day: u64,
     /// The key's requests in flight, counted only for keys with a concurrency limit.
     pub in_flight: u32,
-    /// Why a request of cost (1, 0) could not go now, if it could not: the refusal that lasts
-    /// longest.
+    /// Why the request could not go now, if it could not: the refusal that lasts longest.
     pub refusal: Option<Refusal>,
 }
 
@@ -329,11 +328,12 @@ pub trait RateLimiter: fmt::Debug + Send + Sync + 'static {
     /// Lifts a scope's cooldown: reports of permits granted before this are ignored from now on.
     fn lift(&self, scope: &Scope) -> impl Future<Output = Result<(), LimitError>> + Send;
 
-    /// How each of `candidates` stands now, for `method`. Changes nothing.
+    /// How each of `candidates` stands now, for a request of `cost` by `method`. Changes nothing.
     fn snapshot(
         &self,
         candidates: &[Candidate<'_>],
         method: Method,
+        cost: Cost,
     ) -> impl Future<Output = Result<Vec<Standing>, LimitError>> + Send;
 }
 

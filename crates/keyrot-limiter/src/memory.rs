@@ -141,14 +141,13 @@ impl MemoryLimiter {
         })
     }
 
-    fn standing(&self, candidate: &Candidate<'_>, method: Method) -> Standing {
-        let one = Cost { requests: u32::from(method == Method::Generate), tokens: 0 };
+    fn standing(&self, candidate: &Candidate<'_>, method: Method, cost: Cost) -> Standing {
         let now = self.clock.now();
         let (gate, guard) = {
             let scopes = self.scopes.read();
             (scopes.gate(&Holder::candidate(candidate, method), now), scopes.guard.width(now))
         };
-        let look = |ledger: &mut Ledger| (ledger.refusal(&candidate.limits, one, guard, now), ledger.used());
+        let look = |ledger: &mut Ledger| (ledger.refusal(&candidate.limits, cost, guard, now), ledger.used());
         let (limit, (requests, tokens, day)) = match self.domains.get(candidate.domain) {
             Some(ledger) => look(&mut ledger.lock()),
             None => look(&mut Ledger::default()),
@@ -241,7 +240,11 @@ impl RateLimiter for MemoryLimiter {
         &self,
         candidates: &[Candidate<'_>],
         method: Method,
+        cost: Cost,
     ) -> Result<Vec<Standing>, LimitError> {
-        Ok(candidates.iter().map(|c| self.standing(c, method)).collect())
+        Ok(candidates.iter().map(|c| self.standing(c, method, cost)).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

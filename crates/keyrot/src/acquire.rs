@@ -6,7 +6,7 @@ use std::time::Duration;
 use arrayvec::ArrayVec;
 use keyrot_core::select::{Blocked, Pick};
 use keyrot_core::{
-    Ask, Candidate, Grant, LimitKind, MAX_CANDIDATES, Permit, PermitId, RateLimiter, Refusal, Reply,
+    Ask, Candidate, Cost, Grant, LimitKind, MAX_CANDIDATES, Permit, PermitId, RateLimiter, Refusal, Reply,
     ScopeKind, Timestamp, Why,
 };
 use keyrot_secrets::Resolved;
@@ -211,7 +211,7 @@ impl Search<'_> {
             if (Some(index) == self.pool.last_resort) != self.lane.key.last_resort {
                 continue;
             }
-            let (why, until) = match self.pool.refusal(self.lane, index, now).await {
+            let (why, until) = match self.pool.refusal(self.lane, index, self.profile.cost, now).await {
                 Some(refusal) => refusal,
                 None => ("already failed this request".to_owned(), None),
             };
@@ -247,6 +247,7 @@ impl Pool {
         &self,
         lane: &Lane,
         index: u32,
+        cost: Cost,
         now: Timestamp,
     ) -> Option<(String, Option<Timestamp>)> {
         let key = self.key(index);
@@ -261,7 +262,7 @@ impl Pool {
             return Some((why.to_owned(), None));
         };
         let candidate = self.candidate(lane, index, lane.group(&key.project)?, &resolved);
-        let standing = self.limiter.snapshot(&[candidate], lane.key.method).await.ok()?.pop()?;
+        let standing = self.limiter.snapshot(&[candidate], lane.key.method, cost).await.ok()?.pop()?;
         let refusal = standing.refusal?;
         let until = until(&refusal, now);
         Some((refusal.why.to_string(), (until < Timestamp::NEVER).then_some(until)))

@@ -3,13 +3,16 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use keyrot_core::{KeyId, Limits, Method, ModelId, Project, RateLimiter, Timestamp};
+use keyrot_core::{Cost, KeyId, Limits, Method, ModelId, Project, RateLimiter, Timestamp};
 use serde::Serialize;
 
 use crate::lane::{Lane, LaneKey};
 use crate::pool::Pool;
 use crate::profile::Profile;
 use crate::rotator::Rotator;
+
+/// What "ready" is about: the smallest generation.
+const ONE: Cost = Cost { requests: 1, tokens: 0 };
 
 /// The health of a pool for one model.
 #[derive(Debug, Clone, Serialize)]
@@ -80,7 +83,7 @@ impl Rotator {
 impl Pool {
     async fn key_status(&self, lane: &Lane, index: u32, at: Timestamp) -> KeyStatus {
         let (key, tally) = (self.key(index), self.tally(index));
-        let refusal = self.refusal(lane, index, at).await;
+        let refusal = self.refusal(lane, index, ONE, at).await;
         let (why, until) = refusal.map_or((None, None), |(why, until)| (Some(why), until));
         let mut status = KeyStatus {
             key_id: key.id.clone(),
@@ -106,7 +109,7 @@ impl Pool {
         if let (Some(group), Some(resolved)) = (lane.group(&key.project), self.secrets.get(&key.id)) {
             let candidate = self.candidate(lane, index, group, &resolved);
             status.limits = candidate.limits;
-            let standings = self.limiter.snapshot(&[candidate], Method::Generate).await;
+            let standings = self.limiter.snapshot(&[candidate], Method::Generate, ONE).await;
             for standing in standings.unwrap_or_default() {
                 status.requests_per_minute = standing.requests;
                 status.tokens_per_minute = standing.tokens;

@@ -63,10 +63,10 @@ pub fn file_name(class: &ClassName) -> PathBuf {
     PathBuf::from(format!("{}.py", class.snake_case()))
 }
 
-/// Looks whether [`write`] has a chance, without writing: before a call is paid for.
+/// Looks whether [`write()`] has a chance, without writing: before a call is paid for.
 ///
 /// # Errors
-/// [`WriteError`] as [`write`] would give it, as far as it can be told now.
+/// [`WriteError`] as [`write()`] would give it, as far as it can be told now.
 pub fn can_write(path: &Path, existing: Existing) -> Result<(), WriteError> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
