@@ -1,6 +1,7 @@
 //! The project's own commands, run as `cargo xtask COMMAND`. CONTRIBUTING.md says what each one proves.
 
 mod arrows;
+mod bench;
 mod ci;
 mod command;
 mod features;
@@ -26,7 +27,7 @@ usage: cargo xtask COMMAND
   arrows               which crate may depend on which
   features             each crate with no, each and all features; the default build has no cloud SDK
   schema [--check]     write `keys.schema.json` from the types, or compare it with them
-  bench core [ARGS]    `cargo bench` of the rotator, ARGS passed on
+  bench core [ARGS]    time selection + reserve + settle, as ratios to a baseline of the same run
   help                 this text";
 
 fn main() -> ExitCode {
@@ -64,9 +65,7 @@ fn dispatch(args: &[String]) -> Result<()> {
         }
         ["schema"] => schema::write(),
         ["schema", "--check"] => schema::check(),
-        ["bench", "core", rest @ ..] => {
-            run(cargo().args(["bench", "-p", "keyrot", "--bench", "core"]).args(rest))
-        }
+        ["bench", "core", rest @ ..] => bench::core(&Workspace::load()?.target, rest),
         [command, ..] => bail!(Usage(format!(
             "`{}` is not a command of xtask",
             [&[*command], &args[1..]].concat().join(" ")

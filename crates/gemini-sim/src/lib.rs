@@ -44,6 +44,8 @@ mod judge;
 mod log;
 mod project;
 mod quota;
+#[cfg(doctest)]
+mod readme;
 mod refusal;
 mod reply;
 mod request;
@@ -67,7 +69,3 @@ pub use rule::FaultRule;
 pub use script::{Script, ScriptError};
 pub use server::SimServer;
 pub use sim::{Sim, SimBuilder};
-
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -1,6 +1,5 @@
 //! `GEMINI_API_KEYS`: keys without a keys.json.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use keyrot_core::secret::mend;
@@ -54,8 +53,7 @@ pub enum ListError {
 /// # Errors
 /// [`ListError`] for an entry that cannot be a key.
 pub fn list(env: &EnvMap, warnings: &mut Vec<String>) -> Result<Vec<Listed>, ListError> {
-    let mut keys = Vec::new();
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let mut keys: Vec<Listed> = Vec::new();
     let text = env.filled(NAME).unwrap_or_default();
     for (place, entry) in (1_usize..).zip(text.split(',').take_while(|_| !text.is_empty())) {
         if entry.trim().is_empty() {
@@ -72,17 +70,15 @@ pub fn list(env: &EnvMap, warnings: &mut Vec<String>) -> Result<Vec<Listed>, Lis
         if project.is_some_and(|project| !legal(project)) {
             return Err(ListError::Entry { place, why: "what stands before `=` is no project name" });
         }
-        let (secret, mended) = mend(secret).map_err(|why| ListError::Entry { place, why })?;
-        if let Some(mended) =
-            mended.filter(|_| secret.expose_secret().len() != entry.trim().len() && project.is_none())
-        {
+        let (secret, mended) = mend(secret.trim()).map_err(|why| ListError::Entry { place, why })?;
+        if let Some(mended) = mended {
             warnings.push(format!("entry {place} of `{NAME}`: {mended}"));
         }
-        if let Some(first) = seen.get(secret.expose_secret()) {
-            warnings.push(format!("entry {place} of `{NAME}` repeats entry {first} and is left out"));
+        let same = |key: &Listed| key.secret.expose_secret() == secret.expose_secret();
+        if let Some(first) = keys.iter().find(|key| same(key)) {
+            warnings.push(format!("entry {place} of `{NAME}` repeats `{}` and is left out", first.id));
             continue;
         }
-        seen.insert(secret.expose_secret().to_owned(), place);
         let id = KeyId::new(&format!("key_{place:02}"))?;
         keys.push(Listed { id, project: project.map(Project::new), secret });
     }
@@ -106,7 +102,7 @@ mod tests {
             keys.iter().map(|k| (k.id.as_str(), k.project.as_ref().map(Project::as_str))).collect();
         assert_eq!(ids, [("key_01", Some("team-a")), ("key_02", None), ("key_03", Some("team-b"))]);
         assert_eq!(keys[2].secret.expose_secret(), "AQ.3");
-        assert!(warnings.is_empty(), "{warnings:?}");
+        assert_eq!(warnings, ["entry 3 of `GEMINI_API_KEYS`: quotes around it were removed"]);
     }
 
     #[test]

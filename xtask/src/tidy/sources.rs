@@ -10,8 +10,15 @@ const MANY_LINES: usize = 300;
 const EMPTY_NAMES: &[&str] = &["utils", "util", "common", "helpers", "helper", "manager", "misc"];
 
 /// The only files in which a secret is taken out of its wrapper, each with why. Tests that look at one count too.
-pub(super) const EXPOSING: Exposing =
-    &[("crates/keyrot-core/src/secret.rs", "its test looks at what cleaning left of a secret")];
+pub(super) const EXPOSING: Exposing = &[
+    ("crates/gemini-client/src/scrub.rs", "knows what to take out of a message"),
+    ("crates/gemini-client/src/transport.rs", "puts the key on the wire"),
+    ("crates/gemini-client/tests/it/child.rs", "its test looks for the key in what a process wrote"),
+    ("crates/keyrot-core/src/secret.rs", "its test looks at what cleaning left of a secret"),
+    ("crates/keyrot-secrets-env/src/list.rs", "compares the keys of a list"),
+    ("crates/keyrot-secrets-env/src/store.rs", "its test looks at what was found"),
+    ("crates/keyrot-secrets/src/cache.rs", "fingerprints secrets"),
+];
 
 /// Paths and reasons.
 pub(super) type Exposing = &'static [(&'static str, &'static str)];

@@ -1,0 +1,4 @@
+//! Runs the README's examples as doctests.
+
+#[doc = include_str!("../README.md")]
+struct Readme;

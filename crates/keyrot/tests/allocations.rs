@@ -1,0 +1,29 @@
+//! A granted request costs no heap allocation: not to select, not to reserve, not to settle.
+
+use futures_util::FutureExt;
+use keyrot::{Assembly, EnvMap, Key, KeyId, KeySet, Limits, Outcome, Profile, Project};
+use keyrot_core::Usage;
+
+#[tokio::test]
+async fn the_granted_path_allocates_nothing() {
+    let limits = Limits { rpm: Some(1 << 30), tpm: Some(1 << 40), rpd: Some(1 << 30), burst: Some(1 << 30) };
+    let keys = (0..100).map(|i| {
+        let id = KeyId::new(&format!("key_{i}")).expect("a legal id");
+        Key { project: Project::new(&format!("p{}", i / 5)), project_given: true, limits, ..Key::new(id) }
+    });
+    let env = (0..100).map(|i| (format!("GEMINI_KEY_key_{i}"), format!("AIza{i}"))).collect::<EnvMap>();
+    let keys = KeySet { keys: keys.collect(), ..KeySet::default() };
+    let rotator = Assembly::new(env).keys(keys).seed(7).make().await.expect("a pool").rotator;
+    let profile = Profile::new("gemini-2.5-flash").tokens(500);
+    let outcome = Outcome::Success { usage: Usage { prompt_tokens: Some(400), output_tokens: Some(9) } };
+    let one = || {
+        let lease = rotator.lease(&profile).now_or_never().expect("nothing waits").expect("granted");
+        lease.end(&outcome).now_or_never().expect("nothing waits");
+    };
+    // What grows with use (a slot now and then, remembered successes) has grown.
+    (0..20_000).for_each(|_| one());
+    let counted = allocation_counter::measure(|| (0..1_000).for_each(|_| one()));
+    println!("1,000 requests allocated {} times", counted.count_total);
+    // A ring that sees a new quarter second may grow its list of slots: less than once in 100 requests.
+    assert!(counted.count_total <= 10, "1,000 requests allocated {} times", counted.count_total);
+}

@@ -1,0 +1,43 @@
+//! Benchmarks: run, then read back and print as ratios to the baseline of the same run, for absolute
+//! times say little on a shared machine.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::command::{cargo, run, say};
+
+/// What every figure is compared with.
+const BASELINE: &str = "baseline: a locked map, one counter";
+
+/// Times selection + in-memory reserve + settle by the number of keys.
+pub(crate) fn core(target: &Path, args: &[&str]) -> Result<()> {
+    run(cargo().args(["bench", "-p", "keyrot", "--bench", "core", "--"]).args(args))?;
+    let group = target.join("criterion/grant");
+    let mut results = Vec::new();
+    for entry in std::fs::read_dir(&group).with_context(|| format!("no results in {}", group.display()))? {
+        let folder = entry?.path().join("new");
+        let (Ok(about), Ok(estimates)) =
+            (read(&folder.join("benchmark.json")), read(&folder.join("estimates.json")))
+        else {
+            continue;
+        };
+        let name = about["function_id"].as_str().unwrap_or_default().to_owned();
+        if let Some(median) = estimates["median"]["point_estimate"].as_f64() {
+            results.push((name, median));
+        }
+    }
+    results.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let baseline = results.iter().find(|(name, _)| name == BASELINE).map(|(_, ns)| *ns);
+    let baseline = baseline.context("the baseline was not run")?;
+    say("\nselection + in-memory reserve + settle, median:");
+    for (name, ns) in &results {
+        say(&format!("  {name:<40} {ns:>8.0} ns  {:>6.1} × the baseline", ns / baseline));
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Value> {
+    Ok(serde_json::from_str(&std::fs::read_to_string(path)?)?)
+}
