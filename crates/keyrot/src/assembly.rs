@@ -1,12 +1,10 @@
 //! From settings to a rotator: which mode, which keys, which secrets.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
-use keyrot_core::keys::{Findings, Key, KeySet, PoolConfig, SecretRef};
-use keyrot_core::{Clock, EnvMap, KeyId, Project, SecretStore};
+use keyrot_core::keys::{Findings, Key, KeySet, PoolConfig};
+use keyrot_core::{Clock, EnvMap, SecretStore};
 use keyrot_secrets::{Resolver, SecretCache, StoreKind};
 
 use crate::clock::SystemClock;
@@ -14,6 +12,7 @@ use crate::event::{Observer, Watch};
 use crate::pool::{Parts, Pool};
 use crate::rotator::Rotator;
 use crate::settings::{Settings, SettingsError};
+use crate::sources::{load, merge_equal_secrets, named_by_variables, nothing_resolves, read_keys_file};
 
 /// One key, or many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -187,7 +186,7 @@ impl Assembly {
             resolver = resolver.with_store(kind, store);
         }
         let secrets = SecretCache::new(resolver);
-        let missing = load(&secrets, &plan, &mut warnings).await;
+        let missing = load(&secrets, plan.keys.iter().chain(&plan.single), &mut warnings).await;
         merge_equal_secrets(&secrets, &mut plan.keys, &mut warnings);
         if missing.len() == plan.keys.len() && plan.single.is_none() {
             return Err(nothing_resolves(&plan.keys, &missing));
@@ -278,96 +277,6 @@ impl Assembly {
             },
         })
     }
-}
-
-/// The keys that variables name by themselves: those of `GEMINI_API_KEYS`, and the single one.
-fn named_by_variables(
-    env: &EnvMap,
-    warnings: &mut Vec<String>,
-) -> Result<(Vec<Key>, Option<Key>), SetupError> {
-    let listed = keyrot_secrets::env::list(env, warnings).map_err(|e| SetupError::Invalid(e.to_string()))?;
-    let listed = listed.into_iter().map(|entry| {
-        let project_given = entry.project.is_some();
-        let project = entry.project.unwrap_or_else(|| Project::new(entry.id.as_str()));
-        Key { project, project_given, ..in_env(entry.id) }
-    });
-    let single = keyrot_secrets::env::single(env, warnings).map(KeyId::new).transpose();
-    let single = single.map_err(|e| SetupError::Invalid(e.to_string()))?.map(in_env);
-    Ok((listed.collect(), single))
-}
-
-/// A key whose secret the environment holds under its own label.
-fn in_env(id: KeyId) -> Key {
-    Key { secret: Some(SecretRef { store: StoreKind::Env, name: id.to_string() }), ..Key::new(id) }
-}
-
-/// The keys of the file; `None` when there is no such file.
-fn read_keys_file(path: &Path, warnings: &mut Vec<String>) -> Result<Option<KeySet>, SetupError> {
-    let name = path.display().to_string();
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(SetupError::Unreadable { path: name, why: error.to_string() }),
-    };
-    let parsed = KeySet::parse(&name, &text).map_err(SetupError::KeysFile)?;
-    warnings.extend(parsed.warnings.iter().map(ToString::to_string));
-    Ok(Some(parsed.set))
-}
-
-/// Reads every secret once, so that a missing one is known at the start; gives what is missing.
-async fn load(secrets: &SecretCache, plan: &Plan, warnings: &mut Vec<String>) -> BTreeMap<u32, String> {
-    let mut missing = BTreeMap::new();
-    for (index, key) in (0_u32..).zip(plan.keys.iter().chain(&plan.single)) {
-        if !key.active {
-            continue;
-        }
-        match secrets.load(key).await {
-            Ok(resolved) => {
-                if let Some(mended) = resolved.mended {
-                    warnings.push(format!("secret of key `{}`: {mended}", key.id));
-                }
-            }
-            Err(error) => {
-                warnings.push(format!("key `{}` is out: {error}", key.id));
-                missing.insert(index, error.to_string());
-            }
-        }
-    }
-    missing
-}
-
-/// Two ids with one secret are one key at Google: they share a project, whatever the file says.
-fn merge_equal_secrets(secrets: &SecretCache, keys: &mut [Key], warnings: &mut Vec<String>) {
-    let mut first: BTreeMap<u64, (KeyId, Project)> = BTreeMap::new();
-    for key in keys {
-        let Some(resolved) = secrets.get(&key.id) else { continue };
-        let (id, project) =
-            first.entry(resolved.digest()).or_insert_with(|| (key.id.clone(), key.project.clone()));
-        if *id != key.id {
-            warnings.push(format!(
-                "keys `{id}` and `{}` hold the same secret: they add no quota and count as one project",
-                key.id
-            ));
-            key.project = project.clone();
-        }
-    }
-}
-
-fn nothing_resolves(keys: &[Key], missing: &BTreeMap<u32, String>) -> SetupError {
-    let why: Vec<String> = missing
-        .iter()
-        .filter_map(|(index, why)| {
-            Some(format!("\n  {}: {}", keys.get(*index as usize)?.id, first_line(why)))
-        })
-        .collect();
-    SetupError::NoKeys {
-        why: format!("no secret of {} keys could be read{}", keys.len(), why.concat()),
-        hint: "verify that the `GEMINI_KEY_{key_id}` variables are set, or set `GEMINI_API_KEY`".to_owned(),
-    }
-}
-
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
 }
 
 impl fmt::Debug for Assembly {

@@ -19,6 +19,7 @@ mod profile;
 mod retry;
 mod rotator;
 pub mod settings;
+mod sources;
 mod status;
 mod stream;
 
