@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::limit::PermitId;
-use crate::outcome::{KeyFault, ProjectFault};
+use crate::fault::{KeyFault, ProjectFault};
+use crate::id::PermitId;
 use crate::pacific::PacificDay;
 
 /// How long a cooldown lasts: never an instant of the client's, for clients' clocks differ.

@@ -224,6 +224,16 @@ impl fmt::Debug for Domain {
     }
 }
 
+/// A permit's name, made by the client, so that an answer that got lost can still be given back.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PermitId(pub u128);
+
+impl fmt::Debug for PermitId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PermitId({:032x})", self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ pub mod call;
 pub mod clock;
 pub mod cooldown;
 pub mod env;
+pub mod fault;
 pub mod id;
 pub mod keys;
 pub mod limit;
@@ -20,19 +21,17 @@ pub mod select;
 pub use clock::{Clock, FakeClock, Sleep, Timestamp};
 pub use cooldown::{CoolFor, Cooldown, Gate, Reason, Stamp};
 pub use env::EnvMap;
-pub use id::{Bucket, Domain, Fingerprint, IllegalKeyId, KeyId, ModelId, Project};
+pub use fault::{KeyFault, NetworkFault, ProjectFault};
+pub use id::{Bucket, Domain, Fingerprint, IllegalKeyId, KeyId, ModelId, PermitId, Project};
 pub use keys::{
     Finding, Findings, Key, KeySet, ModelFilter, Parsed, PoolConfig, SecretRef, Severity, StoreKind,
     UnknownStore,
 };
 pub use limit::{
     Ask, Candidate, CoolReport, Cooled, Ended, Fact, FactStore, Grant, LimitError, LimitKind, MAX_CANDIDATES,
-    Method, Permit, PermitId, RateLimiter, Refusal, Reply, Scope, Standing, Why,
+    Method, Permit, RateLimiter, Refusal, Reply, Scope, Standing, Why,
 };
-pub use outcome::{
-    Condemn, Effect, KeyFault, Learned, NetworkFault, Outcome, ProjectFault, Quantity, Retry, ScopeKind,
-    Usage,
-};
+pub use outcome::{Condemn, Effect, Learned, Outcome, Retry, ScopeKind, Usage};
 pub use pacific::PacificDay;
-pub use quota::{Cost, Headroom, Limits};
+pub use quota::{Cost, Headroom, Limits, Quantity};
 pub use secret::{Secret, SecretError, SecretStore};

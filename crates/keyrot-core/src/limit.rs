@@ -12,22 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::cooldown::{CoolFor, Reason, Stamp};
-use crate::id::{Bucket, Domain, Fingerprint, KeyId, Project};
+use crate::id::{Bucket, Domain, Fingerprint, KeyId, PermitId, Project};
 use crate::outcome::ScopeKind;
 use crate::quota::{Cost, Headroom, Limits};
 
 /// The most candidates one [`Ask`] may hold.
 pub const MAX_CANDIDATES: usize = 16;
-
-/// A permit's name, made by the client, so that an answer that got lost can still be given back.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct PermitId(pub u128);
-
-impl fmt::Debug for PermitId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PermitId({:032x})", self.0)
-    }
-}
 
 /// What a call does at Google, as far as permissions go: a key may be allowed one and not another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::cooldown::{CoolFor, Reason};
+use crate::fault::{KeyFault, NetworkFault, ProjectFault};
+use crate::quota::Quantity;
 
 /// Tokens an answer reported (`usageMetadata`); `None` where it said nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -13,18 +15,6 @@ pub struct Usage {
     pub prompt_tokens: Option<u64>,
     /// Output tokens, thoughts included.
     pub output_tokens: Option<u64>,
-}
-
-/// Which limit a number belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Quantity {
-    /// Requests per minute.
-    Rpm,
-    /// Input tokens per minute.
-    Tpm,
-    /// Requests per Pacific day.
-    Rpd,
 }
 
 /// A limit Google named in a refusal.
@@ -37,48 +27,6 @@ pub struct Learned {
     pub quantity: Quantity,
     /// Its value: requests or tokens. Zero means the model is not in the project's tier.
     pub limit: u64,
-}
-
-/// Why a key is dead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum KeyFault {
-    /// `API_KEY_INVALID`, or an auth key Google does not know.
-    Invalid,
-    /// "API key expired".
-    Expired,
-    /// Google found it published and has switched it off.
-    Leaked,
-    /// 401: a kind of key that is no longer accepted.
-    Unauthenticated,
-}
-
-/// Why a project is out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ProjectFault {
-    /// The API is not enabled in it.
-    ServiceDisabled,
-    /// "Your project has been denied access".
-    Denied,
-    /// The consumer is suspended.
-    Suspended,
-    /// Billing is off, or prepaid credit is used up.
-    Billing,
-}
-
-/// How the network failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NetworkFault {
-    /// No connection could be made. The request never left this machine.
-    Connect,
-    /// A timeout of ours passed: first byte, idle, or total.
-    Timeout,
-    /// The connection broke before the answer was whole.
-    Broken,
-    /// A stream ended without `finishReason`, or the body was not what HTTP promised.
-    Truncated,
 }
 
 /// What an attempt came to. Not `non_exhaustive`: a new outcome must break every place that has to

@@ -2,7 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::Quantity;
+/// Which limit a number belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quantity {
+    /// Requests per minute.
+    Rpm,
+    /// Input tokens per minute.
+    Tpm,
+    /// Requests per Pacific day.
+    Rpd,
+}
 
 /// The limits of one domain. `None` is "no limit known": use is still counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use keyrot_core::keys::{Findings, Key, KeySet, PoolConfig};
+use keyrot_core::keys::{Key, KeySet, PoolConfig};
 use keyrot_core::{Clock, EnvMap, SecretStore};
 use keyrot_secrets::{Resolver, SecretCache, StoreKind};
 
@@ -11,7 +11,8 @@ use crate::clock::SystemClock;
 use crate::event::{Observer, Watch};
 use crate::pool::{Parts, Pool};
 use crate::rotator::Rotator;
-use crate::settings::{Settings, SettingsError};
+use crate::settings::Settings;
+use crate::setup::SetupError;
 use crate::sources::{load, merge_equal_secrets, named_by_variables, nothing_resolves, read_keys_file};
 
 /// One key, or many.
@@ -24,48 +25,6 @@ pub enum Mode {
     Single,
     /// The keys of keys.json or `GEMINI_API_KEYS`, whatever `ENABLE_KEY_ROTATION` says.
     Multi,
-}
-
-/// Why no rotator could be made.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SetupError {
-    /// A variable's value makes no sense.
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-    /// keys.json has errors: all of them.
-    #[error("{0}")]
-    KeysFile(Findings),
-    /// keys.json is there and cannot be read.
-    #[error("cannot read `{path}`: {why}\nhint: check the file's permissions, or set `KEYS_FILE`")]
-    Unreadable {
-        /// The file.
-        path: String,
-        /// What the system said.
-        why: String,
-    },
-    /// Another setting makes no sense together with the rest.
-    #[error("{0}")]
-    Invalid(String),
-    /// There is no usable key.
-    #[error("No API keys available: {why}\nhint: {hint}")]
-    NoKeys {
-        /// Why not.
-        why: String,
-        /// The way out.
-        hint: String,
-    },
-}
-
-impl SetupError {
-    /// Whether the configuration is wrong, as opposed to there being no usable key.
-    #[must_use]
-    pub fn is_configuration(&self) -> bool {
-        match self {
-            Self::Settings(_) | Self::KeysFile(_) | Self::Unreadable { .. } | Self::Invalid(_) => true,
-            Self::NoKeys { .. } => false,
-        }
-    }
 }
 
 /// Puts a [`Rotator`] together.

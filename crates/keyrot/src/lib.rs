@@ -19,11 +19,12 @@ mod profile;
 mod retry;
 mod rotator;
 pub mod settings;
+mod setup;
 mod sources;
 mod status;
 mod stream;
 
-pub use assembly::{Assembly, Made, Mode, SetupError};
+pub use assembly::{Assembly, Made, Mode};
 pub use clock::SystemClock;
 pub use event::{Event, Observer};
 pub use exhausted::{Exhausted, KeyRefusal, in_words};
@@ -33,6 +34,7 @@ pub use lease::Lease;
 pub use profile::Profile;
 pub use rotator::{Rotator, RunError};
 pub use settings::{Settings, SettingsError, process_env};
+pub use setup::SetupError;
 pub use status::{KeyStatus, Status};
 pub use stream::LeasedStream;
 

@@ -9,7 +9,7 @@ use keyrot_core::keys::{SecretRef, StoreKind};
 use keyrot_core::{EnvMap, KeyId, Project};
 use keyrot_secrets::SecretCache;
 
-use crate::assembly::SetupError;
+use crate::setup::SetupError;
 
 /// The keys that variables name by themselves: those of `GEMINI_API_KEYS`, and the single one.
 #[cfg(feature = "env")]
