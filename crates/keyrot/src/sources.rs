@@ -106,9 +106,11 @@ pub(crate) fn nothing_resolves(keys: &[Key], missing: &BTreeMap<u32, String>) ->
             Some(format!("\n  {}: {}", keys.get(*index as usize)?.id, first_line(why)))
         })
         .collect();
+    // The store that failed knows best; every key's own hint was told as a warning.
+    let hint = missing.values().find_map(|why| why.split_once("hint: "));
     SetupError::NoKeys {
         why: format!("no secret of {} keys could be read{}", keys.len(), why.concat()),
-        hint: "verify that the `GEMINI_KEY_{key_id}` variables are set, or set `GEMINI_API_KEY`".to_owned(),
+        hint: hint.map_or("activate a key, or set `GEMINI_API_KEY`", |(_, hint)| hint).to_owned(),
     }
 }
 
