@@ -26,17 +26,20 @@ pub struct DayMark {
 impl DayCount {
     /// Moves on to the day of `now`. Time never moves it back.
     pub fn roll(&mut self, now: Timestamp) -> PacificDay {
-        match self.day {
-            Some(day) if now < day.end => day,
-            previous => {
-                let day = PacificDay::containing(now);
-                let next = previous.is_some_and(|p| p.end == day.start);
-                (self.yesterday, self.today) = if next { (self.today, self.tomorrow) } else { (0, 0) };
-                self.tomorrow = 0;
-                self.day = Some(day);
-                day
+        loop {
+            match self.day {
+                Some(day) if now < day.end || day.end == Timestamp::NEVER => return day,
+                Some(day) if !self.is_empty() => {
+                    (self.yesterday, self.today, self.tomorrow) = (self.today, self.tomorrow, 0);
+                    self.day = Some(PacificDay::containing(day.end));
+                }
+                _ => self.day = Some(PacificDay::containing(now)),
             }
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        (self.yesterday, self.today, self.tomorrow) == (0, 0, 0)
     }
 
     /// Whether `requests` more fit under `limit` at `now`.
@@ -103,12 +106,8 @@ impl DayCount {
     /// Whether nothing counted here can matter at `now` or later.
     #[must_use]
     pub fn idle(&self, guard: Duration, now: Timestamp) -> bool {
-        let Some(day) = self.day else { return true };
-        let last = match (self.yesterday + self.today, self.tomorrow) {
-            (0, 0) => return true,
-            (_, 0) => day,
-            _ => PacificDay::containing(day.end),
-        };
+        let Some(day) = self.day.filter(|_| !self.is_empty()) else { return true };
+        let last = if self.tomorrow == 0 { day } else { PacificDay::containing(day.end) };
         last.end + guard <= now
     }
 }

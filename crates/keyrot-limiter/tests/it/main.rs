@@ -1,0 +1,8 @@
+//! The memory store against every promise, against the naive model, and against threads.
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod ring;
+#[cfg(test)]
+mod threads;

@@ -1,0 +1,38 @@
+//! What every [`RateLimiter`] must do, written once: [`suite`] for one promise at a time,
+//! [`scenarios`] and [`replay`] for comparing a store with a naive exact model, event by event.
+//!
+//! A store under test decides by the [`FakeClock`] it is given.
+
+use keyrot_core::{FakeClock, RateLimiter};
+
+mod breaker;
+mod cooling;
+mod day;
+mod flight;
+mod guard;
+mod minute;
+mod model;
+mod rig;
+mod scenario;
+mod settling;
+mod storm;
+
+pub use rig::NOON;
+pub use scenario::{Scenario, replay, scenarios};
+
+use rig::Maker;
+
+/// Runs every promise against a fresh store each. Panics, naming the promise, where one is broken.
+///
+/// `make` gives an empty store that decides by the clock.
+pub async fn suite<L: RateLimiter, F: AsyncFn(FakeClock) -> L>(make: F) {
+    let make = Maker(make);
+    minute::suite(&make).await;
+    settling::suite(&make).await;
+    day::suite(&make).await;
+    flight::suite(&make).await;
+    guard::suite(&make).await;
+    cooling::suite(&make).await;
+    breaker::suite(&make).await;
+    storm::suite(&make).await;
+}

@@ -1,0 +1,202 @@
+//! A store, its clock, and few words for what a test does with them.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use keyrot_core::{
+    Ask, Candidate, Clock, CoolFor, CoolReport, Cooled, Cost, Domain, Ended, FakeClock, Fingerprint, Grant,
+    KeyId, Limits, Method, Permit, PermitId, RateLimiter, Reason, Refusal, Reply, Scope, Stamp, Standing,
+    Timestamp,
+};
+
+/// 2026-11-23, noon in California: far from midnight and from any change of daylight saving.
+pub const NOON: Timestamp = Timestamp::from_millis(1_795_464_000_000);
+
+/// One millisecond: the finest a clock tells apart.
+pub(super) const MS: Duration = Duration::from_millis(1);
+/// How long a permit's place in flight lasts.
+pub(super) const LEASE: Duration = Duration::from_secs(90);
+/// One request, no tokens.
+pub(super) const ONE: Cost = Cost { requests: 1, tokens: 0 };
+/// No limit at all.
+pub(super) const FREE: Limits = Limits { rpm: None, tpm: None, rpd: None, burst: None };
+
+pub(super) const fn secs(s: u64) -> Duration {
+    Duration::from_secs(s)
+}
+
+pub(super) const fn tokens(tokens: u64) -> Cost {
+    Cost { requests: 1, tokens }
+}
+
+pub(super) const fn rpm(rpm: u64) -> Limits {
+    Limits { rpm: Some(rpm), ..FREE }
+}
+
+/// One candidate, owned.
+#[derive(Debug, Clone)]
+pub(super) struct Way {
+    pub key: KeyId,
+    pub fingerprint: Fingerprint,
+    pub domain: Domain,
+    pub limits: Limits,
+    pub concurrency: Option<u32>,
+}
+
+impl Way {
+    pub(super) fn new(key: &str, project: &str, model: &str, limits: Limits) -> Self {
+        let key = match KeyId::new(key) {
+            Ok(key) => key,
+            Err(error) => unreachable_name(&error.to_string()),
+        };
+        let fingerprint = Fingerprint::of(&key, "secret");
+        Self { key, fingerprint, domain: Domain::new(project, model), limits, concurrency: None }
+    }
+
+    pub(super) fn candidate(&self) -> Candidate<'_> {
+        Candidate {
+            key: &self.key,
+            fingerprint: self.fingerprint,
+            domain: &self.domain,
+            limits: self.limits,
+            concurrency: self.concurrency,
+        }
+    }
+}
+
+#[expect(clippy::panic, reason = "a suite fails by panicking")]
+fn unreachable_name(why: &str) -> ! {
+    panic!("the suite's own names are legal: {why}")
+}
+
+/// Makes stores.
+#[derive(Debug)]
+pub(super) struct Maker<F>(pub F);
+
+impl<F> Maker<F> {
+    /// A fresh store whose clock stands at `at`.
+    pub(super) async fn rig<L: RateLimiter>(&self, at: Timestamp) -> Rig<L>
+    where
+        F: AsyncFn(FakeClock) -> L,
+    {
+        let clock = FakeClock::new(at);
+        let store = (self.0)(clock.clone()).await;
+        Rig { store, clock, next: Cell::new(0) }
+    }
+}
+
+/// A store under test.
+#[derive(Debug)]
+pub(super) struct Rig<L> {
+    pub store: L,
+    pub clock: FakeClock,
+    next: Cell<u128>,
+}
+
+#[expect(clippy::expect_used, reason = "a suite fails by panicking")]
+impl<L: RateLimiter> Rig<L> {
+    pub(super) fn permit(&self) -> PermitId {
+        self.next.set(self.next.get() + 1);
+        PermitId(self.next.get())
+    }
+
+    pub(super) async fn ask(&self, ways: &[&Way], method: Method, cost: Cost) -> Reply {
+        let candidates: Vec<Candidate<'_>> = ways.iter().map(|way| way.candidate()).collect();
+        let ask = Ask { permit: self.permit(), candidates: &candidates, method, cost, lease: LEASE };
+        self.store.reserve(&ask).await.expect("the store is there")
+    }
+
+    /// Whether `way` may go now, and what came of it.
+    pub(super) async fn reserve(&self, way: &Way, cost: Cost) -> Result<Grant, Refusal> {
+        let reply = self.ask(&[way], Method::Generate, cost).await;
+        match reply.grant {
+            Some(grant) => Ok(grant),
+            None => Err(reply.refusals[0]),
+        }
+    }
+
+    /// A permit that must be granted.
+    #[track_caller]
+    pub(super) fn go(&self, way: &Way, cost: Cost) -> impl Future<Output = Permit> {
+        let caller = std::panic::Location::caller();
+        async move {
+            let answer = self.reserve(way, cost).await;
+            assert!(answer.is_ok(), "{caller}: {way:?} was refused: {:?}", answer.err());
+            answer.expect("just asserted").permit
+        }
+    }
+
+    /// A refusal that must be given.
+    #[track_caller]
+    pub(super) fn refused(&self, way: &Way, cost: Cost) -> impl Future<Output = Refusal> {
+        let caller = std::panic::Location::caller();
+        async move {
+            let answer = self.reserve(way, cost).await;
+            assert!(answer.is_err(), "{caller}: {way:?} was admitted");
+            answer.expect_err("just asserted")
+        }
+    }
+
+    /// Waits as long as a refusal says, which must be neither too long nor too short, and goes.
+    #[track_caller]
+    pub(super) fn go_after(&self, way: &Way, cost: Cost, wait: Duration) -> impl Future<Output = Permit> {
+        let caller = std::panic::Location::caller();
+        async move {
+            assert!(wait >= MS && wait < Duration::MAX, "{caller}: a wait of {wait:?}");
+            self.wait(wait.saturating_sub(MS));
+            let early = self.reserve(way, cost).await;
+            assert!(early.is_err(), "{caller}: admitted 1 ms before the promised instant");
+            self.wait(MS);
+            let answer = self.reserve(way, cost).await;
+            assert!(answer.is_ok(), "{caller}: refused at the promised instant: {:?}", answer.err());
+            answer.expect("just asserted").permit
+        }
+    }
+
+    pub(super) fn wait(&self, d: Duration) {
+        self.clock.advance(d);
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(super) async fn settle(&self, permit: &Permit, tokens: u64) {
+        self.store.settle(permit, tokens).await.expect("the store is there");
+    }
+
+    pub(super) async fn release(&self, permit: &Permit, ended: Ended) {
+        self.store.release(permit, ended).await.expect("the store is there");
+    }
+
+    pub(super) async fn lift(&self, scope: &Scope) {
+        self.store.lift(scope).await.expect("the store is there");
+    }
+
+    /// A report of the attempt `stamp`, in a pool of `projects`.
+    pub(super) async fn report(
+        &self,
+        scope: &Scope,
+        cool: CoolFor,
+        reason: Reason,
+        stamp: Option<Stamp>,
+        projects: usize,
+    ) -> Cooled {
+        let report = CoolReport { scope: scope.clone(), cool, reason, stamp, projects };
+        self.store.cool(&report).await.expect("the store is there")
+    }
+
+    /// Throttled without details, in a pool of `projects`.
+    pub(super) async fn throttled(&self, permit: &Permit, projects: usize) -> Cooled {
+        let cool = CoolFor::Escalating { at_least: Duration::ZERO };
+        let scope = Scope::Domain(permit.domain.clone());
+        let cooled = self.report(&scope, cool, Reason::Throttled, Some(permit.stamp), projects).await;
+        self.release(permit, Ended::Failed).await;
+        cooled
+    }
+
+    pub(super) async fn standing(&self, way: &Way) -> Standing {
+        let all = self.store.snapshot(&[way.candidate()], Method::Generate, ONE).await;
+        all.expect("the store is there").remove(0)
+    }
+}
