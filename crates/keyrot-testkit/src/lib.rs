@@ -1,7 +1,10 @@
 //! Conformance suites, fakes and harnesses for keyrot's own tests.
 
+pub mod canary;
 pub mod facts;
 pub mod limiter;
+#[cfg(all(doctest, feature = "world"))]
+mod readme;
 #[cfg(feature = "world")]
 pub mod secrets;
 #[cfg(feature = "world")]
