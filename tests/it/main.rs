@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, reason = "what a test needs and does not get fails the test")]
 
 mod cancel;
+mod documents;
 mod load;
 mod matrix;
 mod streams;
