@@ -21,6 +21,8 @@ use crate::retry::Tried;
 
 /// Candidates a reserve in this process's memory gets at once: the next one costs no round trip.
 const BATCH: usize = 1;
+/// How often what ends with somebody else's call is asked for again, should its end go unnoticed here.
+const POLL: Duration = Duration::from_millis(100);
 /// Who waits does not wake on the dot with everybody else.
 const JITTER_MS: u64 = 50;
 
@@ -62,6 +64,9 @@ impl Search<'_> {
             Err(()) => Err(()),
         };
         let (Place { permit, pick, resolved }, started) = place?;
+        if permit.probe {
+            self.pool.probes.sent(permit.id, started + self.profile.lease, started);
+        }
         let attempt = Attempt {
             permit,
             lane: Arc::clone(self.lane),
@@ -178,7 +183,7 @@ impl Search<'_> {
     ) -> Result<Option<(Permit, usize)>, Timestamp> {
         let mut draw = self.lane.draw.lock();
         for ((pick, _), refusal) in usable.iter().zip(&reply.refusals) {
-            let until = until(refusal, now);
+            let until = self.pool.until(refusal, now);
             match blocked(refusal, self.profile.cost.tokens) {
                 Some(blocked) => draw.selector.refused(*pick, blocked, until),
                 // The model or the whole pool.
@@ -242,6 +247,20 @@ impl Pool {
         }
     }
 
+    /// When what refused may be asked again.
+    fn until(&self, refusal: &Refusal, now: Timestamp) -> Timestamp {
+        let ends_with_a_call = match refusal.why {
+            Why::Limit(kind) => kind == LimitKind::Concurrency,
+            Why::Cooling { .. } => self.probes.end_at(now + refusal.retry_after),
+            Why::TooLarge(_) => false,
+        };
+        if ends_with_a_call {
+            return now + refusal.retry_after.min(POLL);
+        }
+        // At least the next millisecond: a refusal that ends now must not be asked again at once.
+        now + refusal.retry_after.max(Duration::from_millis(1))
+    }
+
     /// Why a key cannot serve `lane` now, in words, and until when; `None` when it can.
     pub(crate) async fn refusal(
         &self,
@@ -264,20 +283,9 @@ impl Pool {
         let candidate = self.candidate(lane, index, lane.group(&key.project)?, &resolved);
         let standing = self.limiter.snapshot(&[candidate], lane.key.method, cost).await.ok()?.pop()?;
         let refusal = standing.refusal?;
-        let until = until(&refusal, now);
+        let until = self.until(&refusal, now);
         Some((refusal.why.to_string(), (until < Timestamp::NEVER).then_some(until)))
     }
-}
-
-/// How often a key that has too much in flight is asked again, should the release happen elsewhere.
-const POLL: Duration = Duration::from_millis(100);
-
-fn until(refusal: &Refusal, now: Timestamp) -> Timestamp {
-    if refusal.why == Why::Limit(LimitKind::Concurrency) {
-        return now + refusal.retry_after.min(POLL);
-    }
-    // At least the next millisecond: a refusal that ends now must not be asked again at once.
-    now + refusal.retry_after.max(Duration::from_millis(1))
 }
 
 /// What a refusal says of other requests; `None` when it is about the model or the whole pool.

@@ -15,6 +15,7 @@ mod lane;
 mod learn;
 mod lease;
 mod pool;
+mod probes;
 mod profile;
 mod retry;
 mod rotator;

@@ -22,6 +22,7 @@ use crate::exhausted::in_words;
 use crate::lane::{Lane, LaneKey, Queue};
 use crate::learn;
 use crate::lease::{Attempt, Ending};
+use crate::probes::Probes;
 use crate::retry::Budget;
 
 /// How many endings may wait to be settled; past that a permit expires by itself.
@@ -55,6 +56,7 @@ pub(crate) struct Pool {
     /// Secrets that could not be read when the pool was made, by key: why.
     pub(crate) missing: BTreeMap<u32, String>,
     pub(crate) budget: Mutex<Budget>,
+    pub(crate) probes: Probes,
     pub(crate) watch: Watch,
     pub(crate) rng: Mutex<fastrand::Rng>,
     /// Something may go that could not go before.
@@ -92,6 +94,7 @@ impl Pool {
             secrets: parts.secrets,
             missing: parts.missing,
             budget: Mutex::default(),
+            probes: Probes::default(),
             watch: parts.watch,
             rng: Mutex::new(parts.rng),
             changed: Notify::new(),
@@ -190,6 +193,9 @@ impl Pool {
             _ => Ended::Failed,
         };
         log_failure(self.limiter.release(permit, ended).await);
+        if permit.probe {
+            self.probes.back(permit.id);
+        }
         self.reopen(permit, key, lane, ended, outcome);
         self.record(attempt, outcome, cooled.as_ref(), now);
         cooled

@@ -105,8 +105,6 @@ pub struct Settings {
     pub rotation: Option<bool>,
     /// `KEYS_FILE`.
     pub keys_file: PathBuf,
-    /// Whether `KEYS_FILE` was set: then a missing file is an error.
-    pub keys_file_named: bool,
     /// `SECRET_STORE_TYPE`.
     pub secret_store: String,
     /// `GEMINI_BASE_URL`, where it was set.
@@ -117,6 +115,8 @@ pub struct Settings {
     pub model: String,
     /// `KEYROT_LOG` or `RUST_LOG`.
     pub log: String,
+    /// Whether `NO_COLOR` forbids colour.
+    pub no_color: bool,
     /// What a user should know.
     pub warnings: Vec<String>,
 }
@@ -168,12 +168,12 @@ impl Settings {
         Ok(Self {
             rotation,
             keys_file: env.filled("KEYS_FILE").unwrap_or("keys.json").into(),
-            keys_file_named: env.filled("KEYS_FILE").is_some(),
             secret_store: env.filled("SECRET_STORE_TYPE").unwrap_or("env").to_owned(),
             base_url: base_url.map(str::to_owned),
             base_url_from,
             model: env.filled("GEMINI_MODEL").unwrap_or(DEFAULT_MODEL).to_owned(),
             log: env.filled("KEYROT_LOG").or_else(|| env.filled("RUST_LOG")).unwrap_or("warn").to_owned(),
+            no_color: env.filled("NO_COLOR").is_some(),
             warnings,
         })
     }
