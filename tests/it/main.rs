@@ -9,3 +9,4 @@ mod load;
 mod matrix;
 mod streams;
 mod waiting;
+mod wakeups;
