@@ -58,11 +58,14 @@ impl MemoryLimiter {
     }
 
     fn with_ledger<T>(&self, domain: &Domain, f: impl FnOnce(&mut Ledger) -> T) -> T {
-        if let Some(ledger) = self.domains.get(domain) {
-            return f(&mut ledger.lock());
+        loop {
+            if let Some(ledger) = self.domains.get(domain) {
+                return f(&mut ledger.lock());
+            }
+            self.sweep_domains();
+            // Entered and then looked up: deciding under `entry` would stop its whole shard.
+            self.domains.entry(domain.clone()).or_default();
         }
-        self.sweep_domains();
-        f(self.domains.entry(domain.clone()).or_default().get_mut())
     }
 
     /// Forgets domains that have nothing left to count: callers may name any number of models.

@@ -1,13 +1,14 @@
 //! Real threads on one store.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
 use keyrot_core::{
-    Ask, Candidate, CoolFor, CoolReport, Cost, Domain, Ended, FakeClock, Fingerprint, Grant, KeyId, Limits,
-    Method, PermitId, RateLimiter, Reason, Scope, Timestamp,
+    Ask, Candidate, Clock, CoolFor, CoolReport, Cost, Domain, Ended, FakeClock, Fingerprint, Grant, KeyId,
+    Limits, Method, PermitId, RateLimiter, Reason, Scope, Sleep, Timestamp,
 };
 use keyrot_limiter::MemoryLimiter;
 use pollster::block_on;
@@ -69,34 +70,62 @@ fn fifty_threads_of_five_tokens_find_exactly_twenty_places_in_a_hundred() {
     }
 }
 
-#[test]
-fn one_probe_goes_however_many_ask() {
-    for _ in 0..20 {
-        let (limiter, clock) = limiter();
-        let first = reserve(&limiter, 1_000, ("a", "p"), Limits::default(), None, 0).expect("free");
-        let report = CoolReport {
-            scope: Scope::Domain(first.permit.domain.clone()),
-            cool: CoolFor::Escalating { at_least: Duration::ZERO },
-            reason: Reason::Throttled,
-            stamp: Some(first.permit.stamp),
-            projects: 9,
-        };
-        block_on(limiter.cool(&report)).expect("memory is there");
-        clock.advance(Duration::from_secs(30));
-        // Keys of one project: they meet in the domain. The places in flight of those refused late
-        // must come back.
-        let granted = together(16, |i| {
-            let key = format!("k{}", i % 4);
-            reserve(&limiter, i, (&key, "p"), Limits::default(), Some(1), 0)
-        });
-        let granted: Vec<Grant> = granted.into_iter().flatten().collect();
-        assert_eq!(granted.len(), 1);
-        assert!(granted[0].permit.probe);
-        block_on(limiter.release(&granted[0].permit, Ended::Succeeded)).expect("memory is there");
-        for key in ["k0", "k1", "k2", "k3"] {
-            assert!(reserve(&limiter, 99, (key, "p"), Limits::default(), Some(1), 0).is_some(), "{key}");
+/// A clock at which askers meet: who asks for the time waits a while for a second one.
+#[derive(Debug)]
+struct Meeting {
+    clock: FakeClock,
+    asked: AtomicUsize,
+}
+
+impl Clock for Meeting {
+    fn now(&self) -> Timestamp {
+        let me = self.asked.fetch_add(1, Ordering::SeqCst);
+        for _ in 0..100_000 {
+            if self.asked.load(Ordering::SeqCst) > me / 2 * 2 + 1 {
+                break;
+            }
+            thread::yield_now();
         }
+        self.clock.now()
     }
+
+    fn sleep_until(&self, at: Timestamp) -> Sleep {
+        self.clock.sleep_until(at)
+    }
+}
+
+/// A model cools in every project: those who ask hold no lock in common but the cooldowns'. Both
+/// read that it is half-open before either takes the probe's place.
+#[test]
+fn one_probe_goes_when_two_see_its_place_free() {
+    let free = Limits::default();
+    let clock = FakeClock::new(NOON);
+    let limiter = MemoryLimiter::new(Arc::new(Meeting { clock: clock.clone(), asked: AtomicUsize::new(0) }));
+    let wait = Duration::from_secs(30);
+    let report = CoolReport {
+        scope: Scope::Model("m".into()),
+        cool: CoolFor::After(wait),
+        reason: Reason::Overloaded,
+        stamp: None,
+        projects: 9,
+    };
+    let ask = |i| reserve(&limiter, i, (&format!("k{i}"), &format!("p{i}")), free, Some(1), 0);
+    for i in [0, 1] {
+        let warm = ask(i).expect("free").permit;
+        block_on(limiter.release(&warm, Ended::Failed)).expect("memory is there");
+    }
+    // Twice: who meets must be even in number.
+    for _ in [0, 1] {
+        block_on(limiter.cool(&report)).expect("memory is there");
+    }
+    clock.advance(wait);
+    let granted: Vec<Grant> = together(2, ask).into_iter().flatten().collect();
+    assert_eq!(granted.len(), 1);
+    assert!(granted[0].permit.probe);
+    block_on(limiter.release(&granted[0].permit, Ended::Succeeded)).expect("memory is there");
+    // Who came too late left no place taken.
+    let late = 1 - granted[0].permit.id.0;
+    assert!(ask(late).is_some());
 }
 
 /// Everything at once on few domains: it ends (no deadlock), and no limit was passed.
