@@ -63,6 +63,17 @@ async fn a_wait_that_cannot_succeed_is_not_begun_and_lists_every_key() {
 }
 
 #[tokio::test]
+async fn who_may_wait_for_ever_does_not_wait_for_what_never_comes() {
+    let world = one_key(1).start().await;
+    world.sim.set_key_state(&secret_of("a1"), KeyState::Leaked);
+    let profile = Profile::new(MODEL).max_wait(Duration::MAX);
+    for attempts in [1, 0] {
+        let error = world.gemini.generate(&profile, &ok()).await.expect_err("the only key is dead");
+        assert!(matches!(error, RunError::Exhausted { attempts: a, .. } if a == attempts), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_request_larger_than_the_limit_is_refused_at_once() {
     let world = World::builder()
         .project(ProjectSpec::new("pa"))
@@ -125,6 +136,21 @@ async fn concurrency_is_kept_and_a_release_wakes_who_waits() {
     assert!(most.into_inner() <= 2);
     assert_eq!(world.story().len(), 20);
     assert_eq!(world.clock.now(), NOON);
+}
+
+#[tokio::test]
+async fn a_wait_of_a_moment_is_enough_for_a_release_in_that_moment() {
+    let world = World::builder()
+        .project(ProjectSpec::new("pa"))
+        .key("a1", "pa", |k| k.concurrency = Some(1))
+        .start()
+        .await;
+    let (profile, request) = (Profile::new(MODEL).max_wait(Duration::from_millis(20)), ok());
+    let asks = (0..2).map(|_| world.gemini.generate(&profile, &request));
+    // Nobody moves the clock: the release comes before the 20 ms are over.
+    for answer in join_all(asks).await {
+        answer.expect("an answer");
+    }
 }
 
 #[tokio::test]

@@ -87,7 +87,7 @@ impl Search<'_> {
         }
         match self.reserve(tried, now).await {
             Ok(place) => Ok(Some(place)),
-            Err(at) if at > self.deadline => Err(()),
+            Err(at) if self.in_vain(at, now) => Err(()),
             Err(_) => Ok(None),
         }
     }
@@ -112,17 +112,25 @@ impl Search<'_> {
             tokio::pin!(changed);
             // Before looking, so that nothing that happens from here on is missed.
             changed.as_mut().enable();
-            let ready = match self.reserve(tried, self.pool.clock.now()).await {
+            let now = self.pool.clock.now();
+            let ready = match self.reserve(tried, now).await {
                 Ok(place) => return Ok(place),
-                Err(at) if at > self.deadline => return Err(()),
+                Err(at) if self.in_vain(at, now) => return Err(()),
                 Err(at) => at,
             };
             let jitter = Duration::from_millis(self.pool.rng.lock().u64(0..=JITTER_MS));
             tokio::select! {
-                () = self.pool.clock.sleep_until((ready + jitter).min(self.deadline.max(ready))) => {}
+                () = self.pool.clock.sleep_until((ready + jitter).min(self.deadline)) => {}
                 () = changed => {}
             }
         }
+    }
+
+    /// Whether waiting from `now` for what comes back at `at` is useless. What is polled for may come
+    /// back at any moment up to the deadline.
+    fn in_vain(&self, at: Timestamp, now: Timestamp) -> bool {
+        let late = at > self.deadline && (at > now + POLL || now >= self.deadline);
+        late || at == Timestamp::NEVER
     }
 
     /// Draws and reserves until something is granted or nothing is left to draw; then says when the
