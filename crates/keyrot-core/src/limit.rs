@@ -308,7 +308,8 @@ pub trait RateLimiter: fmt::Debug + Send + Sync + 'static {
     /// the window. Doing it twice is doing it once.
     fn settle(&self, permit: &Permit, tokens: u64) -> impl Future<Output = Result<(), LimitError>> + Send;
 
-    /// Ends a permit: its place in flight and its probe come back.
+    /// Ends a permit: its place in flight and its probe come back. Settle before: what is not settled
+    /// now keeps its estimate.
     fn release(&self, permit: &Permit, ended: Ended) -> impl Future<Output = Result<(), LimitError>> + Send;
 
     /// Condemns a scope. Report before [`release`](Self::release), so that a probe's failure is
@@ -353,6 +354,6 @@ pub trait FactStore: fmt::Debug + Send + Sync + 'static {
     fn scan(&self, prefix: &str) -> impl Future<Output = Result<Vec<(String, Fact)>, LimitError>> + Send;
 
     /// Adds `by` to a counter, which starts at 0, and gives its new value. A fact that is no number
-    /// counts as 0.
+    /// counts as 0. A fact that ages out keeps its end.
     fn increment(&self, name: &str, by: u64) -> impl Future<Output = Result<u64, LimitError>> + Send;
 }
