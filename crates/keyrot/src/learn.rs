@@ -22,12 +22,12 @@ pub(crate) async fn learn(pool: &Pool, domain: &Domain, learned: &[Learned]) {
         }
         let mut limits = Limits::default();
         set(&mut limits, *quantity, *limit);
-        for lane in pool.lanes() {
+        pool.lanes.each(|lane| {
             if let Some(group) = lane.group(&domain.project).filter(|_| lane.bucket == bucket) {
                 let mut in_force = lane.groups[group as usize].limits.write();
                 *in_force = in_force.tighter(limits);
             }
-        }
+        });
     }
 }
 

@@ -12,6 +12,7 @@ mod exhausted;
 #[cfg(feature = "gemini")]
 mod gemini;
 mod lane;
+mod lanes;
 mod learn;
 mod lease;
 mod pool;

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use foldhash::fast::RandomState;
 use keyrot_core::bucket::bucket_of;
 use keyrot_core::keys::{Key, PoolConfig};
 use keyrot_core::{
@@ -14,12 +13,13 @@ use keyrot_core::{
 };
 use keyrot_limiter::{MemoryFacts, MemoryLimiter};
 use keyrot_secrets::SecretCache;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 
 use crate::event::{Event, Watch};
 use crate::exhausted::in_words;
 use crate::lane::{Lane, LaneKey, Queue};
+use crate::lanes::Lanes;
 use crate::learn;
 use crate::lease::{Attempt, Ending};
 use crate::probes::Probes;
@@ -61,8 +61,7 @@ pub(crate) struct Pool {
     pub(crate) rng: Mutex<fastrand::Rng>,
     /// Something may go that could not go before.
     pub(crate) changed: Notify,
-    lanes: RwLock<HashMap<LaneKey, Arc<Lane>, RandomState>>,
-    queues: Mutex<HashMap<LaneKey, Arc<Queue>>>,
+    pub(crate) lanes: Lanes,
     endings: mpsc::Sender<Ending>,
 }
 
@@ -98,8 +97,7 @@ impl Pool {
             watch: parts.watch,
             rng: Mutex::new(parts.rng),
             changed: Notify::new(),
-            lanes: RwLock::default(),
-            queues: Mutex::default(),
+            lanes: Lanes::default(),
             endings,
         });
         tokio::spawn(settle_in_background(Arc::downgrade(&pool), inbox));
@@ -124,34 +122,24 @@ impl Pool {
 
     /// The lane of `key`, made at its first use.
     pub(crate) async fn lane(&self, key: &LaneKey) -> Arc<Lane> {
-        if let Some(lane) = self.lanes.read().get(key) {
-            return Arc::clone(lane);
+        if let Some(lane) = self.lanes.get(key) {
+            return lane;
         }
         let learned = learn::all(&self.facts).await;
-        let mut lanes = self.lanes.write();
-        let lane = lanes.entry(key.clone()).or_insert_with(|| Arc::new(self.new_lane(key, &learned)));
-        Arc::clone(lane)
+        self.lanes.get_or_make(key, |queue| self.new_lane(key, queue, &learned))
     }
 
-    fn new_lane(&self, key: &LaneKey, learned: &HashMap<Domain, Limits>) -> Lane {
-        let bucket = bucket_of(&key.model);
-        let queue = LaneKey { model: bucket.as_str().into(), ..key.clone() };
-        let queue = Arc::clone(self.queues.lock().entry(queue).or_default());
+    fn new_lane(&self, key: &LaneKey, queue: Arc<Queue>, learned: &HashMap<Domain, Limits>) -> Lane {
         let members: Vec<(u32, &Key)> = (0_u32..)
             .zip(&self.keys)
             .map(|(index, (key, _))| (index, key))
             .filter(|(index, _)| (Some(*index) == self.last_resort) == key.last_resort)
             .collect();
         let rng = self.rng.lock().fork();
-        Lane::new(key.clone(), bucket, &members, queue, rng, |k, domain| {
+        Lane::new(key.clone(), bucket_of(&key.model), &members, queue, rng, |k, domain| {
             let configured = k.limits_for(&key.model);
             learned.get(domain).map_or(configured, |learned| configured.tighter(*learned))
         })
-    }
-
-    /// All lanes made so far.
-    pub(crate) fn lanes(&self) -> Vec<Arc<Lane>> {
-        self.lanes.read().values().cloned().collect()
     }
 
     /// Leaves an ending to the background. When too many wait, the permit expires by itself.
@@ -171,7 +159,7 @@ impl Pool {
     /// Draws every consequence of an attempt's outcome: learns, condemns, settles, counts, wakes.
     /// Gives back what was condemned.
     pub(crate) async fn conclude(&self, attempt: &Attempt, outcome: &Outcome) -> Option<Cooled> {
-        let Attempt { permit, key, lane, .. } = attempt;
+        let Attempt { permit, key, .. } = attempt;
         let (now, key) = (self.clock.now(), *key);
         self.count(key, outcome, now);
         if !outcome.learned().is_empty() {
@@ -196,7 +184,7 @@ impl Pool {
         if permit.probe {
             self.probes.back(permit.id);
         }
-        self.reopen(permit, key, lane, ended, outcome);
+        self.reopen(permit, key, ended, outcome);
         self.record(attempt, outcome, cooled.as_ref(), now);
         cooled
     }
@@ -235,7 +223,7 @@ impl Pool {
     }
 
     /// Wakes whoever may profit from a call that is over.
-    fn reopen(&self, permit: &Permit, key: u32, lane: &Lane, ended: Ended, outcome: &Outcome) {
+    fn reopen(&self, permit: &Permit, key: u32, ended: Ended, outcome: &Outcome) {
         let refunded = match outcome {
             Outcome::Success { usage } => usage.prompt_tokens.is_some_and(|used| used < permit.cost.tokens),
             _ => ended == Ended::NeverSent,
@@ -244,12 +232,7 @@ impl Pool {
         if !(refunded || limited || permit.probe) {
             return;
         }
-        lane.reopen(&permit.domain.project, Some(key));
-        if self.lanes.read().len() > 1 {
-            for lane in self.lanes() {
-                lane.reopen(&permit.domain.project, Some(key));
-            }
-        }
+        self.lanes.each(|lane| lane.reopen(&permit.domain.project, Some(key)));
         self.changed.notify_waiters();
     }
 
@@ -285,11 +268,11 @@ impl Pool {
     /// Lifts a scope and wakes whoever waits for it.
     pub(crate) async fn lift(&self, scope: &Scope) -> Result<(), LimitError> {
         self.limiter.lift(scope).await?;
-        for lane in self.lanes() {
+        self.lanes.each(|lane| {
             for (index, (key, _)) in (0_u32..).zip(&self.keys) {
                 lane.reopen(&key.project, Some(index));
             }
-        }
+        });
         self.changed.notify_waiters();
         Ok(())
     }
