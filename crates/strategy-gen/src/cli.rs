@@ -8,11 +8,14 @@ mod new;
 mod progress;
 mod table;
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
+use keyrot::SetupError;
 use strategy_gen::GenerateError;
+use tracing_subscriber::EnvFilter;
 
 use args::{Args, Command};
 
@@ -28,7 +31,15 @@ pub(crate) struct Failure {
 
 impl From<GenerateError> for Failure {
     fn from(error: GenerateError) -> Self {
-        Self { exit_code: error.exit_code(), message: error.to_string() }
+        let exit_code = error.exit_code();
+        let message = match error {
+            // The first finding may be but a warning.
+            GenerateError::Setup(SetupError::KeysFile(findings)) => {
+                format!("the keys cannot be used before this is mended:\n{findings}")
+            }
+            error => error.to_string(),
+        };
+        Self { exit_code, message }
     }
 }
 
@@ -53,12 +64,7 @@ pub(crate) fn load_dot_env() -> Option<String> {
 pub(crate) fn main(dot_env: Option<String>) -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(error) => {
-            // Help and version are no errors.
-            let code = if error.use_stderr() { 2 } else { 0 };
-            let _ = error.print();
-            return ExitCode::from(code);
-        }
+        Err(error) => return misused(&error),
     };
     if let Some(warning) = dot_env {
         say(&format!("warning: {warning}"));
@@ -82,39 +88,89 @@ pub(crate) fn main(dot_env: Option<String>) -> ExitCode {
     runtime.shutdown_background();
     match outcome {
         Ok(code) => ExitCode::from(code),
-        Err(Failure { exit_code, message }) => {
-            say(&format!("error: {message}"));
-            if json {
-                let error = serde_json::json!({ "schema": 1, "status": "error", "exit_code": exit_code, "error": message });
-                print(&format!("{error:#}"));
-            }
-            ExitCode::from(exit_code)
+        Err(failure) => {
+            say(&format!("error: {}", failure.message));
+            failed(&failure, json)
         }
     }
 }
 
+/// What clap has to say: help and version are results, the rest is not.
+fn misused(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        let told = print(error.to_string().trim_end());
+        return told.map_or_else(|failure| ExitCode::from(failure.exit_code), |()| ExitCode::SUCCESS);
+    }
+    let args: Vec<_> = std::env::args_os().skip(1).take_while(|arg| arg != "--").collect();
+    // Coloured where stderr takes it.
+    let _ = error.print();
+    let sentence = |arg: &OsString| {
+        arg.to_str().is_some_and(|arg| arg.starts_with('-') && arg.contains(char::is_whitespace))
+    };
+    if args.iter().any(sentence) {
+        say("\nhint: a description that begins with `-` comes last, after `--`");
+    }
+    let json = args.iter().any(|arg| arg == "--json");
+    let text = error.to_string();
+    failed(&Failure::usage(text.strip_prefix("error: ").unwrap_or(&text).trim_end()), json)
+}
+
+/// The failure's exit code, and with `--json` the failure as the result.
+fn failed(Failure { exit_code, message }: &Failure, json: bool) -> ExitCode {
+    if json {
+        let error =
+            serde_json::json!({ "schema": 1, "status": "error", "exit_code": exit_code, "error": message });
+        // It has been said on stderr, and the exit code tells already.
+        let _ = print(&format!("{error:#}"));
+    }
+    ExitCode::from(*exit_code)
+}
+
 async fn run(args: Args) -> Result<u8, Failure> {
     match args.command {
-        Some(Command::Check { file, json }) => checked::run(&file, json),
+        Some(Command::Check { file, json }) => apart(move || checked::run(&file, json)).await,
         Some(Command::Doctor { json }) => doctor::run(json).await,
         Some(Command::New(new)) => new::run(new).await,
         None => new::run(args.new).await,
     }
 }
 
+/// Runs what may wait for ever, such as reading a terminal or a pipe, where Ctrl-C can leave it behind.
+async fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(Failure { exit_code: 5, message: format!("cannot go on: {error}") }))
+}
+
 fn start_log() {
     let filter = keyrot::Settings::read(&keyrot::process_env()).map_or_else(|_| "warn".to_owned(), |s| s.log);
+    let filter = EnvFilter::builder().parse(&filter).unwrap_or_else(|error| {
+        say(&format!(
+            "warning: `{filter}` is no log filter: {error}\nhint: set `KEYROT_LOG` to a level such as `info`"
+        ));
+        EnvFilter::new("warn")
+    });
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Its complaint about a closed stderr would go to the same stderr, and panic.
+    let log = log.log_internal_errors(false);
     let _ = log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init();
 }
 
-/// A line for people: stderr.
+/// A line for people: stderr. What a terminal would obey is left out: parts of it come from afar.
 pub(crate) fn say(line: &str) {
+    let line: String = line.chars().filter(|c| matches!(c, '\n' | '\t') || !c.is_control()).collect();
     // A closed stderr is no reason to fail.
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// A result: stdout.
-pub(crate) fn print(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+/// A result: stdout. A reader that has seen enough and left is no failure.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout();
+    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::usage(format!("cannot write to stdout: {error}\nhint: see where it is sent to")))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }

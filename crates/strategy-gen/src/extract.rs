@@ -180,8 +180,9 @@ impl Fence {
     }
 }
 
-/// No white space at line ends, no empty lines around, one line end at the end.
+/// No white space at line ends, no empty lines around, one line end at the end, and nothing a terminal would obey.
 fn tidy(code: &str) -> String {
+    let code: String = code.chars().filter(|c| matches!(c, '\n' | '\t') || !c.is_control()).collect();
     let lines: Vec<&str> = code.lines().map(str::trim_end).collect();
     let first = lines.iter().position(|line| !line.is_empty()).unwrap_or(0);
     let last = lines.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1);

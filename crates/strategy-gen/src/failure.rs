@@ -19,12 +19,9 @@ pub enum GenerateError {
     Empty,
     /// Too much was described.
     #[error(
-        "the description has {bytes} bytes, more than the {MAX_DESCRIPTION} that are taken\nhint: say it in a few sentences"
+        "the description has more than the {MAX_DESCRIPTION} bytes that are taken\nhint: say it in a few sentences"
     )]
-    TooLong {
-        /// Its size.
-        bytes: usize,
-    },
+    TooLong,
     /// The offline engine does not understand it.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -38,6 +35,24 @@ pub enum GenerateError {
         variable: &'static str,
         /// What is wrong with it.
         error: ConfigError,
+    },
+    /// The model's name cannot be one.
+    #[error(
+        "`{}` is no model name\nhint: write it like `gemini-2.5-flash`, in `--model` or `GEMINI_MODEL`", model.escape_debug()
+    )]
+    Model {
+        /// The name.
+        model: String,
+    },
+    /// Nothing answers to the model's name.
+    #[error(
+        "no key is served the model `{model}`: {error}\nhint: check the name in `--model` or `GEMINI_MODEL`"
+    )]
+    NoSuchModel {
+        /// The name.
+        model: String,
+        /// What the server said.
+        error: gemini_client::Error,
     },
     /// The call failed for good.
     #[error(transparent)]
@@ -75,20 +90,43 @@ impl GenerateError {
         match self {
             Self::StillInvalid { .. } => 1,
             Self::Empty
-            | Self::TooLong { .. }
+            | Self::TooLong
             | Self::Refused(_)
             | Self::Endpoint { .. }
+            | Self::Model { .. }
+            | Self::NoSuchModel { .. }
             | Self::Write(_) => 2,
             Self::Setup(error) if error.is_configuration() => 2,
             Self::Setup(_) => 3,
             Self::Call(RunError::Exhausted { exhausted, .. }) if exhausted.is_hopeless() => 3,
-            Self::Call(RunError::Exhausted { .. }) => 4,
-            Self::Call(RunError::Failed { error, .. }) => match error.outcome() {
-                Outcome::Throttled { .. } => 4,
-                _ => 6,
-            },
+            Self::Call(RunError::Exhausted { last, .. }) => {
+                last.as_ref().map_or(4, |last| of_call(&last.outcome(), 4))
+            }
+            Self::Call(RunError::Failed { error, .. }) => of_call(&error.outcome(), 6),
             Self::Check(_) => 5,
             Self::Blocked { .. } => 6,
         }
+    }
+}
+
+/// The exit code that an attempt's outcome asks for, else `otherwise`.
+fn of_call(outcome: &Outcome, otherwise: u8) -> u8 {
+    match outcome {
+        Outcome::KeyRejected(_)
+        | Outcome::KeyRestricted
+        | Outcome::OperationDenied
+        | Outcome::ProjectRejected { .. } => 3,
+        Outcome::QuotaMinute { .. }
+        | Outcome::QuotaDay { .. }
+        | Outcome::QuotaZero { .. }
+        | Outcome::Throttled { .. } => 4,
+        Outcome::Overloaded | Outcome::ServerError { .. } | Outcome::Network(_) => 6,
+        Outcome::Success { .. }
+        | Outcome::Cancelled
+        | Outcome::ModelNotFound
+        | Outcome::BadRequest
+        | Outcome::Blocked
+        | Outcome::AffinityMiss
+        | Outcome::LocationBlocked => otherwise,
     }
 }

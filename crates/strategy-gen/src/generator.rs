@@ -1,26 +1,30 @@
 //! The generator: a description goes in, a checked strategy comes out; what a model gets wrong goes
 //! back to it with the exact findings.
 
+mod answer;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use gemini_client::wire::{GenerateRequest, GenerateResponse, GenerationConfig};
-use gemini_client::{Client, Config};
-use keyrot::{Assembly, Clock, EnvMap, Gemini, Mode, Observer, Profile, SystemClock};
+use gemini_client::wire::{GenerateRequest, GenerationConfig};
+use gemini_client::{Client, Config, ErrorKind};
+use keyrot::{Assembly, Clock, EnvMap, Gemini, Mode, Observer, Outcome, Profile, RunError, SystemClock};
 use serde::Serialize;
 use tokio::sync::OnceCell;
 
-use crate::check::{Diagnostic, Report, Severity, check_against};
+use crate::check::{Diagnostic, Report, check_against};
 use crate::english;
-use crate::extract::{ExtractError, extract};
 use crate::failure::GenerateError;
 use crate::prompt::{self, Prompt};
 use crate::python::{ClassName, Origin, Provenance, header, render};
 
+pub use answer::Round;
+use answer::{Judged, judge, problems};
+
 /// Longest description sent to a model, in bytes.
 pub const MAX_DESCRIPTION: usize = 16 * 1024;
 /// How often an answer that is not valid goes back to the model.
-const MAX_REPAIRS: u32 = 3;
+pub const MAX_REPAIRS: u32 = 3;
 /// Thinking counts against the output budget (a small one comes back empty), so this is ample.
 const MAX_OUTPUT_TOKENS: u32 = 32_768;
 
@@ -53,8 +57,11 @@ pub struct StrategyGenerator {
     name: Option<String>,
     max_wait: Option<Duration>,
     observer: Option<Arc<dyn Observer>>,
+    told: Option<Told>,
     simulated: bool,
 }
+
+type Told = Box<dyn Fn(&Round) + Send + Sync>;
 
 enum Source {
     Offline,
@@ -86,22 +93,6 @@ pub struct Strategy {
     pub warnings: Vec<Diagnostic>,
     /// What was found in each answer of the model, in order; the last is without errors.
     pub rounds: Vec<Round>,
-}
-
-/// One answer of the model.
-#[derive(Debug, Clone, Serialize)]
-#[non_exhaustive]
-pub struct Round {
-    /// 0 is the first answer, the rest are repairs.
-    pub n: u32,
-    /// The version of the model that answered.
-    pub model: String,
-    /// Input tokens of the call, where reported.
-    pub prompt_tokens: Option<u64>,
-    /// Output tokens of the call, where reported.
-    pub output_tokens: Option<u64>,
-    /// What was wrong with the answer, one line each; warnings included.
-    pub problems: Vec<String>,
 }
 
 impl StrategyGenerator {
@@ -138,7 +129,7 @@ impl StrategyGenerator {
     }
 
     fn new(source: Source) -> Self {
-        Self { source, model: None, name: None, max_wait: None, observer: None, simulated: false }
+        Self { source, model: None, name: None, max_wait: None, observer: None, told: None, simulated: false }
     }
 
     /// The single key, whatever the settings say.
@@ -188,6 +179,13 @@ impl StrategyGenerator {
         self
     }
 
+    /// Somebody who is told of each answer of the model as soon as it is judged.
+    #[must_use]
+    pub fn on_round(mut self, told: impl Fn(&Round) + Send + Sync + 'static) -> Self {
+        self.told = Some(Box::new(told));
+        self
+    }
+
     /// What a user should know about settings and keys. Reads them if that has not happened yet.
     ///
     /// # Errors
@@ -207,7 +205,7 @@ impl StrategyGenerator {
             return Err(GenerateError::Empty);
         }
         if description.len() > MAX_DESCRIPTION {
-            return Err(GenerateError::TooLong { bytes: description.len() });
+            return Err(GenerateError::TooLong);
         }
         match self.connected().await? {
             None => self.by_the_engine(description, &today()),
@@ -291,12 +289,17 @@ impl StrategyGenerator {
         let mut rounds = Vec::new();
         loop {
             let n = u32::try_from(rounds.len()).unwrap_or(u32::MAX);
-            let answer = connected.gemini.generate(&profile, &self.request(asked)).await?;
-            let judged = self.judge(&answer, description)?;
-            rounds.push(Round::new(n, model, &answer, &judged));
+            let answer = connected.gemini.generate(&profile, &self.request(asked)).await;
+            let answer = answer.map_err(|error| call_failed(error, model))?;
+            let judged = judge(&answer, description, self.class_name().as_ref())?;
+            let round = Round::new(n, model, &answer, &judged);
+            if let Some(told) = &self.told {
+                told(&round);
+            }
+            rounds.push(round);
             match judged {
                 Judged::Valid { code, report } => {
-                    return Ok(self.finished(description, today, model, &code, report, rounds));
+                    return self.finished(description, today, model, &code, report, rounds);
                 }
                 Judged::Invalid { code, found } if n == MAX_REPAIRS => {
                     return Err(GenerateError::StillInvalid { repairs: n, problems: found, draft: code });
@@ -320,42 +323,6 @@ impl StrategyGenerator {
         self.name.as_deref().map(ClassName::new)
     }
 
-    /// What is in an answer, and what is wrong with it.
-    fn judge(&self, answer: &GenerateResponse, description: &str) -> Result<Judged, GenerateError> {
-        if let Some(reason) = refused(answer) {
-            return Err(GenerateError::Blocked { reason });
-        }
-        let cut = answer.finish_reason().is_some_and(|reason| reason.as_str() == "MAX_TOKENS");
-        let invalid = |code: String, problem: &str| Judged::Invalid { code, found: vec![problem.to_owned()] };
-        let extracted = match extract(&answer.text()) {
-            Ok(extracted) if cut && extracted.unclosed => {
-                return Ok(invalid(extracted.code, "the answer was cut off: write a shorter file"));
-            }
-            Ok(extracted) => extracted,
-            Err(ExtractError::Truncated { partial }) => {
-                return Ok(invalid(
-                    partial,
-                    "the answer stops in the middle of the code: write a shorter file",
-                ));
-            }
-            Err(error @ (ExtractError::Empty | ExtractError::NoCode)) => {
-                let problem = format!("{error}: answer with the file in one ```python block");
-                return Ok(invalid(String::new(), &problem));
-            }
-        };
-        let report = check_against(&extracted.code, description)?;
-        let mut found = problems(&report);
-        if let (Some(name), [class]) = (self.class_name(), report.strategies.as_slice())
-            && name.as_str() != class
-        {
-            found.push(format!("the class is called `{class}`: call it `{name}`"));
-        }
-        Ok(match found.is_empty() {
-            true => Judged::Valid { code: extracted.code, report },
-            false => Judged::Invalid { code: extracted.code, found },
-        })
-    }
-
     fn finished(
         &self,
         description: &str,
@@ -364,62 +331,48 @@ impl StrategyGenerator {
         code: &str,
         report: Report,
         rounds: Vec<Round>,
-    ) -> Strategy {
-        let assumptions = prompt::assumptions_of(code);
+    ) -> Result<Strategy, GenerateError> {
+        let (assumptions, code) = prompt::without_assumptions(code);
         let origin = if self.simulated { Origin::Offline } else { Origin::Model(model) };
         let provenance = Provenance { description, origin, date: today, name: self.name.as_deref() };
-        Strategy {
+        let code = format!("{}\n{code}", header(&provenance, &[], &assumptions));
+        // Again, as it is saved: its lines have moved.
+        let saved = check_against(&code, description)?;
+        if saved.has_errors() {
+            let repairs = rounds.last().map_or(0, |round| round.n);
+            return Err(GenerateError::StillInvalid { repairs, problems: problems(&saved), draft: code });
+        }
+        Ok(Strategy {
             name: report.strategies.into_iter().next().unwrap_or_default(),
-            code: format!("{}\n{code}", header(&provenance, &[], &assumptions)),
+            code,
             description: description.to_owned(),
             model: (!self.simulated).then(|| model.to_owned()),
             assumptions,
-            warnings: report.diagnostics,
+            warnings: saved.diagnostics,
             rounds,
-        }
+        })
     }
 }
 
-/// An answer, judged.
-enum Judged {
-    Valid { code: String, report: Report },
-    Invalid { code: String, found: Vec<String> },
-}
-
-impl Round {
-    fn new(n: u32, model: &str, answer: &GenerateResponse, judged: &Judged) -> Self {
-        let usage = answer.usage();
-        Self {
-            n,
-            model: answer.model_version.clone().unwrap_or_else(|| model.to_owned()),
-            prompt_tokens: usage.prompt_tokens,
-            output_tokens: usage.output_tokens,
-            problems: match judged {
-                Judged::Valid { report, .. } => report.diagnostics.iter().map(ToString::to_string).collect(),
-                Judged::Invalid { found, .. } => found.clone(),
-            },
+/// What the model's name is to blame for is told as that, and not as a lack of keys.
+fn call_failed(error: RunError<gemini_client::Error>, model: &str) -> GenerateError {
+    let model = model.to_owned();
+    match error {
+        RunError::Failed { error, .. } if error.kind() == ErrorKind::InvalidRequest => {
+            GenerateError::Model { model }
         }
+        RunError::Failed { error, .. } | RunError::Exhausted { last: Some(error), .. }
+            if error.outcome() == Outcome::ModelNotFound =>
+        {
+            GenerateError::NoSuchModel { model, error }
+        }
+        other => other.into(),
     }
 }
 
 /// The day, such as `2026-01-31`, in UTC.
 fn today() -> String {
     SystemClock::start().now().to_string().chars().take(10).collect()
-}
-
-/// The reason for which the safety filter refused prompt or answer, if it did.
-fn refused(answer: &GenerateResponse) -> Option<String> {
-    if let Some(reason) = answer.block_reason() {
-        return Some(reason.to_owned());
-    }
-    let reason = answer.finish_reason().filter(|reason| reason.is_refusal())?;
-    answer.text().is_empty().then(|| reason.as_str().to_owned())
-}
-
-/// The errors of a report, one line each.
-fn problems(report: &Report) -> Vec<String> {
-    let errors = report.diagnostics.iter().filter(|d| d.severity == Severity::Error);
-    errors.map(ToString::to_string).collect()
 }
 
 impl std::fmt::Debug for StrategyGenerator {

@@ -14,4 +14,4 @@ mod failure;
 mod generator;
 
 pub use failure::GenerateError;
-pub use generator::{MAX_DESCRIPTION, Round, Strategy, StrategyGenerator};
+pub use generator::{MAX_DESCRIPTION, MAX_REPAIRS, Round, Strategy, StrategyGenerator};

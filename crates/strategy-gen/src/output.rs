@@ -34,6 +34,12 @@ pub enum WriteError {
         /// The directory.
         path: PathBuf,
     },
+    /// The path is neither a file nor free, such as a device or a pipe, and must not be replaced by a file.
+    #[error("`{path}` is no regular file; hint: name a file with `-o`, or print with `-o -`")]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
     /// The directory of the path does not exist.
     #[error("the directory `{directory}` does not exist; hint: create it first")]
     NoDirectory {
@@ -49,7 +55,7 @@ pub enum WriteError {
         source: io::Error,
     },
     /// Anything else, such as a full disk.
-    #[error("cannot write `{path}`: {source}")]
+    #[error("cannot write `{path}`: {source}; hint: choose another place with `-o`")]
     Io {
         /// The file.
         path: PathBuf,
@@ -68,20 +74,63 @@ pub fn file_name(class: &ClassName) -> PathBuf {
 /// # Errors
 /// [`WriteError`] as [`write()`] would give it, as far as it can be told now.
 pub fn can_write(path: &Path, existing: Existing) -> Result<(), WriteError> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    if path.is_dir() || path.file_name().is_none() {
-        return Err(WriteError::IsDirectory { path: path.to_owned() });
-    }
-    if !directory.is_dir() {
-        return Err(WriteError::NoDirectory { directory: directory.to_owned() });
-    }
-    if existing == Existing::Keep && path.exists() {
+    let target = Target::of(path, existing)?;
+    // A link that leads nowhere is in the way as well.
+    if existing == Existing::Keep && fs::symlink_metadata(&target.file).is_ok() {
         return Err(WriteError::Exists { path: path.to_owned() });
     }
-    tempfile::tempfile_in(directory).map(drop).map_err(|source| failure(path, source))
+    can_write_in(&target.directory).map_err(|source| failure(path, source))
+}
+
+/// Looks whether files can be made in a directory.
+///
+/// # Errors
+/// What the system says.
+pub fn can_write_in(directory: &Path) -> io::Result<()> {
+    tempfile::tempfile_in(directory).map(drop)
+}
+
+/// The file that is written, links followed.
+struct Target {
+    file: PathBuf,
+    directory: PathBuf,
+    /// Those of the file that is replaced.
+    permissions: Option<Permissions>,
+}
+
+impl Target {
+    fn of(path: &Path, existing: Existing) -> Result<Self, WriteError> {
+        // `a/` names a directory even where `a` does not exist.
+        if path.is_dir() || path.as_os_str().to_string_lossy().ends_with(std::path::is_separator) {
+            return Err(WriteError::IsDirectory { path: path.to_owned() });
+        }
+        let file = match (existing, fs::canonicalize(path)) {
+            (Existing::Replace, Ok(real)) => real,
+            _ => path.to_owned(),
+        };
+        let directory = match file.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        if !directory.is_dir() {
+            return Err(WriteError::NoDirectory { directory });
+        }
+        if file.file_name().is_none() {
+            return Err(WriteError::IsDirectory { path: path.to_owned() });
+        }
+        let old = fs::metadata(&file).ok();
+        if existing == Existing::Replace
+            && let Some(old) = &old
+        {
+            if !old.is_file() {
+                return Err(WriteError::NotAFile { path: path.to_owned() });
+            }
+            if old.permissions().readonly() {
+                return Err(failure(path, io::ErrorKind::PermissionDenied.into()));
+            }
+        }
+        Ok(Self { file, directory, permissions: old.map(|old| old.permissions()) })
+    }
 }
 
 /// Writes the file.
@@ -90,28 +139,7 @@ pub fn can_write(path: &Path, existing: Existing) -> Result<(), WriteError> {
 /// [`WriteError`]; nothing was written then, and no temporary file is left.
 pub fn write(path: &Path, text: &str, existing: Existing) -> Result<(), WriteError> {
     let failed = |source: io::Error| failure(path, source);
-    // `a/` names a directory even where `a` does not exist.
-    if path.is_dir() || path.as_os_str().to_string_lossy().ends_with(std::path::is_separator) {
-        return Err(WriteError::IsDirectory { path: path.to_owned() });
-    }
-    let target = match (existing, fs::canonicalize(path)) {
-        (Existing::Replace, Ok(real)) => real,
-        _ => path.to_owned(),
-    };
-    let directory = match target.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    if !directory.is_dir() {
-        return Err(WriteError::NoDirectory { directory });
-    }
-    if target.file_name().is_none() {
-        return Err(WriteError::IsDirectory { path: path.to_owned() });
-    }
-    let permissions = fs::metadata(&target).ok().map(|old| old.permissions());
-    if existing == Existing::Replace && permissions.as_ref().is_some_and(Permissions::readonly) {
-        return Err(failed(io::ErrorKind::PermissionDenied.into()));
-    }
+    let Target { file: target, directory, permissions } = Target::of(path, existing)?;
     let mut builder = tempfile::Builder::new();
     builder.prefix(".strategy-").suffix(".tmp");
     #[cfg(unix)]

@@ -79,13 +79,22 @@ pub fn description_of(prompt_text: &str) -> Option<&str> {
     Some(description)
 }
 
-/// The assumptions that a model states in its file as `# assumption: ...`.
-pub fn assumptions_of(code: &str) -> Vec<String> {
-    code.lines()
-        .filter_map(|line| line.trim_start().strip_prefix('#')?.trim_start().strip_prefix("assumption:"))
-        .map(|assumption| assumption.trim().to_owned())
-        .filter(|assumption| !assumption.is_empty())
-        .collect()
+/// The assumptions that a model states in its file as `# assumption: ...`, and the file without these lines: a
+/// saved file tells them at its head.
+pub fn without_assumptions(code: &str) -> (Vec<String>, String) {
+    let mut assumptions = Vec::new();
+    let mut rest = String::with_capacity(code.len());
+    for line in code.split_inclusive('\n') {
+        let comment = line.trim_start().strip_prefix('#');
+        match comment.and_then(|comment| comment.trim_start().strip_prefix("assumption:")) {
+            Some(assumption) if !assumption.trim().is_empty() => {
+                assumptions.push(assumption.trim().to_owned())
+            }
+            Some(_) => {}
+            None => rest.push_str(line),
+        }
+    }
+    (assumptions, rest)
 }
 
 fn system(description: &str) -> String {

@@ -42,7 +42,8 @@ pub(crate) struct New {
     /// The strategy in plain words, such as "Buy when RSI < 30, sell when RSI > 70"; `-` reads stdin.
     #[arg(required = true)]
     pub(crate) description: Option<String>,
-    /// Where to write the strategy; `-` prints it. Default: a name made from the strategy's.
+    /// Where to write the strategy; `-` prints it. Default: a name made from the strategy's, with a number where
+    /// that is taken.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// The name of the strategy's class.

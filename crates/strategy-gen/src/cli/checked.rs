@@ -1,5 +1,7 @@
 //! `strategy-gen check FILE`.
 
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use strategy_gen::check::{MAX_SOURCE, check};
@@ -9,18 +11,7 @@ use super::{Failure, print, say};
 /// Checks a file; 1 when it has errors.
 pub(crate) fn run(file: &Path, json: bool) -> Result<u8, Failure> {
     let name = file.display();
-    let too_large =
-        std::fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.len() > 8 * MAX_SOURCE as u64);
-    if too_large {
-        return Err(Failure::usage(format!("`{name}` is far too large to be a strategy")));
-    }
-    let bytes = std::fs::read(file).map_err(|error| {
-        Failure::usage(format!(
-            "cannot read `{name}`: {error}\nhint: name a Python file that exists and can be read"
-        ))
-    })?;
-    let source = String::from_utf8(bytes)
-        .map_err(|_| Failure::usage(format!("`{name}` is not UTF-8\nhint: save it as UTF-8")))?;
+    let source = read(file, &name.to_string())?;
     let report = check(&source).map_err(strategy_gen::GenerateError::from)?;
     let failed = report.has_errors();
     if json {
@@ -29,13 +20,31 @@ pub(crate) fn run(file: &Path, json: bool) -> Result<u8, Failure> {
             "schema": 1, "status": status, "file": name.to_string(),
             "strategies": report.strategies, "diagnostics": report.diagnostics,
         });
-        print(&format!("{json:#}"));
+        print(&format!("{json:#}"))?;
     } else {
         let text = report.text(&name.to_string());
         if !text.is_empty() {
-            print(text.trim_end());
+            print(text.trim_end())?;
         }
         say(if failed { "the strategy must be repaired before it is run" } else { "no errors" });
     }
     Ok(u8::from(failed))
+}
+
+/// The text of the file, and of no more than it takes to see that it is too large: it may have no end.
+fn read(file: &Path, name: &str) -> Result<String, Failure> {
+    let cannot = |error: io::Error| {
+        Failure::usage(format!(
+            "cannot read `{name}`: {error}\nhint: name a Python file that exists and can be read"
+        ))
+    };
+    let mut bytes = Vec::new();
+    let file = File::open(file).map_err(cannot)?;
+    file.take(MAX_SOURCE as u64 + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() > MAX_SOURCE {
+        // The cut may have gone through a character, and the check looks no further than the size.
+        return Ok(String::from_utf8_lossy(&bytes).into_owned());
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| Failure::usage(format!("`{name}` is not UTF-8 text\nhint: save it as UTF-8")))
 }

@@ -12,13 +12,15 @@ use strategy_gen::{Strategy, StrategyGenerator, prompt};
 
 use super::args::New;
 use super::progress::Progress;
-use super::{Failure, new, print, table};
+use super::{Failure, new, print, say, table};
 
 /// Three keys in two projects, in the order they are tried: revoked, at its daily quota, healthy.
 const KEYS: [(&str, &str); 3] = [("revoked", "demo-a"), ("used_up", "demo-b"), ("healthy", "demo-a")];
 
 /// Runs the demo.
 pub(crate) async fn run(description: &str, args: &New, existing: Existing) -> Result<u8, Failure> {
+    // What the engine does not understand is better told by itself than by the model it plays.
+    StrategyGenerator::offline().translate(description)?;
     let progress = Progress::start("starting a simulated Gemini");
     let server = start_server().await?;
     progress.line(&format!(
@@ -36,16 +38,19 @@ pub(crate) async fn run(description: &str, args: &New, existing: Existing) -> Re
     server.shutdown().await;
     progress.finish();
     let strategy = made?;
-    let path = new::save(&strategy, args.output.as_deref(), existing)?;
+    let path = new::save(&strategy, args.output.as_deref(), existing, &progress)?;
     new::report(
         args,
         &strategy,
         path.as_deref(),
         &progress,
         serde_json::json!({ "demo": true, "health": status }),
-    );
-    if !args.json {
-        print(&table::health(&status));
+    )?;
+    match (args.json, path) {
+        (true, _) => {}
+        (false, Some(_)) => print(&table::health(&status))?,
+        // Stdout holds the code, and may be on its way into a file.
+        (false, None) => say(&table::health(&status)),
     }
     Ok(0)
 }

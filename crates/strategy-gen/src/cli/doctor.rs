@@ -31,22 +31,27 @@ pub(crate) async fn run(json: bool) -> Result<u8, Failure> {
             "health": status,
             "warnings": warnings,
         });
-        print(&format!("{result:#}"));
+        print(&format!("{result:#}"))?;
     } else {
-        print(&format!("mode: {}", mode(&made)));
-        print(&format!("model: {model}"));
-        print(&format!("endpoint: {}", config.base_url));
-        print(&format!("keys: {ready} of {} ready", status.keys.len()));
-        print(&table::health(&status));
+        print(&format!("mode: {}", mode(&made)))?;
+        print(&format!("model: {model}"))?;
+        print(&format!("endpoint: {}", config.base_url))?;
+        print(&format!("keys: {ready} of {} ready", status.keys.len()))?;
+        print(&table::health(&status))?;
         let mut shown = Vec::new();
         for key in &status.keys {
             if !shown.contains(&&key.project) {
                 shown.push(&key.project);
-                print(&format!("limits of project {}: {}", key.project, limits(&key.limits)));
+                print(&format!("limits of project {}: {}", key.project, limits(&key.limits)))?;
             }
         }
         for warning in &warnings {
             say(&format!("warning: {warning}"));
+        }
+        if ready == 0 {
+            say(
+                "error: No API keys available: no key is ready\nhint: mend what the last column of the table says",
+            );
         }
     }
     Ok(match (ready, warnings.is_empty()) {

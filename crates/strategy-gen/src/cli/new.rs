@@ -7,21 +7,30 @@ use std::time::Duration;
 
 use keyrot::settings::SHUTDOWN;
 use serde_json::{Value, json};
-use strategy_gen::output::{Existing, WriteError, file_name, write};
+use strategy_gen::output::{Existing, WriteError, can_write, can_write_in, file_name, write};
 use strategy_gen::python::ClassName;
 use strategy_gen::{GenerateError, MAX_DESCRIPTION, Strategy, StrategyGenerator};
 
 use super::args::New;
 use super::progress::Progress;
-use super::{Failure, demo, print};
+use super::{Failure, apart, demo, print};
 
 /// Generates, writes, reports.
 pub(crate) async fn run(args: New) -> Result<u8, Failure> {
-    let description = description(args.description.as_deref())?;
+    let description = match args.description.as_deref() {
+        Some("-") => apart(from_stdin).await?,
+        given => taken(given.unwrap_or_default())?,
+    };
     let existing = if args.force { Existing::Replace } else { Existing::Keep };
     // Before a call is paid for.
-    if let Some(path) = args.output.as_deref().filter(|path| *path != Path::new("-")) {
-        strategy_gen::output::can_write(path, existing).map_err(GenerateError::from)?;
+    match args.output.as_deref() {
+        Some(path) if path == Path::new("-") => {}
+        Some(path) => can_write(path, existing).map_err(GenerateError::from)?,
+        None => can_write_in(Path::new(".")).map_err(|error| {
+            Failure::usage(format!(
+                "cannot write here: {error}\nhint: choose another place with `-o`, or print with `-o -`"
+            ))
+        })?,
     }
     if args.demo {
         return demo::run(&description, &args, existing).await;
@@ -32,8 +41,8 @@ pub(crate) async fn run(args: New) -> Result<u8, Failure> {
     progress.finish();
     generator.shutdown(SHUTDOWN).await;
     let strategy = made?;
-    let path = save(&strategy, args.output.as_deref(), existing)?;
-    report(&args, &strategy, path.as_deref(), &progress, Value::Null);
+    let path = save(&strategy, args.output.as_deref(), existing, &progress)?;
+    report(&args, &strategy, path.as_deref(), &progress, Value::Null)?;
     Ok(0)
 }
 
@@ -66,25 +75,29 @@ fn generator(args: &New, progress: &Progress) -> StrategyGenerator {
     if let Some(seconds) = args.max_wait {
         generator = generator.max_wait(Duration::from_secs(seconds));
     }
-    generator.observer(Arc::new(progress.clone()))
+    let rounds = progress.clone();
+    generator.observer(Arc::new(progress.clone())).on_round(move |round| rounds.round(round))
 }
 
-/// The description, from the argument or from stdin.
-fn description(argument: Option<&str>) -> Result<String, Failure> {
-    let text = match argument {
-        Some("-") => {
-            let mut text = String::new();
-            // One byte more than is taken, so that too much is noticed without reading it all.
-            let most = MAX_DESCRIPTION as u64 + 1;
-            let read = std::io::stdin().lock().take(most).read_to_string(&mut text);
-            read.map_err(|error| Failure::usage(format!("cannot read the description from stdin: {error}")))?;
-            text
-        }
-        other => other.unwrap_or_default().to_owned(),
-    };
+fn from_stdin() -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    // One byte more than is taken, so that too much is noticed without reading it all.
+    let most = MAX_DESCRIPTION as u64 + 1;
+    let read = std::io::stdin().lock().take(most).read_to_end(&mut bytes);
+    read.map_err(|error| Failure::usage(format!("cannot read the description from stdin: {error}")))?;
+    if bytes.len() > MAX_DESCRIPTION {
+        return Err(GenerateError::TooLong.into());
+    }
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Failure::usage("the description on stdin is not UTF-8 text\nhint: send it as UTF-8"))?;
+    taken(&text)
+}
+
+/// The description, if it can be one.
+fn taken(text: &str) -> Result<String, Failure> {
     match text.trim() {
         "" => Err(GenerateError::Empty.into()),
-        long if long.len() > MAX_DESCRIPTION => Err(GenerateError::TooLong { bytes: long.len() }.into()),
+        long if long.len() > MAX_DESCRIPTION => Err(GenerateError::TooLong.into()),
         fine => Ok(fine.to_owned()),
     }
 }
@@ -94,20 +107,43 @@ pub(crate) fn save(
     strategy: &Strategy,
     output: Option<&Path>,
     existing: Existing,
+    progress: &Progress,
 ) -> Result<Option<PathBuf>, Failure> {
-    if output == Some(Path::new("-")) {
-        return Ok(None);
+    match output {
+        Some(path) if path == Path::new("-") => return Ok(None),
+        Some(path) => {
+            write(path, &strategy.code, existing).map_err(GenerateError::from)?;
+            return Ok(Some(path.to_path_buf()));
+        }
+        None => {}
     }
-    let path = output.map_or_else(|| file_name(&ClassName::new(&strategy.name)), Path::to_path_buf);
-    match write(&path, &strategy.code, existing) {
-        Ok(()) => Ok(Some(path)),
-        Err(error @ WriteError::Exists { .. }) if output.is_none() => Err(GenerateError::from(error).into()),
-        Err(error) => Err(GenerateError::from(error).into()),
+    let wanted = file_name(&ClassName::new(&strategy.name));
+    // Nobody chose the name, and a strategy that was paid for is not given up for it.
+    let mut path = wanted.clone();
+    for n in 2_u32.. {
+        match write(&path, &strategy.code, existing) {
+            Ok(()) => break,
+            Err(WriteError::Exists { .. } | WriteError::IsDirectory { .. }) => {
+                let stem = wanted.file_stem().unwrap_or_default().to_string_lossy();
+                path = PathBuf::from(format!("{stem}_{n}.py"));
+            }
+            Err(error) => return Err(GenerateError::from(error).into()),
+        }
     }
+    if path != wanted {
+        progress.line(&format!("`{}` exists: the strategy is in `{}`", wanted.display(), path.display()));
+    }
+    Ok(Some(path))
 }
 
 /// Says what was made: on stdout the path, the code or the JSON; the rest on stderr.
-pub(crate) fn report(args: &New, strategy: &Strategy, path: Option<&Path>, progress: &Progress, more: Value) {
+pub(crate) fn report(
+    args: &New,
+    strategy: &Strategy,
+    path: Option<&Path>,
+    progress: &Progress,
+    more: Value,
+) -> Result<(), Failure> {
     for assumption in &strategy.assumptions {
         progress.line(&format!("assumed: {assumption}"));
     }
@@ -125,7 +161,7 @@ pub(crate) fn report(args: &New, strategy: &Strategy, path: Option<&Path>, progr
         if let (Value::Object(result), Value::Object(more)) = (&mut result, more) {
             result.extend(more);
         }
-        print(&format!("{result:#}"));
+        print(&format!("{result:#}"))
     } else {
         match path {
             Some(path) => print(&path.display().to_string()),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use keyrot::{Event, Observer, Outcome, in_words};
 use serde::Serialize;
+use strategy_gen::{MAX_REPAIRS, Round};
 
 use super::say;
 
@@ -29,8 +30,12 @@ pub(crate) struct Attempt {
 }
 
 impl Progress {
-    /// A spinner on a terminal, lines elsewhere.
-    pub(crate) fn start(what: &str) -> Self {
+    /// A spinner on a terminal, lines elsewhere; the spinner goes with what is given back.
+    pub(crate) fn start(what: &str) -> Shown {
+        Shown(Self::new(what))
+    }
+
+    fn new(what: &str) -> Self {
         if !std::io::stderr().is_terminal() {
             return Self::default();
         }
@@ -52,6 +57,17 @@ impl Progress {
         }
     }
 
+    /// What is wrong with an answer of the model, unless it is good.
+    pub(crate) fn round(&self, round: &Round) {
+        let Some((first, others)) = round.problems.split_first().filter(|_| !round.valid) else { return };
+        let more = if others.is_empty() { String::new() } else { format!(" (and {} more)", others.len()) };
+        let next = match round.n {
+            MAX_REPAIRS => "giving up".to_owned(),
+            n => format!("asking for repair {} of {MAX_REPAIRS}", n + 1),
+        };
+        self.line(&format!("not valid: {first}{more}; {next}"));
+    }
+
     /// Takes the spinner away.
     pub(crate) fn finish(&self) {
         if let Some(spinner) = &self.spinner {
@@ -62,6 +78,23 @@ impl Progress {
     /// The attempts so far.
     pub(crate) fn attempts(&self) -> Vec<Attempt> {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The progress while its work goes on. The pool's own handles may outlive the work, and an error must not be
+/// written beside a spinner.
+pub(crate) struct Shown(Progress);
+
+impl std::ops::Deref for Shown {
+    type Target = Progress;
+    fn deref(&self) -> &Progress {
+        &self.0
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        self.finish();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{SYSTEM, assumptions_of, description_of, generate, repair};
+use super::{SYSTEM, description_of, generate, repair, without_assumptions};
 use crate::check::check;
 use crate::english::tests::accepted::ACCEPTED;
 use crate::extract::extract;
@@ -25,7 +25,9 @@ fn its_own_example_passes_the_checks() {
     let code = extract(SYSTEM.split_once("Example").unwrap().1).unwrap().code;
     let report = check(&code).unwrap();
     assert_eq!(report.text("example.py"), "");
-    assert_eq!(assumptions_of(&code), ["the position is closed on the reverse signal"]);
+    let (assumptions, rest) = without_assumptions(&code);
+    assert_eq!(assumptions, ["the position is closed on the reverse signal"]);
+    assert_eq!(rest, code.replace("# assumption: the position is closed on the reverse signal\n", ""));
 }
 
 #[test]
