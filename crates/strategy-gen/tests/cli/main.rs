@@ -1,0 +1,25 @@
+//! The program as its users meet it: started as a process, in an empty directory, with a clean environment.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking, like tests, and show what they saw"
+)]
+
+mod answers;
+mod check;
+mod demo;
+mod description;
+mod doctor;
+mod dotenv;
+mod endings;
+mod gemini;
+mod interrupt;
+mod json;
+mod keys_file;
+mod output;
+mod python;
+mod rig;
+mod settings;
