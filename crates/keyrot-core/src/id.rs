@@ -7,6 +7,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::leak;
+
 /// A text that is no legal [`KeyId`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -14,7 +16,8 @@ use sha2::{Digest, Sha256};
      for example `flash_01`"
 )]
 pub struct IllegalKeyId {
-    /// The text, cut to 80 characters and stripped of control characters.
+    /// The text, cut to 80 characters, stripped of control characters and of what looks like an API
+    /// key.
     pub text: String,
 }
 
@@ -44,11 +47,7 @@ impl KeyId {
         let legal = !text.is_empty()
             && text.len() <= Self::MAX_LEN
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-        if legal {
-            Ok(Self(text.into()))
-        } else {
-            Err(IllegalKeyId { text: text.chars().filter(|c| !c.is_control()).take(80).collect() })
-        }
+        if legal { Ok(Self(text.into())) } else { Err(IllegalKeyId { text: leak::label(text, 80) }) }
     }
 
     /// The label as text.

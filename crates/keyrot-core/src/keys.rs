@@ -7,7 +7,6 @@ mod check;
 mod field;
 mod finding;
 mod key;
-mod leak;
 mod read;
 mod report;
 mod schema;

@@ -11,6 +11,7 @@ pub mod env;
 pub mod fault;
 pub mod id;
 pub mod keys;
+pub mod leak;
 pub mod limit;
 pub mod outcome;
 pub mod pacific;

@@ -5,6 +5,8 @@ use std::fmt;
 use async_trait::async_trait;
 use secrecy::SecretString;
 
+use crate::leak;
+
 /// A secret as a store gave it.
 #[derive(Clone)]
 pub struct Secret {
@@ -67,6 +69,22 @@ pub enum SecretError {
         /// What it said, scrubbed.
         why: String,
     },
+}
+
+impl SecretError {
+    /// The same without anything that looks like an API key, whatever the store put into it.
+    #[must_use]
+    pub fn scrubbed(self) -> Self {
+        let clean = |text: String| leak::scrub(&text);
+        match self {
+            Self::NotFound { store, name, hint } => {
+                Self::NotFound { store, name: clean(name), hint: clean(hint) }
+            }
+            Self::Unusable { store, name, why } => Self::Unusable { store, name: clean(name), why },
+            Self::Unavailable { store, why } => Self::Unavailable { store, why: clean(why) },
+            Self::BackendDisabled { .. } => self,
+        }
+    }
 }
 
 /// A place that holds secrets.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::read::{Draft, Entry};
 use super::report::{Report, Spot};
+use crate::leak;
 
 /// How many keys a message lists by name.
 const NAMED: usize = 5;
@@ -72,10 +73,12 @@ fn variables(report: &mut Report<'_>, entries: &[Entry]) {
     let mut seen: BTreeMap<String, &Entry> = BTreeMap::new();
     for entry in entries.iter().filter(|entry| entry.key.secret.is_none()) {
         let variable = entry.key.id.as_str().replace('-', "_").to_ascii_uppercase();
-        let first = *seen.entry(variable.clone()).or_insert(entry);
+        let first = *seen.entry(variable).or_insert(entry);
         if first.key.id != entry.key.id {
+            // Only now in capitals, in which no key is recognized.
+            let shown = leak::scrub(entry.key.id.as_str()).replace('-', "_").to_ascii_uppercase();
             let message = format!(
-                "shares the variable `GEMINI_KEY_{variable}` with key `{}` on line {}",
+                "shares the variable `GEMINI_KEY_{shown}` with key `{}` on line {}",
                 first.key.id,
                 report.line(first.at)
             );

@@ -14,6 +14,7 @@ use super::set::PoolConfig;
 use super::store::{SecretRef, StoreKind};
 use super::text::START_FROM_EXAMPLE;
 use crate::id::KeyId;
+use crate::leak;
 
 /// What the file says, with its mistakes left out.
 #[derive(Debug, Default)]
@@ -89,7 +90,7 @@ fn entry(report: &mut Report<'_>, object: &Object<'_>) -> Option<Entry> {
     let given = object.get("key_id").map(|member| &member.value);
     let id = match given {
         Some(Value::StringLit(text)) => {
-            spot.key = Some(text.value.chars().take(KeyId::MAX_LEN).collect());
+            spot.key = Some(leak::label(&text.value, KeyId::MAX_LEN));
             KeyId::new(&text.value).map_err(|illegal| {
                 let message = format!("`{}` is not a legal key id", illegal.text);
                 let hint = "use 1 to 64 of the characters A-Z, a-z, 0-9, `_` and `-`, for example `flash_01`";

@@ -1,9 +1,15 @@
 //! Collects findings, and knows where in the file everything stands.
 
+use std::borrow::Cow;
+
+use jsonc_parser::ast::{ObjectPropName, StringLit, Value};
 use jsonc_parser::common::Range;
 
 use super::finding::{Finding, Severity};
-use super::leak;
+use crate::leak;
+
+/// Most characters that a message repeats of a name out of the file.
+const LONGEST_LABEL: usize = 200;
 
 /// A place in the file and what it is about.
 #[derive(Debug, Clone, Default)]
@@ -71,8 +77,8 @@ impl<'t> Report<'t> {
             file: self.file.to_owned(),
             line,
             column,
-            key_id: spot.key.as_deref().map(label),
-            field: spot.field.as_deref().map(label),
+            key_id: spot.key.as_deref().map(|text| leak::label(text, LONGEST_LABEL)),
+            field: spot.field.as_deref().map(|text| leak::label(text, LONGEST_LABEL)),
             severity,
             message: leak::scrub(message),
             hint: (!hint.is_empty()).then(|| leak::scrub(hint)),
@@ -106,9 +112,14 @@ impl<'t> Report<'t> {
             .map(|spot| spot.offset)
     }
 
-    /// Points out everything in the file, comments included, that looks like an API key.
-    pub(super) fn leaks(&mut self) {
-        for offset in leak::find(self.text) {
+    /// Points out everything in the file, comments included, that looks like an API key; in `root`
+    /// also what does so only once its escapes are read.
+    pub(super) fn leaks(&mut self, root: Option<&Value<'_>>) {
+        let mut offsets = leak::find(self.text);
+        if let Some(root) = root {
+            escaped(root, &mut offsets);
+        }
+        for offset in offsets {
             let inside = |range: &Range| (range.start..range.end).contains(&offset);
             // Inner members are remembered after outer ones.
             let innermost = self.members.iter().rev().find(|(range, _)| inside(range));
@@ -131,7 +142,25 @@ impl<'t> Report<'t> {
     }
 }
 
-/// A name out of the file as a message shows it: on one line, of bearable length.
-fn label(text: &str) -> String {
-    leak::scrub(text).chars().filter(|c| !c.is_control()).take(200).collect()
+/// Where in `value` texts with escapes begin that look like an API key.
+fn escaped(value: &Value<'_>, offsets: &mut Vec<usize>) {
+    let mut text = |text: &StringLit<'_>| {
+        // Only what had escapes was copied.
+        if matches!(text.value, Cow::Owned(_)) && leak::looks_like_a_key(&text.value) {
+            offsets.push(text.range.start);
+        }
+    };
+    match value {
+        Value::StringLit(it) => text(it),
+        Value::Object(object) => {
+            for member in &object.properties {
+                if let ObjectPropName::String(name) = &member.name {
+                    text(name);
+                }
+            }
+            object.properties.iter().for_each(|member| escaped(&member.value, offsets));
+        }
+        Value::Array(list) => list.elements.iter().for_each(|value| escaped(value, offsets)),
+        Value::NumberLit(_) | Value::BooleanLit(_) | Value::NullKeyword(_) => {}
+    }
 }

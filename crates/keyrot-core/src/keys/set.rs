@@ -70,12 +70,10 @@ impl KeySet {
     pub fn parse(file_name: &str, text: &str) -> Result<Parsed, Findings> {
         let mut report = Report::new(file_name, text);
         let json = text::blank_hash_comments(text);
-        let mut draft = match text::parse(&json, &mut report) {
-            Some(root) => read::read(&mut report, &root),
-            None => read::Draft::default(),
-        };
+        let root = text::parse(&json, &mut report);
+        let mut draft = root.as_ref().map(|root| read::read(&mut report, root)).unwrap_or_default();
         check::check(&mut report, &mut draft);
-        report.leaks();
+        report.leaks(root.as_ref());
         let (findings, failed) = report.finish();
         if failed {
             return Err(Findings::new(findings));

@@ -44,6 +44,29 @@ fn escapes_do_not_bring_a_key_into_a_message() {
         format!(r#"[{{"key_id": "{escaped}", "rpm": 0}}]"#),
         format!(r#"[{{"key_id": "a", "{escaped}": 1, "rpm": 0}}]"#),
     ] {
-        assert!(!format!("{:?}", bad(&text)).contains("CANARY"));
+        let findings = bad(&text);
+        assert!(findings.iter().any(|f| f.message.contains("looks like an API key")), "{findings:?}");
+        assert!(!format!("{findings:?}").contains("CANARY"), "{findings:?}");
     }
+}
+
+#[test]
+fn half_a_key_is_not_shown_where_a_message_is_cut() {
+    for canary in canaries() {
+        for before in 0..100 {
+            let text = format!(r#"[{{"key_id": "{} {canary}", "rpm": 0}}]"#, "x".repeat(before));
+            let findings = bad(&text);
+            let shown = format!("{findings:?}");
+            assert!(!shown.contains("CANARY") && !shown.contains("AIza"), "{shown}");
+        }
+    }
+}
+
+#[test]
+fn a_key_is_not_shown_in_capitals_either() {
+    let [canary, ..] = canaries();
+    let text = format!(r#"[{{"key_id": "{canary}-a"}}, {{"key_id": "{canary}_a"}}]"#);
+    let findings = bad(&text);
+    assert!(findings.iter().any(|f| f.message.contains("shares the variable `GEMINI_KEY_[REDACTED]")));
+    assert!(!format!("{findings:?}").to_uppercase().contains("CANARY"), "{findings:?}");
 }
