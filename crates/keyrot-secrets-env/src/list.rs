@@ -3,7 +3,7 @@
 use std::fmt;
 
 use keyrot_core::secret::mend;
-use keyrot_core::{EnvMap, IllegalKeyId, KeyId, Project};
+use keyrot_core::{EnvMap, IllegalKeyId, KeyId, Project, leak};
 use secrecy::{ExposeSecret, SecretString};
 
 /// The variable.
@@ -70,6 +70,9 @@ pub fn list(env: &EnvMap, warnings: &mut Vec<String>) -> Result<Vec<Listed>, Lis
         if project.is_some_and(|project| !legal(project)) {
             return Err(ListError::Entry { place, why: "what stands before `=` is no project name" });
         }
+        if project.is_some_and(leak::looks_like_a_key) {
+            return Err(ListError::Entry { place, why: "what stands before `=` looks like a key" });
+        }
         let (secret, mended) = mend(secret.trim()).map_err(|why| ListError::Entry { place, why })?;
         if let Some(mended) = mended {
             warnings.push(format!("entry {place} of `{NAME}`: {mended}"));
@@ -111,6 +114,15 @@ mod tests {
         assert_eq!(keys.expect("legal").len(), 2);
         assert_eq!(warnings.len(), 2, "{warnings:?}");
         assert!(read("").0.expect("legal").is_empty());
+    }
+
+    #[test]
+    fn a_key_in_the_place_of_the_project_is_not_taken_for_its_name() {
+        let key = format!("AIza{}", "CANARY-".repeat(5));
+        for text in [format!("{key}=team-a"), format!("x,{key}="), format!("team-{key}=x")] {
+            let error = read(&text).0.expect_err("refused");
+            assert!(!format!("{error} {error:?}").contains("CANARY"), "{error}");
+        }
     }
 
     #[test]

@@ -141,7 +141,8 @@ impl SecretCache {
     }
 
     async fn read(&self, key: &Key, slot: &Slot) -> Result<Arc<Resolved>, SecretError> {
-        let secret = self.resolver.fetch(key).await?;
+        // A store of somebody else's may repeat in its error what it read.
+        let secret = self.resolver.fetch(key).await.map_err(SecretError::scrubbed)?;
         let fresh = Arc::new(Resolved {
             key_id: key.id.clone(),
             fingerprint: Fingerprint::of(&key.id, secret.value.expose_secret()),

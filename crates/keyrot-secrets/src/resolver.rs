@@ -1,6 +1,7 @@
 //! From a key to the store that holds its secret, and the name it has there.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use keyrot_core::keys::{Key, StoreKind};
@@ -8,7 +9,6 @@ use keyrot_core::{EnvMap, Secret, SecretError, SecretStore};
 
 /// Knows which store holds which key's secret. Every kind of store is known to every build; one
 /// that is not compiled in answers [`SecretError::BackendDisabled`].
-#[derive(Debug)]
 pub struct Resolver {
     default: StoreKind,
     stores: Stores,
@@ -61,5 +61,14 @@ impl Resolver {
             // The feature has the store's name.
             None => Err(SecretError::BackendDisabled { store: kind.as_str(), feature: kind.as_str() }),
         }
+    }
+}
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { default, stores } = self;
+        // Names alone: the author of a store may have derived its debug text over what it holds.
+        let stores: Vec<StoreKind> = stores.keys().copied().collect();
+        f.debug_struct("Resolver").field("default", default).field("stores", &stores).finish()
     }
 }
