@@ -135,12 +135,8 @@ impl Assembly {
     pub async fn make(mut self) -> Result<Made, SetupError> {
         let settings = Settings::read(&self.env)?;
         let mut warnings = settings.warnings.clone();
-        let store: StoreKind = settings
-            .secret_store
-            .parse()
-            .map_err(|error| SetupError::Invalid(format!("`SECRET_STORE_TYPE`: {error}")))?;
         let mut plan = self.plan(&settings, &mut warnings)?;
-        let mut resolver = Resolver::new(store, self.env.clone());
+        let mut resolver = Resolver::new(settings.secret_store, self.env.clone());
         for (kind, store) in self.stores.drain(..) {
             resolver = resolver.with_store(kind, store);
         }

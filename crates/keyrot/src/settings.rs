@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use keyrot_core::EnvMap;
+use keyrot_core::{EnvMap, StoreKind, leak};
 
 /// One environment variable: the table below is the only place that names it.
 #[derive(Debug, Clone, Copy)]
@@ -94,11 +94,23 @@ pub const VARIABLES: &[Variable] = &[
     var("SSL_CERT_FILE", "the system's", "CA certificates", Acts::Underneath),
 ];
 
+/// Variables whose values are shown in messages, logs and status. A key that somebody put into one of
+/// them would be shown with it.
+const SHOWN: [&str; 7] = [
+    "ENABLE_KEY_ROTATION",
+    "KEYS_FILE",
+    "GEMINI_BASE_URL",
+    "GOOGLE_GEMINI_BASE_URL",
+    "GEMINI_MODEL",
+    "KEYROT_LOG",
+    "RUST_LOG",
+];
+
 /// The default model.
 pub const DEFAULT_MODEL: &str = "gemini-2.5-flash";
 
 /// The settings of one process, checked.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Settings {
     /// `ENABLE_KEY_ROTATION`, where it was set.
@@ -106,7 +118,7 @@ pub struct Settings {
     /// `KEYS_FILE`.
     pub keys_file: PathBuf,
     /// `SECRET_STORE_TYPE`.
-    pub secret_store: String,
+    pub secret_store: StoreKind,
     /// `GEMINI_BASE_URL`, where it was set.
     pub base_url: Option<String>,
     /// The variable that `base_url` came from, for messages.
@@ -119,6 +131,34 @@ pub struct Settings {
     pub no_color: bool,
     /// What a user should know.
     pub warnings: Vec<String>,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            rotation,
+            keys_file,
+            secret_store,
+            base_url,
+            base_url_from,
+            model,
+            log,
+            no_color,
+            warnings,
+        } = self;
+        f.debug_struct("Settings")
+            .field("rotation", rotation)
+            .field("keys_file", keys_file)
+            .field("secret_store", secret_store)
+            // Not checked yet: it may hold a password.
+            .field("base_url", &base_url.as_ref().map(|_| "[REDACTED]"))
+            .field("base_url_from", base_url_from)
+            .field("model", model)
+            .field("log", log)
+            .field("no_color", no_color)
+            .field("warnings", warnings)
+            .finish()
+    }
 }
 
 /// Settings that make no sense: all of them at once.
@@ -145,11 +185,25 @@ impl Settings {
         let rotation = env.filled("ENABLE_KEY_ROTATION").and_then(|text| {
             let parsed = boolean(text);
             if parsed.is_none() {
+                let text = leak::scrub(text);
                 problems
                     .push(format!("`ENABLE_KEY_ROTATION` is `{text}`\nhint: set it to `true` or `false`"));
             }
             parsed
         });
+        let secret_store = env.filled("SECRET_STORE_TYPE").map_or(Ok(StoreKind::Env), str::parse);
+        let secret_store = secret_store.unwrap_or_else(|error| {
+            problems.push(format!("`SECRET_STORE_TYPE`: {error}"));
+            StoreKind::Env
+        });
+        for name in SHOWN {
+            if env.filled(name).is_some_and(leak::looks_like_a_key) {
+                problems.push(format!(
+                    "`{name}` holds what looks like an API key\nhint: keys belong into `GEMINI_API_KEY`, \
+                     `GEMINI_API_KEYS` or `GEMINI_KEY_{{key_id}}`"
+                ));
+            }
+        }
         let (base_url, base_url_from) =
             first(env, "GEMINI_BASE_URL", "GOOGLE_GEMINI_BASE_URL", &mut warnings);
         for Variable { name, acts, .. } in VARIABLES {
@@ -168,7 +222,7 @@ impl Settings {
         Ok(Self {
             rotation,
             keys_file: env.filled("KEYS_FILE").unwrap_or("keys.json").into(),
-            secret_store: env.filled("SECRET_STORE_TYPE").unwrap_or("env").to_owned(),
+            secret_store,
             base_url: base_url.map(str::to_owned),
             base_url_from,
             model: env.filled("GEMINI_MODEL").unwrap_or(DEFAULT_MODEL).to_owned(),
@@ -237,6 +291,19 @@ mod tests {
         }
         let env = EnvMap::from_iter([("ENABLE_KEY_ROTATION", "maybe")]);
         assert!(Settings::read(&env).expect_err("refused").to_string().contains("`maybe`"));
+    }
+
+    #[test]
+    fn a_key_in_a_variable_that_is_shown_is_refused_and_not_shown() {
+        let key = format!("AIza{}", "CANARY-".repeat(5));
+        for name in SHOWN {
+            let env = EnvMap::from_iter([(name, format!("x/{key}"))]);
+            let error = Settings::read(&env).expect_err(name);
+            let text = format!("{error} {error:?}");
+            assert!(text.contains(name) && !text.contains("CANARY"), "{text}");
+        }
+        let names = VARIABLES.iter().map(|variable| variable.name);
+        assert!(SHOWN.iter().all(|shown| names.clone().any(|name| name == *shown)));
     }
 
     #[test]
