@@ -69,8 +69,8 @@ impl Client {
         model: &str,
         request: &GenerateRequest,
     ) -> Result<GenerateResponse, Error> {
-        let path = format!("/{}:generateContent", model::resource(model)?);
-        self.call(key, Method::POST, &path, json(request)?).await
+        let path = format!("/{}:generateContent", model::resource(model, key)?);
+        self.call(key, Method::POST, &path, json(request, key)?).await
     }
 
     /// Asks a model for an answer in pieces. Returns when the answer's head is there: an error
@@ -84,8 +84,8 @@ impl Client {
         model: &str,
         request: &GenerateRequest,
     ) -> Result<ChunkStream, Error> {
-        let path = format!("/{}:streamGenerateContent?alt=sse", model::resource(model)?);
-        let answer = self.send(key, Method::POST, &path, json(request)?).await?;
+        let path = format!("/{}:streamGenerateContent?alt=sse", model::resource(model, key)?);
+        let answer = self.send(key, Method::POST, &path, json(request, key)?).await?;
         // A page in place of a stream: the decoder would find no event in it and call it truncated.
         let page = answer.content_type().is_some_and(|media| media.starts_with("text/html"));
         if page || !answer.status.is_success() {
@@ -104,12 +104,12 @@ impl Client {
         model: &str,
         request: &CountTokensRequest,
     ) -> Result<CountTokensResponse, Error> {
-        let resource = model::resource(model)?;
+        let resource = model::resource(model, key)?;
         let mut request = request.clone();
         if let Some(inner) = &mut request.generate_content_request {
             inner.extra.insert("model".to_owned(), Value::from(resource.clone()));
         }
-        self.call(key, Method::POST, &format!("/{resource}:countTokens"), json(&request)?).await
+        self.call(key, Method::POST, &format!("/{resource}:countTokens"), json(&request, key)?).await
     }
 
     /// One page of the list of models.
@@ -139,7 +139,7 @@ impl Client {
     /// # Errors
     /// [`Error`]: everything but a whole answer with a 2xx status.
     pub async fn get_model(&self, key: &SecretString, model: &str) -> Result<Model, Error> {
-        let path = format!("/{}", model::resource(model)?);
+        let path = format!("/{}", model::resource(model, key)?);
         self.call(key, Method::GET, &path, Bytes::new()).await
     }
 
@@ -193,8 +193,9 @@ impl Client {
     }
 }
 
-fn json(request: &impl Serialize) -> Result<Bytes, Error> {
-    let text = serde_json::to_vec(request).map_err(|error| Error::invalid_request(error.to_string()))?;
+fn json(request: &impl Serialize, key: &SecretString) -> Result<Bytes, Error> {
+    let text =
+        serde_json::to_vec(request).map_err(|error| Error::invalid_request(&error.to_string(), key))?;
     Ok(text.into())
 }
 

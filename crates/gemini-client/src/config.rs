@@ -3,7 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use keyrot_core::leak;
 use url::{Host, Url};
+
+/// Why a request is not sent whose URL would carry a key into logs.
+pub(crate) const KEY_IN_URL: &str = "a key must not stand in the URL";
 
 /// Google's own endpoint.
 pub const DEFAULT_BASE_URL: &str = "https://generativelanguage.googleapis.com";
@@ -126,6 +130,9 @@ pub(crate) struct Base {
 impl Base {
     pub(crate) fn parse(text: &str) -> Result<Self, ConfigError> {
         let fail = |why| Err(ConfigError::BaseUrl(why));
+        if leak::looks_like_a_key(text) {
+            return fail("it holds what looks like an API key");
+        }
         let Ok(url) = Url::parse(text.trim()) else { return fail("it is no URL") };
         if !matches!(url.scheme(), "http" | "https") {
             return fail("its scheme is neither `http` nor `https`");
@@ -176,8 +183,9 @@ impl Base {
         if url.path().strip_prefix(beneath).is_none_or(|rest| !rest.starts_with('/')) {
             return Err("the path leads out of the base URL");
         }
-        if url.query_pairs().any(|(name, _)| name.eq_ignore_ascii_case("key")) {
-            return Err("a key must not stand in the URL");
+        let named = url.query_pairs().any(|(name, _)| name.eq_ignore_ascii_case("key"));
+        if named || leak::looks_like_a_key(path_and_query) {
+            return Err(KEY_IN_URL);
         }
         Ok(url)
     }

@@ -134,8 +134,8 @@ impl Error {
         Self::new(Cause::InvalidKey, String::new())
     }
 
-    pub(crate) fn invalid_request(why: impl Into<String>) -> Self {
-        Self::new(Cause::InvalidRequest, scrub::message(&why.into(), []))
+    pub(crate) fn invalid_request(why: &str, key: &SecretString) -> Self {
+        Self::new(Cause::InvalidRequest, scrub::message(why, [key]))
     }
 
     pub(crate) fn timeout(wait: Wait, after: Option<Duration>) -> Self {
@@ -159,7 +159,7 @@ impl Error {
 
     /// An answer that [`classify`] gives no success for.
     pub(crate) fn refused(status: u16, content_type: Option<&str>, body: &[u8], key: &SecretString) -> Self {
-        let outcome = classify(status, content_type, body);
+        let outcome = without(classify(status, content_type, body), key);
         let envelope = serde_json::from_slice(body).ok().as_ref().and_then(Envelope::find);
         let (said, code) = match envelope {
             Some(envelope) => (envelope.message, envelope.code),
@@ -189,6 +189,18 @@ impl Error {
         };
         Self::new(cause, chain(error, key))
     }
+}
+
+/// What an outcome repeats of a body are the names of buckets: one that holds the key is dropped.
+fn without(mut outcome: Outcome, key: &SecretString) -> Outcome {
+    if let Outcome::QuotaMinute { learned, .. }
+    | Outcome::QuotaDay { learned, .. }
+    | Outcome::QuotaZero { learned } = &mut outcome
+    {
+        let clean = |bucket: &str| scrub::scrub(bucket, [key]) == bucket;
+        learned.retain(|limit| limit.bucket.as_deref().is_none_or(clean));
+    }
+    outcome
 }
 
 /// The kind of the deepest I/O error beneath `error`.

@@ -2,6 +2,7 @@
 //! (`Consumer 'api_key:AIza…' has been suspended.`).
 
 use secrecy::{ExposeSecret, SecretString};
+use url::form_urlencoded;
 
 /// What stands where a key stood.
 pub const REDACTED: &str = "[REDACTED]";
@@ -14,7 +15,11 @@ pub const LONGEST_MESSAGE: usize = 2048;
 /// start of a word and be followed by more.
 const PATTERNS: [(&str, usize, bool); 3] = [("AIza", 4, false), ("AQ.", 8, true), ("IQ.", 8, true)];
 
-/// Replaces every occurrence of `keys`, and everything that looks like a Gemini key.
+/// How many bytes of a key in a row give it away. Servers name keys by their ends.
+const PART: usize = 8;
+
+/// Replaces every occurrence of `keys`, also where a page or an object quotes it with escapes, every
+/// part of one of eight bytes or more, and everything that looks like a Gemini key.
 ///
 /// ```
 /// use gemini_client::scrub::scrub;
@@ -24,11 +29,57 @@ const PATTERNS: [(&str, usize, bool); 3] = [("AIza", 4, false), ("AQ.", 8, true)
 /// ```
 #[must_use]
 pub fn scrub<'k>(text: &str, keys: impl IntoIterator<Item = &'k SecretString>) -> String {
-    let exact = keys.into_iter().fold(text.to_owned(), |text, key| match key.expose_secret() {
-        "" => text,
-        key => text.replace(key, REDACTED),
+    let exact = keys.into_iter().fold(text.to_owned(), |text, key| {
+        let forms = escaped(key.expose_secret());
+        forms.iter().chain([key]).fold(text, |text, form| without(&text, form.expose_secret()))
     });
     patterns(&exact)
+}
+
+/// The key as JSON, a URL and HTML write it, where that is not the key itself.
+fn escaped(key: &str) -> Vec<SecretString> {
+    if key.chars().all(is_key_char) {
+        return Vec::new();
+    }
+    let html = |c| match c {
+        '&' => Err("&amp;"),
+        '<' => Err("&lt;"),
+        '>' => Err("&gt;"),
+        '"' => Err("&quot;"),
+        '\'' => Err("&#39;"),
+        c => Ok(c),
+    };
+    let html = key.chars().map(html).fold(String::new(), |mut text, c| {
+        match c {
+            Ok(c) => text.push(c),
+            Err(entity) => text.push_str(entity),
+        }
+        text
+    });
+    let url: String = form_urlencoded::byte_serialize(key.as_bytes()).collect();
+    [key.escape_default().to_string(), url, html].into_iter().map(SecretString::from).collect()
+}
+
+/// `text` without `form` and without every part of it that gives it away.
+fn without(text: &str, form: &str) -> String {
+    let least = PART.min(form.len());
+    if least == 0 {
+        return text.to_owned();
+    }
+    let told = |part: &&[u8]| form.as_bytes().windows(least).any(|it| it == *part);
+    let mut clean = String::with_capacity(text.len());
+    let (mut done, mut run_ends) = (0, None);
+    for (at, _) in text.as_bytes().windows(least).enumerate().filter(|(_, part)| told(part)) {
+        if run_ends.is_none_or(|end| at > end) {
+            let before = text.get(done..text.floor_char_boundary(at));
+            clean.push_str(before.unwrap_or_default());
+            clean.push_str(REDACTED);
+        }
+        run_ends = Some(at + least);
+        done = text.ceil_char_boundary(at + least);
+    }
+    clean.push_str(text.get(done..).unwrap_or_default());
+    clean
 }
 
 /// [`scrub`], then at most [`LONGEST_MESSAGE`] bytes of it. In this order: a key cut in half would
@@ -41,6 +92,14 @@ pub fn message<'k>(text: &str, keys: impl IntoIterator<Item = &'k SecretString>)
         clean.push('…');
     }
     clean
+}
+
+/// Whether `text` holds the whole of `key`, in whatever way it is written. A key too short to be
+/// told from ordinary words is not looked for.
+pub(crate) fn is_quoted_in(text: &str, key: &SecretString) -> bool {
+    let forms = escaped(key.expose_secret());
+    let mut forms = forms.iter().chain([key]).map(ExposeSecret::expose_secret);
+    forms.any(|form| form.len() >= PART && text.contains(form))
 }
 
 fn patterns(text: &str) -> String {
@@ -121,6 +180,28 @@ mod tests {
             let secret = SecretString::from(key.clone());
             let text = format!("{before}{key}{after}");
             prop_assert!(!scrub(&text, [&secret]).contains(&key));
+        }
+
+        #[test]
+        fn no_part_of_a_key_survives(key in "[!-~]{8,40}", from in 0_usize..33, text in "[a-z ü]{0,20}") {
+            let secret = SecretString::from(key.clone());
+            let part = key.get(from..).filter(|part| part.len() >= PART).unwrap_or(&key);
+            for form in [part.to_owned(), format!("{part}{key}"), format!("{key}{part}")] {
+                let clean = scrub(&format!("{text}{form}{text}"), [&secret]);
+                prop_assert!(!key.as_bytes().windows(PART).any(|it| {
+                    clean.replace(REDACTED, "\n").as_bytes().windows(PART).any(|part| part == it)
+                }), "{}", clean);
+            }
+        }
+
+        #[test]
+        fn escapes_do_not_hide_a_key(key in "[A-Za-z0-9]{0,9}[\"\\\\<>&'%/+=;{}#~!]{1,6}[A-Za-z0-9\"&<%]{6,20}") {
+            let secret = SecretString::from(key.clone());
+            let json = serde_json::to_string(&key).unwrap();
+            for form in escaped(&key).into_iter().chain([SecretString::from(json.trim_matches('"'))]) {
+                let clean = scrub(&format!("<a href=\"{}\">", form.expose_secret()), [&secret]);
+                prop_assert!(!clean.contains(form.expose_secret()), "{}", clean);
+            }
         }
 
         #[test]

@@ -6,6 +6,7 @@
 //! stand unescaped in JSON strings.
 
 use std::collections::VecDeque;
+use std::fmt;
 
 /// One thing a stream said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +35,6 @@ pub struct TooLarge {
 /// decoder.push(b":1}\r\n\r\n").unwrap();
 /// assert_eq!(decoder.next(), Some(Event::Data(b"{\"a\":1}".to_vec())));
 /// ```
-#[derive(Debug)]
 pub struct Decoder {
     limit: usize,
     /// The line being read.
@@ -155,8 +155,19 @@ impl Decoder {
     }
 }
 
+impl fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Never the bytes: what comes in may quote a key.
+        f.debug_struct("Decoder")
+            .field("limit", &self.limit)
+            .field("held", &self.held())
+            .field("events", &self.events.len())
+            .finish_non_exhaustive()
+    }
+}
+
 /// Bare JSON being read: just enough of a scanner to know where the value ends.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Bare {
     text: Vec<u8>,
     depth: usize,

@@ -9,8 +9,9 @@ use http::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::body::Body;
-use crate::config::{Base, Config, ConfigError, Timeouts};
+use crate::config::{Base, Config, ConfigError, KEY_IN_URL, Timeouts};
 use crate::error::{Error, Wait};
+use crate::scrub;
 use crate::tls;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
@@ -104,7 +105,11 @@ impl Transport {
         mut headers: HeaderMap,
         body: Bytes,
     ) -> Result<RawResponse, Error> {
-        let url = self.base.join(path_and_query).map_err(Error::invalid_request)?;
+        let invalid = |why| Error::invalid_request(why, key);
+        let url = self.base.join(path_and_query).map_err(invalid)?;
+        if scrub::is_quoted_in(url.as_str(), key) {
+            return Err(invalid(KEY_IN_URL));
+        }
         for name in &NOT_PASSED_ON {
             headers.remove(name);
         }

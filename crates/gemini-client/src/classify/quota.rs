@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::Envelope;
 use crate::delay;
+use crate::scrub;
 
 /// What a 429 with this error means.
 pub(super) fn outcome(error: &Envelope) -> Outcome {
@@ -74,7 +75,7 @@ impl Violation {
             metric: folded(metric),
             limit,
             bucket: bucket
-                .map(|b| b.strip_prefix("models/").unwrap_or(b).to_owned())
+                .map(|b| scrub::scrub(b.strip_prefix("models/").unwrap_or(b), []))
                 .filter(|b| !b.is_empty()),
         }
     }
