@@ -138,4 +138,12 @@ impl Lane {
             draw.selector.reopen_key(key);
         }
     }
+
+    /// Every project may have capacity again.
+    pub(crate) fn reopen_groups(&self) {
+        let mut draw = self.draw.lock();
+        for group in self.group_of.values() {
+            draw.selector.reopen_group(*group);
+        }
+    }
 }

@@ -173,7 +173,7 @@ impl Pool {
         let ended = match outcome {
             Outcome::Success { usage } => {
                 if let Some(tokens) = usage.prompt_tokens {
-                    log_failure(self.limiter.settle(permit, tokens).await);
+                    self.settle(permit, tokens).await;
                 }
                 Ended::Succeeded
             }
@@ -184,7 +184,11 @@ impl Pool {
         if permit.probe {
             self.probes.back(permit.id);
         }
-        self.reopen(permit, key, ended, outcome);
+        self.reopen(permit, key, ended);
+        if cooled.as_ref().is_some_and(|cooled| cooled.scope == Scope::Pool) {
+            // It was nobody's fault: what was said of single projects no longer holds.
+            self.lanes.each(|lane| lane.reopen_groups());
+        }
         self.record(attempt, outcome, cooled.as_ref(), now);
         cooled
     }
@@ -222,18 +226,32 @@ impl Pool {
         });
     }
 
-    /// Wakes whoever may profit from a call that is over.
-    fn reopen(&self, permit: &Permit, key: u32, ended: Ended, outcome: &Outcome) {
-        let refunded = match outcome {
-            Outcome::Success { usage } => usage.prompt_tokens.is_some_and(|used| used < permit.cost.tokens),
-            _ => ended == Ended::NeverSent,
-        };
-        let limited = self.key(key).concurrency.is_some();
-        if !(refunded || limited || permit.probe) {
-            return;
+    /// Replaces the estimate of a call by what it used.
+    async fn settle(&self, permit: &Permit, tokens: u64) {
+        log_failure(self.limiter.settle(permit, tokens).await);
+        if tokens < permit.cost.tokens {
+            self.given_back(&permit.domain);
         }
-        self.lanes.each(|lane| lane.reopen(&permit.domain.project, Some(key)));
+    }
+
+    /// Wakes whoever may profit from what a domain got back.
+    fn given_back(&self, domain: &Domain) {
+        self.lanes.each(|lane| {
+            if lane.bucket == domain.bucket {
+                lane.reopen(&domain.project, None);
+            }
+        });
         self.changed.notify_waiters();
+    }
+
+    /// Wakes whoever may profit from a call that is over.
+    fn reopen(&self, permit: &Permit, key: u32, ended: Ended) {
+        if permit.probe || self.key(key).concurrency.is_some() {
+            self.lanes.each(|lane| lane.reopen(&permit.domain.project, Some(key)));
+            self.changed.notify_waiters();
+        } else if ended == Ended::NeverSent {
+            self.given_back(&permit.domain);
+        }
     }
 
     async fn cool(&self, permit: &Permit, condemn: Condemn) -> Option<Cooled> {
@@ -330,7 +348,7 @@ async fn settle_in_background(pool: Weak<Pool>, mut inbox: mpsc::Receiver<Ending
     while let Some(ending) = inbox.recv().await {
         let Some(pool) = pool.upgrade() else { return };
         match ending {
-            Ending::Settle { permit, tokens } => log_failure(pool.limiter.settle(&permit, tokens).await),
+            Ending::Settle { permit, tokens } => pool.settle(&permit, tokens).await,
             Ending::End { attempt, outcome } => {
                 pool.conclude(&attempt, &outcome).await;
             }
