@@ -247,11 +247,16 @@ impl Pool {
     /// Wakes whoever may profit from a call that is over.
     fn reopen(&self, permit: &Permit, key: u32, ended: Ended) {
         if permit.probe || self.key(key).concurrency.is_some() {
-            self.lanes.each(|lane| lane.reopen(&permit.domain.project, Some(key)));
-            self.changed.notify_waiters();
+            self.reopen_key(key, &permit.domain.project);
         } else if ended == Ended::NeverSent {
             self.given_back(&permit.domain);
         }
+    }
+
+    /// Wakes whoever may profit from a key that may go again.
+    pub(crate) fn reopen_key(&self, key: u32, project: &Project) {
+        self.lanes.each(|lane| lane.reopen(project, Some(key)));
+        self.changed.notify_waiters();
     }
 
     async fn cool(&self, permit: &Permit, condemn: Condemn) -> Option<Cooled> {

@@ -229,7 +229,7 @@ impl Rotator {
                 true
             }
             Retry::FreshSecret => {
-                self.refresh(course, lease, now).await;
+                self.refresh(course, lease, now, deadline).await;
                 true
             }
             Retry::OnceSpaced => {
@@ -253,19 +253,25 @@ impl Rotator {
 
     /// Reads a rejected key's secret again, once per request; the key is out for this request unless
     /// its secret has changed.
-    async fn refresh(&self, course: &mut Course, lease: &Lease, now: Timestamp) {
+    async fn refresh(&self, course: &mut Course, lease: &Lease, now: Timestamp, deadline: Timestamp) {
         let key = lease.attempt.key;
         course.tried.key(key, lease.fingerprint());
         if course.refreshed.contains(&key) {
             return;
         }
         course.refreshed.push(key);
-        match self.pool.secrets.refresh_after_rejection(self.pool.key(key), lease.fingerprint(), now).await {
+        let secrets = &self.pool.secrets;
+        let refreshed = tokio::select! {
+            biased;
+            refreshed = secrets.refresh_after_rejection(self.pool.key(key), lease.fingerprint(), now) => refreshed,
+            // A store may hang; the request must not.
+            () = self.pool.clock.sleep_until(deadline) => return,
+        };
+        match refreshed {
             Refreshed::Changed(_) => {
                 // A new secret is a new key: nothing known of the old one counts against it.
                 tracing::info!(key_id = %lease.key_id(), "the secret has changed: trying the new one");
-                lease.attempt.lane.reopen(lease.project(), Some(key));
-                self.pool.changed.notify_waiters();
+                self.pool.reopen_key(key, lease.project());
             }
             Refreshed::Unchanged | Refreshed::TooSoon => {}
             Refreshed::Failed(error) => {
@@ -317,3 +323,6 @@ impl Rotator {
         self.pool.flush(timeout).await
     }
 }
+
+#[cfg(test)]
+mod tests;

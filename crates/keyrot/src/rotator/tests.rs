@@ -1,0 +1,116 @@
+//! The rotator over calls that fail to order, without a network.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use keyrot_core::call::Judged;
+use keyrot_core::keys::{Key, KeySet, PoolConfig, StoreKind};
+use keyrot_core::{
+    EnvMap, FakeClock, KeyFault, KeyId, Outcome, Secret, SecretError, SecretStore, Timestamp, Usage,
+};
+use parking_lot::Mutex;
+
+use crate::{Assembly, Profile, Rotator, RunError};
+
+const DEAD: Outcome = Outcome::KeyRejected(KeyFault::Invalid);
+const DONE: Outcome = Outcome::Success { usage: Usage { prompt_tokens: None, output_tokens: None } };
+
+/// A call that came to `.0`.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?}")]
+struct Fail(Outcome);
+
+impl Judged for Fail {
+    fn outcome(&self) -> Outcome {
+        self.0.clone()
+    }
+}
+
+/// A store with one secret, which never answers while there is none.
+#[derive(Debug)]
+struct Store(Mutex<Option<&'static str>>);
+
+#[async_trait]
+impl SecretStore for Store {
+    async fn fetch(&self, _name: &str) -> Result<Secret, SecretError> {
+        let value = *self.0.lock();
+        match value {
+            Some(value) => Ok(Secret { value: value.into(), version: None, mended: None }),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+struct World {
+    rotator: Rotator,
+    clock: FakeClock,
+    store: Arc<Store>,
+}
+
+/// Keys, each of a project of its own.
+async fn world(keys: &[&str], config: PoolConfig) -> World {
+    let keys = keys.iter().map(|id| Key::new(KeyId::new(id).expect("legal"))).collect();
+    let clock = FakeClock::new(Timestamp::from_millis(1_795_464_000_000));
+    let store = Arc::new(Store(Mutex::new(Some("old"))));
+    let made = Assembly::new(EnvMap::default())
+        .keys(KeySet { keys, config })
+        .store(StoreKind::Env, Arc::clone(&store) as Arc<dyn SecretStore>)
+        .clock(Arc::new(clock.clone()))
+        .seed(1)
+        .make();
+    World { rotator: made.await.expect("a pool").rotator, clock, store }
+}
+
+impl World {
+    /// One request whose attempts come to `outcomes`, the last of them from then on.
+    async fn ask(&self, profile: &Profile, outcomes: &[Outcome]) -> Result<usize, RunError<Fail>> {
+        let mut attempts = 0;
+        let call = |_: &crate::Lease| {
+            let outcome = outcomes[attempts.min(outcomes.len() - 1)].clone();
+            attempts += 1;
+            async move { if outcome == DONE { Ok(((), DONE)) } else { Err(Fail(outcome)) } }
+        };
+        self.rotator.run(profile, call).await.map(|()| attempts)
+    }
+}
+
+#[tokio::test]
+async fn a_new_secret_brings_the_key_back_for_every_model() {
+    let world = world(&["a1"], PoolConfig::default()).await;
+    let (one, other) = (Profile::new("model-1"), Profile::new("model-2"));
+    let (ended, end) = tokio::sync::oneshot::channel();
+    let mut end = Some(end);
+    // It began before the key died.
+    let mut early = std::pin::pin!(world.rotator.run(&one, |_| {
+        let end = end.take();
+        async move {
+            match end {
+                Some(end) => Err(Fail(end.await.expect("an outcome"))),
+                None => Ok(((), DONE)),
+            }
+        }
+    }));
+    assert!(early.as_mut().now_or_never().is_none());
+    for _ in 0..2 {
+        world.ask(&other, &[DEAD]).await.expect_err("dead");
+    }
+    world.clock.advance(Duration::from_secs(11));
+    *world.store.0.lock() = Some("new");
+    ended.send(DEAD).expect("awaited");
+    early.await.expect("served with the new secret");
+    assert_eq!(world.ask(&other, &[DONE]).await.expect("the key is back for this model too"), 1);
+}
+
+#[tokio::test]
+async fn a_store_that_hangs_holds_nobody_past_his_deadline() {
+    let world = world(&["a1"], PoolConfig::default()).await;
+    *world.store.0.lock() = None;
+    let profile = Profile::new("model-1").max_wait(Duration::from_secs(5));
+    let mut ask = std::pin::pin!(world.ask(&profile, &[DEAD]));
+    assert!(ask.as_mut().now_or_never().is_none());
+    world.clock.advance(Duration::from_secs(5));
+    let error = ask.now_or_never().expect("over").expect_err("dead");
+    assert!(matches!(error, RunError::Exhausted { attempts: 1, .. }), "{error}");
+}
