@@ -13,7 +13,7 @@ use keyrot_secrets::Resolved;
 
 use crate::event::Event;
 use crate::exhausted::{Exhausted, KeyRefusal};
-use crate::lane::Lane;
+use crate::lane::{Group, Lane};
 use crate::lease::{Attempt, Lease};
 use crate::pool::Pool;
 use crate::profile::Profile;
@@ -145,7 +145,7 @@ impl Search<'_> {
             let usable: ArrayVec<_, MAX_CANDIDATES> =
                 picks.into_iter().filter_map(|pick| self.usable(pick, now)).collect();
             let candidates: ArrayVec<_, MAX_CANDIDATES> =
-                usable.iter().map(|(pick, resolved)| self.candidate(*pick, resolved)).collect();
+                usable.iter().map(|(pick, resolved)| self.candidate(*pick, resolved, now)).collect();
             let ask = Ask {
                 permit: PermitId(self.lane.draw.lock().rng.u128(..)),
                 candidates: &candidates,
@@ -178,8 +178,8 @@ impl Search<'_> {
         resolved.map(|resolved| (pick, resolved))
     }
 
-    fn candidate(&self, pick: Pick, resolved: &Resolved) -> Candidate<'_> {
-        self.pool.candidate(self.lane, pick.key, pick.group, resolved)
+    fn candidate(&self, pick: Pick, resolved: &Resolved, now: Timestamp) -> Candidate<'_> {
+        self.pool.candidate(self.lane, pick.key, pick.group, resolved, now)
     }
 
     /// Keeps what a reply says as hints. `Err` when it says that no other key helps either.
@@ -191,7 +191,7 @@ impl Search<'_> {
     ) -> Result<Option<(Permit, usize)>, Timestamp> {
         let mut draw = self.lane.draw.lock();
         for ((pick, _), refusal) in usable.iter().zip(&reply.refusals) {
-            let until = self.pool.until(refusal, now);
+            let until = self.pool.until(refusal, &self.lane.groups[pick.group as usize], now);
             match blocked(refusal, self.profile.cost.tokens) {
                 Some(blocked) => draw.selector.refused(*pick, blocked, until),
                 // The model or the whole pool.
@@ -244,29 +244,28 @@ impl Pool {
         key: u32,
         group: u32,
         resolved: &Resolved,
+        now: Timestamp,
     ) -> Candidate<'a> {
         let (key, group) = (self.key(key), &lane.groups[group as usize]);
         Candidate {
             key: &key.id,
             fingerprint: resolved.fingerprint,
             domain: &group.domain,
-            limits: *group.limits.read(),
+            limits: group.limits.read().at(now),
             concurrency: key.concurrency,
         }
     }
 
     /// When what refused may be asked again.
-    fn until(&self, refusal: &Refusal, now: Timestamp) -> Timestamp {
-        let ends_with_a_call = match refusal.why {
-            Why::Limit(kind) => kind == LimitKind::Concurrency,
-            Why::Cooling { .. } => self.probes.end_at(now + refusal.retry_after),
-            Why::TooLarge(_) => false,
-        };
-        if ends_with_a_call {
-            return now + refusal.retry_after.min(POLL);
-        }
+    fn until(&self, refusal: &Refusal, group: &Group, now: Timestamp) -> Timestamp {
         // At least the next millisecond: a refusal that ends now must not be asked again at once.
-        now + refusal.retry_after.max(Duration::from_millis(1))
+        let until = now + refusal.retry_after.max(Duration::from_millis(1));
+        match refusal.why {
+            Why::Limit(LimitKind::Concurrency) => until.min(now + POLL),
+            Why::Cooling { .. } if self.probes.end_at(until) => until.min(now + POLL),
+            Why::Cooling { .. } => until,
+            Why::Limit(_) | Why::TooLarge(_) => until.min(group.limits.read().changes(now)),
+        }
     }
 
     /// Why a key cannot serve `lane` now, in words, and until when; `None` when it can.
@@ -288,10 +287,11 @@ impl Pool {
             let why = self.missing.get(&index).map_or("its secret is not set", String::as_str);
             return Some((why.to_owned(), None));
         };
-        let candidate = self.candidate(lane, index, lane.group(&key.project)?, &resolved);
+        let group = lane.group(&key.project)?;
+        let candidate = self.candidate(lane, index, group, &resolved, now);
         let standing = self.limiter.snapshot(&[candidate], lane.key.method, cost).await.ok()?.pop()?;
         let refusal = standing.refusal?;
-        let until = self.until(&refusal, now);
+        let until = self.until(&refusal, &lane.groups[group as usize], now);
         Some((refusal.why.to_string(), (until < Timestamp::NEVER).then_some(until)))
     }
 }

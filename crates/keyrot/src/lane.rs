@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use keyrot_core::keys::Key;
 use keyrot_core::select::{Entry, Selector};
-use keyrot_core::{Bucket, Domain, Limits, Method, ModelId, Project};
+use keyrot_core::{Bucket, Domain, Method, ModelId, Project};
 use parking_lot::{Mutex, RwLock};
+
+use crate::learn::InForce;
 
 /// What tells one kind of request from another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,8 +51,7 @@ impl LaneKey {
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) domain: Domain,
-    /// The limits in force: the tighter of configured and learned.
-    pub(crate) limits: RwLock<Limits>,
+    pub(crate) limits: RwLock<InForce>,
 }
 
 /// The line in front of a bucket: first come, first served within this process. The order holds
@@ -102,14 +103,14 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    /// The lane of `key` over the pool's keys; `limits` gives a domain's limits in force.
+    /// The lane of `key` over the pool's keys; `limits` gives a domain's limits.
     pub(crate) fn new(
         key: LaneKey,
         bucket: Bucket,
         keys: &[(u32, &Key)],
         queue: Arc<Queue>,
         rng: fastrand::Rng,
-        limits: impl Fn(&Key, &Domain) -> Limits,
+        limits: impl Fn(&Key, &Domain) -> InForce,
     ) -> Self {
         let (mut groups, mut group_of, mut entries) = (Vec::new(), HashMap::new(), Vec::new());
         for (index, k) in keys.iter().filter(|(_, k)| key.admits(k).is_ok()) {

@@ -65,6 +65,7 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::learn::InForce;
     use keyrot_core::{Limits, Method, ModelId};
 
     fn key(model: &str) -> LaneKey {
@@ -82,7 +83,7 @@ mod tests {
         let key = key(model);
         let make = |queue| {
             Lane::new(key.clone(), bucket_of(&key.model), &[], queue, fastrand::Rng::with_seed(1), |_, _| {
-                Limits::default()
+                InForce::new(Limits::default(), &[])
             })
         };
         lanes.get_or_make(&key, make)

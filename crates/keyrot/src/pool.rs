@@ -8,8 +8,8 @@ use std::time::Duration;
 use keyrot_core::bucket::bucket_of;
 use keyrot_core::keys::{Key, PoolConfig};
 use keyrot_core::{
-    Clock, Condemn, CoolFor, CoolReport, Cooled, Domain, Ended, LimitError, Limits, NetworkFault, Outcome,
-    Permit, Project, RateLimiter, Reason, Scope, ScopeKind, Timestamp,
+    Clock, Condemn, CoolFor, CoolReport, Cooled, Domain, Ended, LimitError, NetworkFault, Outcome, Permit,
+    Project, RateLimiter, Reason, Scope, ScopeKind, Timestamp,
 };
 use keyrot_limiter::{MemoryFacts, MemoryLimiter};
 use keyrot_secrets::SecretCache;
@@ -20,7 +20,7 @@ use crate::event::{Event, Watch};
 use crate::exhausted::in_words;
 use crate::lane::{Lane, LaneKey, Queue};
 use crate::lanes::Lanes;
-use crate::learn;
+use crate::learn::{self, InForce, Lesson};
 use crate::lease::{Attempt, Ending};
 use crate::probes::Probes;
 use crate::retry::Budget;
@@ -129,7 +129,7 @@ impl Pool {
         self.lanes.get_or_make(key, |queue| self.new_lane(key, queue, &learned))
     }
 
-    fn new_lane(&self, key: &LaneKey, queue: Arc<Queue>, learned: &HashMap<Domain, Limits>) -> Lane {
+    fn new_lane(&self, key: &LaneKey, queue: Arc<Queue>, learned: &HashMap<Domain, Vec<Lesson>>) -> Lane {
         let members: Vec<(u32, &Key)> = (0_u32..)
             .zip(&self.keys)
             .map(|(index, (key, _))| (index, key))
@@ -137,8 +137,7 @@ impl Pool {
             .collect();
         let rng = self.rng.lock().fork();
         Lane::new(key.clone(), bucket_of(&key.model), &members, queue, rng, |k, domain| {
-            let configured = k.limits_for(&key.model);
-            learned.get(domain).map_or(configured, |learned| configured.tighter(*learned))
+            InForce::new(k.limits_for(&key.model), learned.get(domain).map_or(&[], Vec::as_slice))
         })
     }
 
@@ -163,7 +162,7 @@ impl Pool {
         let (now, key) = (self.clock.now(), *key);
         self.count(key, outcome, now);
         if !outcome.learned().is_empty() {
-            learn::learn(self, &permit.domain, outcome.learned()).await;
+            learn::learn(self, &permit.domain, outcome.learned(), now).await;
         }
         let condemn = outcome.effect().condemn.or_else(|| self.flaky(key, outcome, now));
         let cooled = match condemn {

@@ -107,7 +107,7 @@ impl Pool {
         let rotate_after = Duration::from_secs(u64::from(self.config.rotate_after_days) * 24 * 3600);
         status.rotate = status.age.is_some_and(|age| age >= rotate_after);
         if let (Some(group), Some(resolved)) = (lane.group(&key.project), self.secrets.get(&key.id)) {
-            let candidate = self.candidate(lane, index, group, &resolved);
+            let candidate = self.candidate(lane, index, group, &resolved, at);
             status.limits = candidate.limits;
             let standings = self.limiter.snapshot(&[candidate], Method::Generate, ONE).await;
             for standing in standings.unwrap_or_default() {

@@ -8,7 +8,8 @@ use futures_util::FutureExt;
 use keyrot_core::call::Judged;
 use keyrot_core::keys::{Key, KeySet, PoolConfig, StoreKind};
 use keyrot_core::{
-    EnvMap, FakeClock, KeyFault, KeyId, Outcome, Secret, SecretError, SecretStore, Timestamp, Usage,
+    EnvMap, FakeClock, KeyFault, KeyId, Learned, Outcome, Quantity, Secret, SecretError, SecretStore,
+    Timestamp, Usage,
 };
 use parking_lot::Mutex;
 
@@ -113,4 +114,40 @@ async fn a_store_that_hangs_holds_nobody_past_his_deadline() {
     world.clock.advance(Duration::from_secs(5));
     let error = ask.now_or_never().expect("over").expect_err("dead");
     assert!(matches!(error, RunError::Exhausted { attempts: 1, .. }), "{error}");
+}
+
+fn full_minute(quantity: Quantity, limit: u64) -> Outcome {
+    let learned = vec![Learned { bucket: None, quantity, limit }];
+    Outcome::QuotaMinute { retry_after: Duration::from_secs(1), learned }
+}
+
+#[tokio::test]
+async fn a_learned_limit_gives_way_to_a_newer_one_and_counts_for_a_day() {
+    let world = world(&["a1"], PoolConfig::default()).await;
+    let profile = Profile::new("model-1").max_wait(Duration::ZERO);
+    let limits = async || world.rotator.status("model-1").await.keys[0].limits;
+    for (limit, seconds) in [(1, 0), (5, 62)] {
+        world.clock.advance(Duration::from_secs(seconds));
+        world.ask(&profile, &[full_minute(Quantity::Rpm, limit)]).await.expect_err("a full minute");
+        assert_eq!(limits().await.rpm, Some(limit));
+    }
+    world.clock.advance(Duration::from_secs(24 * 3600));
+    assert_eq!(limits().await.rpm, None, "tiers change");
+    for _ in 0..10 {
+        world.ask(&profile, &[DONE]).await.expect("no limit is known");
+    }
+}
+
+#[tokio::test]
+async fn what_was_too_large_for_a_learned_limit_is_tried_again_after_a_day() {
+    let world = world(&["a1"], PoolConfig::default()).await;
+    let profile = Profile::new("model-1").max_wait(Duration::ZERO);
+    world.ask(&profile, &[full_minute(Quantity::Tpm, 100)]).await.expect_err("a full minute");
+    let large = profile.tokens(200);
+    for _ in 0..2 {
+        world.clock.advance(Duration::from_secs(62));
+        world.ask(&large, &[DONE]).await.expect_err("too large");
+    }
+    world.clock.advance(Duration::from_secs(24 * 3600));
+    world.ask(&large, &[DONE]).await.expect("no limit is known");
 }
