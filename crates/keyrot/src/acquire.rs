@@ -136,8 +136,12 @@ impl Search<'_> {
     /// Draws and reserves until something is granted or nothing is left to draw; then says when the
     /// first thing comes back ([`Timestamp::NEVER`] for nothing).
     async fn reserve(&self, tried: &Tried, now: Timestamp) -> Result<Place, Timestamp> {
+        let mut stay = tried.stays_with();
         loop {
-            let picks = self.draw(tried, now);
+            let picks = match stay.take().filter(|pick| !self.barred(tried, *pick, now)) {
+                Some(pick) => ArrayVec::from_iter([pick]),
+                None => self.draw(tried, now),
+            };
             if picks.is_empty() {
                 let out = self.lane.draw.lock().selector.earliest().unwrap_or(Timestamp::NEVER);
                 return Err(tried.earliest(now).map_or(out, |at| at.min(out)));

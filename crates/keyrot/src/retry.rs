@@ -59,8 +59,8 @@ pub(crate) fn backoff(base: Duration, most: Duration, n: u32, share: u32) -> Dur
 pub(crate) struct Tried {
     keys: Vec<(u32, Fingerprint)>,
     groups: Vec<(u32, Timestamp)>,
-    /// After an overload: no other project, for it would only burn that one's daily quota.
-    only: Option<u32>,
+    /// After an overload: no other key, for it would only burn that one's daily quota.
+    stay: Option<Pick>,
 }
 
 impl Tried {
@@ -72,14 +72,21 @@ impl Tried {
     /// The request does not return to this project before `until`.
     pub(crate) fn group(&mut self, group: u32, until: Timestamp) {
         self.groups.push((group, until));
-        if self.only == Some(group) {
-            self.only = None;
-        }
     }
 
-    /// The request stays with this project.
-    pub(crate) fn only(&mut self, group: u32) {
-        self.only = Some(group);
+    /// Whether the request has been sent away from this project before.
+    pub(crate) fn has_been_to(&self, group: u32) -> bool {
+        self.groups.iter().any(|(tried, _)| *tried == group)
+    }
+
+    /// The request stays with this key, as long as that may go.
+    pub(crate) fn stay_with(&mut self, pick: Pick) {
+        self.stay = Some(pick);
+    }
+
+    /// The key the request stays with.
+    pub(crate) fn stays_with(&self) -> Option<Pick> {
+        self.stay
     }
 
     pub(crate) fn bars(
@@ -88,8 +95,7 @@ impl Tried {
         fingerprint: impl Fn(u32) -> Option<Fingerprint>,
         now: Timestamp,
     ) -> bool {
-        self.only.is_some_and(|only| only != pick.group)
-            || self.groups.iter().any(|(group, until)| *group == pick.group && *until > now)
+        self.groups.iter().any(|(group, until)| *group == pick.group && *until > now)
             || self.keys.iter().any(|(key, tried)| *key == pick.key && fingerprint(*key) == Some(*tried))
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyrot_core::call::Judged;
+use keyrot_core::select::Pick;
 use keyrot_core::{Cooled, LimitError, ModelId, Outcome, Retry, Scope, Timestamp};
 use keyrot_secrets::Refreshed;
 
@@ -114,7 +115,10 @@ impl Rotator {
             let another_model_helps = match &error {
                 RunError::Exhausted { .. } => true,
                 RunError::Failed { error, .. } => {
-                    matches!(error.outcome(), Outcome::Overloaded | Outcome::ModelNotFound)
+                    matches!(
+                        error.outcome(),
+                        Outcome::Overloaded | Outcome::ModelNotFound | Outcome::QuotaMinute { .. }
+                    )
                 }
             };
             let Some(next) = fallbacks.next().filter(|_| another_model_helps) else { return Err(error) };
@@ -217,8 +221,9 @@ impl Rotator {
         match outcome.effect().retry {
             Retry::Never => false,
             Retry::OtherProject => {
+                let returned = course.tried.has_been_to(group);
                 course.tried.group(group, until());
-                true
+                !returned || self.once_more(course, now)
             }
             Retry::OneOtherProject => {
                 course.tried.group(group, Timestamp::NEVER);
@@ -243,12 +248,17 @@ impl Rotator {
                     && self.pause(course.spaced, deadline).await
             }
             Retry::SameModelLater => {
-                course.spaced += 1;
-                course.tried.only(group);
+                course.tried.stay_with(Pick { key, group });
                 // No pause of its own: the model's cooldown is the pause, for everybody.
-                course.spaced <= self.pool.config.max_retries && self.pool.budget.lock().take(now)
+                self.once_more(course, now)
             }
         }
+    }
+
+    /// Takes one of the retries that a request and the pool have.
+    fn once_more(&self, course: &mut Course, now: Timestamp) -> bool {
+        course.spaced += 1;
+        course.spaced <= self.pool.config.max_retries && self.pool.budget.lock().take(now)
     }
 
     /// Reads a rejected key's secret again, once per request; the key is out for this request unless

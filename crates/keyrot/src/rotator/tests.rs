@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use keyrot_core::call::Judged;
 use keyrot_core::keys::{Key, KeySet, PoolConfig, StoreKind};
 use keyrot_core::{
-    EnvMap, FakeClock, KeyFault, KeyId, Learned, Outcome, Quantity, Secret, SecretError, SecretStore,
+    EnvMap, FakeClock, KeyFault, KeyId, Learned, Limits, Outcome, Quantity, Secret, SecretError, SecretStore,
     Timestamp, Usage,
 };
 use parking_lot::Mutex;
@@ -29,16 +29,18 @@ impl Judged for Fail {
     }
 }
 
-/// A store with one secret, which never answers while there is none.
+/// A store of secrets that begin alike, which never answers while there is no beginning.
 #[derive(Debug)]
 struct Store(Mutex<Option<&'static str>>);
 
 #[async_trait]
 impl SecretStore for Store {
-    async fn fetch(&self, _name: &str) -> Result<Secret, SecretError> {
+    async fn fetch(&self, name: &str) -> Result<Secret, SecretError> {
         let value = *self.0.lock();
         match value {
-            Some(value) => Ok(Secret { value: value.into(), version: None, mended: None }),
+            Some(value) => {
+                Ok(Secret { value: format!("{value}-{name}").into(), version: None, mended: None })
+            }
             None => std::future::pending().await,
         }
     }
@@ -52,7 +54,10 @@ struct World {
 
 /// Keys, each of a project of its own.
 async fn world(keys: &[&str], config: PoolConfig) -> World {
-    let keys = keys.iter().map(|id| Key::new(KeyId::new(id).expect("legal"))).collect();
+    world_of(keys.iter().map(|id| Key::new(KeyId::new(id).expect("legal"))).collect(), config).await
+}
+
+async fn world_of(keys: Vec<Key>, config: PoolConfig) -> World {
     let clock = FakeClock::new(Timestamp::from_millis(1_795_464_000_000));
     let store = Arc::new(Store(Mutex::new(Some("old"))));
     let made = Assembly::new(EnvMap::default())
@@ -150,4 +155,35 @@ async fn what_was_too_large_for_a_learned_limit_is_tried_again_after_a_day() {
     }
     world.clock.advance(Duration::from_secs(24 * 3600));
     world.ask(&large, &[DONE]).await.expect("no limit is known");
+}
+
+#[tokio::test]
+async fn a_project_that_is_full_again_and_again_is_not_asked_for_ever() {
+    let world = world(&["a1"], PoolConfig::default()).await;
+    let full = Outcome::QuotaMinute { retry_after: Duration::ZERO, learned: Vec::new() };
+    let profile = Profile::new("model-1").max_wait(Duration::from_secs(600));
+    let outcomes = [full];
+    let mut ask = std::pin::pin!(world.ask(&profile, &outcomes));
+    let error = loop {
+        if let Some(answer) = ask.as_mut().now_or_never() {
+            break answer.expect_err("always full");
+        }
+        world.clock.advance_to(world.clock.next_sleeper().expect("it waits"));
+    };
+    // Google may count what it refuses: one attempt, one at the promised instant, `max_retries` more.
+    assert!(matches!(error, RunError::Failed { attempts: 5, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn after_an_overload_a_full_project_holds_nobody_up() {
+    let key = |id, priority| Key { priority, ..Key::new(KeyId::new(id).expect("legal")) };
+    let rpm = Limits { rpm: Some(1), ..Limits::default() };
+    let world =
+        world_of(vec![Key { limits: rpm, ..key("a1", 1) }, key("b1", 2)], PoolConfig::default()).await;
+    let profile = Profile::new("model-1");
+    let outcomes = [Outcome::Overloaded, DONE];
+    let mut ask = std::pin::pin!(world.ask(&profile, &outcomes));
+    assert!(ask.as_mut().now_or_never().is_none(), "the model rests");
+    world.clock.advance(Duration::from_millis(1_100));
+    assert_eq!(ask.now_or_never().expect("the other project is free").expect("an answer"), 2);
 }
