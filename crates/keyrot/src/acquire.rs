@@ -150,8 +150,9 @@ impl Search<'_> {
                 picks.into_iter().filter_map(|pick| self.usable(pick, now)).collect();
             let candidates: ArrayVec<_, MAX_CANDIDATES> =
                 usable.iter().map(|(pick, resolved)| self.candidate(*pick, resolved, now)).collect();
+            let (permit, seen) = self.permit();
             let ask = Ask {
-                permit: PermitId(self.lane.draw.lock().rng.u128(..)),
+                permit,
                 candidates: &candidates,
                 method: self.profile.method,
                 cost: self.profile.cost,
@@ -164,7 +165,7 @@ impl Search<'_> {
                     return Err(Timestamp::NEVER);
                 }
             };
-            if let Some((permit, index)) = self.note(&usable, reply, now)? {
+            if let Some((permit, index)) = self.note(&usable, reply, seen, now)? {
                 let (pick, resolved) = &usable[index];
                 return Ok(Place { permit, pick: *pick, resolved: Arc::clone(resolved) });
             }
@@ -186,15 +187,24 @@ impl Search<'_> {
         self.pool.candidate(self.lane, pick.key, pick.group, resolved, now)
     }
 
-    /// Keeps what a reply says as hints. `Err` when it says that no other key helps either.
+    /// The name of a permit to be, and how often the lane had been reopened when it was made.
+    fn permit(&self) -> (PermitId, u64) {
+        let mut draw = self.lane.draw.lock();
+        (PermitId(draw.rng.u128(..)), draw.reopened)
+    }
+
+    /// Keeps what a reply says as hints, unless something was reopened since `seen`: the refusals may
+    /// be from before that. `Err` when it says that no other key helps either.
     fn note(
         &self,
         usable: &[(Pick, Arc<Resolved>)],
         reply: Reply,
+        seen: u64,
         now: Timestamp,
     ) -> Result<Option<(Permit, usize)>, Timestamp> {
         let mut draw = self.lane.draw.lock();
-        for ((pick, _), refusal) in usable.iter().zip(&reply.refusals) {
+        let refusals = if draw.reopened == seen { reply.refusals.as_slice() } else { &[] };
+        for ((pick, _), refusal) in usable.iter().zip(refusals) {
             let until = self.pool.until(refusal, &self.lane.groups[pick.group as usize], now);
             match blocked(refusal, self.profile.cost.tokens) {
                 Some(blocked) => draw.selector.refused(*pick, blocked, until),
@@ -211,7 +221,7 @@ impl Search<'_> {
 
     fn draw(&self, tried: &Tried, now: Timestamp) -> ArrayVec<Pick, MAX_CANDIDATES> {
         let mut draw = self.lane.draw.lock();
-        let crate::lane::Draw { selector, rng } = &mut *draw;
+        let crate::lane::Draw { selector, rng, .. } = &mut *draw;
         selector.pick(self.profile.cost.tokens, now, BATCH, |p| self.barred(tried, p, now), |n| rng.u64(0..n))
     }
 
@@ -314,3 +324,6 @@ fn blocked(refusal: &Refusal, tokens: u64) -> Option<Blocked> {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,6 +89,8 @@ impl Drop for Place<'_> {
 pub(crate) struct Draw {
     pub(crate) selector: Selector,
     pub(crate) rng: fastrand::Rng,
+    /// How often something was reopened: a refusal from before that is no hint any more.
+    pub(crate) reopened: u64,
 }
 
 /// See the module's docs.
@@ -121,7 +123,7 @@ impl Lane {
             });
             entries.push(Entry { key: *index, group, priority: k.priority, weight: k.weight });
         }
-        let draw = Mutex::new(Draw { selector: Selector::new(&entries), rng });
+        let draw = Mutex::new(Draw { selector: Selector::new(&entries), rng, reopened: 0 });
         Self { key, bucket, groups, group_of, draw, queue }
     }
 
@@ -132,6 +134,7 @@ impl Lane {
     /// The project may have capacity again.
     pub(crate) fn reopen(&self, project: &Project, key: Option<u32>) {
         let mut draw = self.draw.lock();
+        draw.reopened += 1;
         if let Some(group) = self.group(project) {
             draw.selector.reopen_group(group);
         }
@@ -143,6 +146,7 @@ impl Lane {
     /// Every project may have capacity again.
     pub(crate) fn reopen_groups(&self) {
         let mut draw = self.draw.lock();
+        draw.reopened += 1;
         for group in self.group_of.values() {
             draw.selector.reopen_group(*group);
         }

@@ -1,0 +1,36 @@
+//! Hints: what a refusal leaves behind, and what it must not.
+
+use keyrot_core::keys::{Key, KeySet, PoolConfig};
+use keyrot_core::{EnvMap, KeyId, Limits};
+
+use super::*;
+use crate::Assembly;
+
+#[tokio::test]
+async fn what_is_reopened_while_a_refusal_is_on_its_way_stays_open() {
+    let limits = Limits { rpm: Some(1), ..Limits::default() };
+    let key = Key { limits, ..Key::new(KeyId::new("a1").expect("legal")) };
+    let project = key.project.clone();
+    let env = EnvMap::from_iter([("GEMINI_KEY_a1", "AIza")]);
+    let keys = KeySet { keys: vec![key], config: PoolConfig::default() };
+    let rotator = Assembly::new(env).keys(keys).make().await.expect("a pool").rotator;
+    let (pool, profile) = (&rotator.pool, Profile::new("model-1").max_wait(Duration::ZERO));
+    rotator.lease(&profile).await.expect("one may go");
+    let lane = pool.lane(&profile.lane_key("model-1".into())).await;
+    let now = pool.clock.now();
+    let search = Search { pool, lane: &lane, profile: &profile, deadline: now };
+    for (reopened, out) in [(true, false), (false, true)] {
+        let pick = search.draw(&Tried::default(), now)[0];
+        let usable = [search.usable(pick, now).expect("it has a secret")];
+        let candidates = [search.candidate(pick, &usable[0].1, now)];
+        let (permit, seen) = search.permit();
+        let Profile { method, cost, lease, .. } = profile;
+        let reply = pool.limiter.reserve(&Ask { permit, candidates: &candidates, method, cost, lease }).await;
+        if reopened {
+            lane.reopen(&project, None);
+        }
+        let granted = search.note(&usable, reply.expect("in memory"), seen, now);
+        assert!(matches!(granted, Ok(None)));
+        assert_eq!(lane.draw.lock().selector.earliest().is_some(), out);
+    }
+}
