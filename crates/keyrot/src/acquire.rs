@@ -231,17 +231,22 @@ impl Search<'_> {
     }
 
     /// The error that lists every key.
-    pub(crate) async fn exhausted(&self, waited: Duration) -> Exhausted {
+    pub(crate) async fn exhausted(&self, tried: &Tried, waited: Duration) -> Exhausted {
         let now = self.pool.clock.now();
         let mut keys = Vec::new();
         for (index, (key, _)) in (0_u32..).zip(&self.pool.keys) {
             if (Some(index) == self.pool.last_resort) != self.lane.key.last_resort {
                 continue;
             }
-            let (why, until) = match self.pool.refusal(self.lane, index, self.profile.cost, now).await {
-                Some(refusal) => refusal,
-                None => ("already failed this request".to_owned(), None),
-            };
+            let refusal = self.pool.refusal(self.lane, index, self.profile.cost, now).await;
+            let (why, until) = refusal.unwrap_or_else(|| {
+                let pick = self.lane.group(&key.project).map(|group| Pick { key: index, group });
+                if pick.is_some_and(|pick| self.barred(tried, pick, now)) {
+                    ("already failed this request".to_owned(), None)
+                } else {
+                    ("free again just now".to_owned(), Some(now))
+                }
+            });
             keys.push(KeyRefusal { key: key.id.clone(), project: key.project.clone(), why, until });
         }
         let earliest = keys.iter().filter_map(|k| k.until).min();

@@ -181,7 +181,7 @@ impl Rotator {
             let now = self.pool.clock.now();
             let lease = search.lease(&course.tried, course.attempts + 1, &mut course.waited, now).await;
             let Ok(mut lease) = lease else {
-                let exhausted = search.exhausted(course.waited).await;
+                let exhausted = search.exhausted(&course.tried, course.waited).await;
                 return Err(RunError::Exhausted { exhausted, last, attempts: course.attempts });
             };
             course.attempts += 1;
@@ -312,9 +312,10 @@ impl Rotator {
         let lane = self.pool.lane(&profile.lane_key(profile.model.clone())).await;
         let search = Search { pool: &self.pool, lane: &lane, profile, deadline };
         let mut waited = Duration::ZERO;
-        match search.lease(&Tried::default(), 1, &mut waited, now).await {
+        let tried = Tried::default();
+        match search.lease(&tried, 1, &mut waited, now).await {
             Ok(lease) => Ok(lease),
-            Err(()) => Err(search.exhausted(waited).await),
+            Err(()) => Err(search.exhausted(&tried, waited).await),
         }
     }
 

@@ -34,3 +34,20 @@ async fn what_is_reopened_while_a_refusal_is_on_its_way_stays_open() {
         assert_eq!(lane.draw.lock().selector.earliest().is_some(), out);
     }
 }
+
+#[tokio::test]
+async fn what_is_free_again_by_now_is_no_reason_to_give_up_all_hope() {
+    let env = EnvMap::from_iter([("GEMINI_KEY_a1", "AIza")]);
+    let keys =
+        KeySet { keys: vec![Key::new(KeyId::new("a1").expect("legal"))], config: PoolConfig::default() };
+    let rotator = Assembly::new(env).keys(keys).make().await.expect("a pool").rotator;
+    let (pool, profile) = (&rotator.pool, Profile::new("model-1"));
+    let lane = pool.lane(&profile.lane_key("model-1".into())).await;
+    let search = Search { pool, lane: &lane, profile: &profile, deadline: pool.clock.now() };
+    let mut tried = Tried::default();
+    let exhausted = search.exhausted(&tried, Duration::ZERO).await;
+    assert!(!exhausted.is_hopeless(), "{exhausted}");
+    tried.group(0, Timestamp::NEVER);
+    let exhausted = search.exhausted(&tried, Duration::ZERO).await;
+    assert!(exhausted.is_hopeless() && exhausted.to_string().contains("already failed"), "{exhausted}");
+}
