@@ -1,6 +1,6 @@
 //! The pool: keys, limiter, secrets and lanes behind a [`Rotator`](crate::Rotator).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -48,6 +48,8 @@ pub(crate) struct Pool {
     pub(crate) keys: Vec<(Key, Tally)>,
     /// The index of the single key of last resort, if there is one; it is no member of the pool.
     pub(crate) last_resort: Option<u32>,
+    /// Projects that serve, for telling one throttled project from a throttled machine.
+    projects: usize,
     pub(crate) config: PoolConfig,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limiter: MemoryLimiter,
@@ -83,9 +85,15 @@ impl Pool {
     /// called inside a tokio runtime.
     pub(crate) fn start(parts: Parts) -> Arc<Self> {
         let (endings, inbox) = mpsc::channel(ENDINGS);
+        let serves = |index: &u32, key: &Key| {
+            key.active && Some(*index) != parts.last_resort && !parts.missing.contains_key(index)
+        };
+        let serving = (0_u32..).zip(&parts.keys).filter(|(index, key)| serves(index, key));
+        let projects: BTreeSet<Project> = serving.map(|(_, key)| key.project.clone()).collect();
         let pool = Arc::new(Self {
             keys: parts.keys.into_iter().map(|key| (key, Tally::default())).collect(),
             last_resort: parts.last_resort,
+            projects: projects.len(),
             config: parts.config,
             limiter: MemoryLimiter::new(Arc::clone(&parts.clock)),
             facts: MemoryFacts::new(Arc::clone(&parts.clock)),
@@ -110,14 +118,6 @@ impl Pool {
 
     pub(crate) fn tally(&self, index: u32) -> &Tally {
         &self.keys[index as usize].1
-    }
-
-    /// Projects of the pool, for telling one throttled project from a throttled machine.
-    fn projects(&self) -> usize {
-        let mut projects: Vec<&Project> = self.keys.iter().map(|(key, _)| &key.project).collect();
-        projects.sort_unstable();
-        projects.dedup();
-        projects.len()
     }
 
     /// The lane of `key`, made at its first use.
@@ -264,7 +264,7 @@ impl Pool {
             cool: self.jittered(condemn.cool),
             reason: condemn.reason,
             stamp: Some(permit.stamp),
-            projects: self.projects(),
+            projects: self.projects,
         };
         match self.limiter.cool(&report).await {
             Ok(cooled) => Some(cooled),

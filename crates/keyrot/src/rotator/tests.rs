@@ -187,3 +187,16 @@ async fn after_an_overload_a_full_project_holds_nobody_up() {
     world.clock.advance(Duration::from_millis(1_100));
     assert_eq!(ask.now_or_never().expect("the other project is free").expect("an answer"), 2);
 }
+
+#[tokio::test]
+async fn projects_that_never_serve_do_not_hide_a_storm() {
+    let key = |i: usize| Key { active: i < 3, ..Key::new(KeyId::new(&format!("k{i}")).expect("legal")) };
+    let world = world_of((0..9).map(key).collect(), PoolConfig::default()).await;
+    let (profile, throttled) = (Profile::new("model-1"), [Outcome::Throttled { retry_after: None }]);
+    let mut ask = std::pin::pin!(world.ask(&profile, &throttled));
+    while ask.as_mut().now_or_never().is_none() {
+        world.clock.advance(Duration::from_millis(100));
+    }
+    let status = world.rotator.status("model-1").await;
+    assert!(status.keys.iter().all(|key| !key.ready), "two of three active projects: everything pauses");
+}
