@@ -113,12 +113,47 @@ impl Gemini {
     }
 }
 
-/// About four bytes of text to a token (gemini-wire §8); what is no text counts by its JSON, which
-/// errs on the safe side.
+/// Base64 of pictures, sound and film to a token, roughly: 258 tokens are a picture's tile, 8 seconds
+/// of sound or one of film. As text they would seem larger than a minute's limit, and never go.
+const MEDIA_PER_TOKEN: usize = 128;
+/// What the smallest picture costs.
+const TILE: usize = 258;
+
+/// About four bytes of text to a token (gemini-wire §8); what is neither text nor media counts by its
+/// JSON, which errs on the safe side.
 fn estimated(profile: &Profile, request: &GenerateRequest) -> Profile {
     if profile.cost.tokens > 0 || profile.cost.requests == 0 {
         return profile.clone();
     }
     let bytes = serde_json::to_vec(request).map_or(0, |json| json.len());
-    profile.clone().tokens(u64::try_from(bytes.div_ceil(4)).unwrap_or(u64::MAX))
+    let turns = request.contents.iter().chain(&request.system_instruction);
+    let blobs = turns.flat_map(|turn| &turn.parts).filter_map(|part| part.inline_data.as_ref());
+    let media = blobs.filter(|blob| !blob.mime_type.as_ref().is_some_and(|mime| mime.starts_with("text/")));
+    let sizes = media.filter_map(|blob| blob.data.as_ref()).map(String::len);
+    let (text, media) = sizes.fold((bytes, 0), |(text, media), size| {
+        (text.saturating_sub(size), media + TILE.max(size / MEDIA_PER_TOKEN))
+    });
+    profile.clone().tokens(u64::try_from(text.div_ceil(4) + media).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gemini_client::wire::{Blob, Content, Part};
+
+    fn tokens(mime: &str, size: usize) -> u64 {
+        let mut blob = Blob::default();
+        (blob.mime_type, blob.data) = (Some(mime.to_owned()), Some("A".repeat(size)));
+        let mut part = Part::default();
+        part.inline_data = Some(blob);
+        let request = GenerateRequest::contents(vec![Content::of("user", vec![part])]);
+        estimated(&Profile::new("model-1"), &request).cost.tokens
+    }
+
+    #[test]
+    fn a_picture_is_no_text() {
+        assert!((258..400).contains(&tokens("image/png", 20_000)));
+        assert!(tokens("image/jpeg", 5_000_000) < 50_000, "it fits a minute of 250,000");
+        assert!(tokens("text/plain", 20_000) >= 5_000);
+    }
 }
