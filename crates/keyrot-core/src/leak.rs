@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-/// How Google's keys begin, how many characters at least must follow, and whether a letter or digit
-/// may stand before: `AQ.` and `IQ.` also end ordinary words.
-const SHAPES: [(&str, usize, bool); 3] = [("AIza", 35, true), ("AQ.", 20, false), ("IQ.", 20, false)];
+/// How Google's keys begin, and how many characters at least must follow: so many in a row that no
+/// word before (`FAQ.`) makes an ordinary text of it.
+const SHAPES: [(&str, usize); 3] = [("AIza", 35), ("AQ.", 20), ("IQ.", 20)];
 
 /// What stands where a key stood.
 const REDACTED: &str = "[REDACTED]";
@@ -20,11 +20,8 @@ fn spans(text: &str) -> impl Iterator<Item = Range<usize>> {
         while next < bytes.len() {
             let start = next;
             next += 1;
-            let fresh = start == 0 || !bytes[start - 1].is_ascii_alphanumeric();
-            let shape = SHAPES.iter().find(|(prefix, _, anywhere)| {
-                (fresh || *anywhere) && bytes[start..].starts_with(prefix.as_bytes())
-            });
-            if let Some((prefix, at_least, _)) = shape {
+            let shape = SHAPES.iter().find(|(prefix, _)| bytes[start..].starts_with(prefix.as_bytes()));
+            if let Some((prefix, at_least)) = shape {
                 let body = start + prefix.len();
                 let length = bytes[body..].iter().take_while(|b| in_key(**b)).count();
                 if length >= *at_least {

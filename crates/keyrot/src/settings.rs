@@ -184,8 +184,7 @@ impl Settings {
         let mut warnings = Vec::new();
         let rotation = env.filled("ENABLE_KEY_ROTATION").and_then(|text| {
             let parsed = boolean(text);
-            if parsed.is_none() {
-                let text = leak::scrub(text);
+            if parsed.is_none() && !leak::looks_like_a_key(text) {
                 problems
                     .push(format!("`ENABLE_KEY_ROTATION` is `{text}`\nhint: set it to `true` or `false`"));
             }
