@@ -2,7 +2,6 @@
 //! (`Consumer 'api_key:AIza…' has been suspended.`).
 
 use secrecy::{ExposeSecret, SecretString};
-use url::form_urlencoded;
 
 /// What stands where a key stood.
 pub const REDACTED: &str = "[REDACTED]";
@@ -41,23 +40,19 @@ fn escaped(key: &str) -> Vec<SecretString> {
     if key.chars().all(is_key_char) {
         return Vec::new();
     }
-    let html = |c| match c {
-        '&' => Err("&amp;"),
-        '<' => Err("&lt;"),
-        '>' => Err("&gt;"),
-        '"' => Err("&quot;"),
-        '\'' => Err("&#39;"),
-        c => Ok(c),
-    };
-    let html = key.chars().map(html).fold(String::new(), |mut text, c| {
-        match c {
-            Ok(c) => text.push(c),
-            Err(entity) => text.push_str(entity),
-        }
-        text
+    let html = key.chars().map(|c| match c {
+        '&' => "&amp;".to_owned(),
+        '<' => "&lt;".to_owned(),
+        '>' => "&gt;".to_owned(),
+        '"' => "&quot;".to_owned(),
+        '\'' => "&#39;".to_owned(),
+        c => c.to_string(),
     });
-    let url: String = form_urlencoded::byte_serialize(key.as_bytes()).collect();
-    [key.escape_default().to_string(), url, html].into_iter().map(SecretString::from).collect()
+    let url = key.bytes().map(|b| match char::from(b) {
+        c if is_key_char(c) || c == '~' => c.to_string(),
+        _ => format!("%{b:02X}"),
+    });
+    [key.escape_default().to_string(), url.collect(), html.collect()].map(SecretString::from).into()
 }
 
 /// `text` without `form` and without every part of it that gives it away.

@@ -107,7 +107,7 @@ impl Transport {
     ) -> Result<RawResponse, Error> {
         let invalid = |why| Error::invalid_request(why, key);
         let url = self.base.join(path_and_query).map_err(invalid)?;
-        if scrub::is_quoted_in(url.as_str(), key) {
+        if scrub::is_quoted_in(path_and_query, key) || scrub::is_quoted_in(url.as_str(), key) {
             return Err(invalid(KEY_IN_URL));
         }
         for name in &NOT_PASSED_ON {
