@@ -4,7 +4,7 @@
 //! forms texts take on their way: percent-encoded, escaped for JSON, HTML or a debug text, base64
 //! at each of the three alignments, hexadecimal, and the list of its bytes. Letter case is ignored.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 /// A standard key, in the shape Google gives it.
 pub const STANDARD: &str = "AIzaSyQ7vXk2LmW9pRt4ZcN8bHj3Fd6GsYu1EoT";
@@ -34,12 +34,13 @@ pub const TELLTALE: [&str; 5] = [STANDARD, OTHER, LONGER, AUTH, INTERACTION];
 /// How many characters of a canary's tail give it away.
 const PART: usize = 8;
 
-/// Looks for canaries.
+/// Looks for canaries, in one pass over a text.
 #[derive(Debug)]
 pub struct Grep {
-    /// Lower-case forms, each with what to call it.
-    forms: Vec<(String, String)>,
-    parts: HashSet<[u8; PART]>,
+    /// What to look for in lower case, each with what to call it, by its first three bytes.
+    wanted: HashMap<[u8; 3], Vec<(String, String)>>,
+    /// By first byte, whether anything begins so: most positions of a text are done with here.
+    begins: [bool; 256],
 }
 
 impl Default for Grep {
@@ -52,31 +53,46 @@ impl Grep {
     /// Looks for these alone.
     #[must_use]
     pub fn of(canaries: &[&str]) -> Self {
-        let forms = canaries.iter().flat_map(|canary| {
-            forms(canary).into_iter().map(move |(name, text)| (format!("`{canary}` {name}"), lower(&text)))
-        });
-        let parts = canaries.iter().flat_map(|canary| {
-            let tail = lower(tail(canary)).into_bytes();
-            tail.windows(PART).filter_map(|part| part.try_into().ok()).collect::<Vec<[u8; PART]>>()
-        });
-        Self { forms: forms.collect(), parts: parts.collect() }
+        let mut grep = Self { wanted: HashMap::new(), begins: [false; 256] };
+        for canary in canaries {
+            for (name, form) in forms(canary) {
+                grep.want(&form, &format!("`{canary}` {name}"));
+            }
+            let tail = tail(canary);
+            for from in 0..=tail.len().saturating_sub(PART) {
+                if let Some(part) = tail.get(from..from + PART) {
+                    grep.want(part, &format!("a part of `{canary}`"));
+                }
+            }
+        }
+        grep
+    }
+
+    fn want(&mut self, form: &str, name: &str) {
+        let form = form.to_ascii_lowercase();
+        if let Some(begin) = form.as_bytes().first_chunk::<3>() {
+            self.begins[usize::from(begin[0])] = true;
+            self.wanted.entry(*begin).or_default().push((form, name.to_owned()));
+        }
     }
 
     /// What was found in `text` and where, if anything.
     #[must_use]
     pub fn find(&self, text: &str) -> Option<String> {
-        let text = lower(text);
-        if let Some((name, at)) = self.forms.iter().find_map(|(name, form)| Some((name, text.find(form)?))) {
-            return Some(format!("{name} in: {}", around(&text, at)));
+        let lower = text.to_ascii_lowercase();
+        for (at, byte) in lower.bytes().enumerate() {
+            if !self.begins[usize::from(byte)] {
+                continue;
+            }
+            let rest = lower.as_bytes().get(at..).unwrap_or_default();
+            let wanted = rest.first_chunk::<3>().and_then(|begin| self.wanted.get(begin));
+            let found = wanted.and_then(|all| all.iter().find(|(form, _)| rest.starts_with(form.as_bytes())));
+            if let Some((_, name)) = found {
+                return Some(format!("{name} in: {}", around(text, at)));
+            }
         }
-        let part = |part: &[u8]| part.try_into().is_ok_and(|part: [u8; PART]| self.parts.contains(&part));
-        let at = text.as_bytes().windows(PART).position(part)?;
-        Some(format!("a part of a canary in: {}", around(&text, at)))
+        None
     }
-}
-
-fn lower(text: &str) -> String {
-    text.to_ascii_lowercase()
 }
 
 fn tail(canary: &str) -> &str {
