@@ -4,6 +4,7 @@
 //! column, key and field. The file holds metadata only; secrets live in secret stores.
 
 mod check;
+mod edit;
 mod field;
 mod finding;
 mod key;
@@ -17,6 +18,7 @@ mod tests;
 mod text;
 mod write;
 
+pub use edit::{AddError, Added, add};
 pub use finding::{Finding, Findings, Severity};
 pub use key::{Key, ModelFilter};
 pub use schema::schema;

@@ -15,7 +15,7 @@ pub(super) fn file(set: &KeySet) -> String {
 }
 
 /// A key; what is as it would be anyway is left out.
-fn key(key: &Key) -> Value {
+pub(super) fn key(key: &Key) -> Value {
     let Key {
         id,
         models,
