@@ -161,6 +161,9 @@ impl Assembly {
             watch: self.watch,
             rng: self.rng,
         });
+        if let Err(error) = pool.keep_disabled().await {
+            warnings.push(format!("cannot tell which keys are disabled: {error}"));
+        }
         Ok(Made { rotator: Rotator { pool }, settings, mode: plan.mode, warnings })
     }
 

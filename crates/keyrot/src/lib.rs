@@ -9,12 +9,14 @@ mod assembly;
 mod clock;
 mod event;
 mod exhausted;
+mod explain;
 #[cfg(feature = "gemini")]
 mod gemini;
 mod lane;
 mod lanes;
 mod learn;
 mod lease;
+mod operate;
 mod pool;
 mod probes;
 mod profile;
@@ -30,14 +32,16 @@ pub use assembly::{Assembly, Made, Mode};
 pub use clock::SystemClock;
 pub use event::{Event, Observer};
 pub use exhausted::{Exhausted, KeyRefusal, in_words};
+pub use explain::Explanation;
 #[cfg(feature = "gemini")]
 pub use gemini::Gemini;
 pub use lease::Lease;
+pub use operate::OperateError;
 pub use profile::Profile;
 pub use rotator::{Rotator, RunError};
 pub use settings::{Settings, SettingsError, process_env};
 pub use setup::SetupError;
-pub use status::{KeyStatus, Status};
+pub use status::{KeyState, KeyStatus, LearnedLimit, Status, Truth};
 pub use stream::LeasedStream;
 
 // What users of the facade need from the layers beneath.

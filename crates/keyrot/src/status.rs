@@ -3,10 +3,13 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use keyrot_core::{Cost, KeyId, Limits, Method, ModelId, Project, RateLimiter, Timestamp};
+use keyrot_core::{
+    Bucket, Cost, FactStore, KeyId, Limits, Method, ModelId, Project, Quantity, RateLimiter, Timestamp, Why,
+};
 use serde::Serialize;
 
 use crate::lane::{Lane, LaneKey};
+use crate::operate::LIMITS;
 use crate::pool::Pool;
 use crate::profile::Profile;
 use crate::rotator::Rotator;
@@ -23,8 +26,49 @@ pub struct Status {
     pub at: Timestamp,
     /// Requests of this process that wait for capacity.
     pub waiting: usize,
+    /// Where counts and cooldowns are kept.
+    pub truth: Truth,
     /// Every key.
     pub keys: Vec<KeyStatus>,
+}
+
+/// Where counts and cooldowns are kept, and whether that can be relied on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Truth {
+    /// `memory`, `sqlite` or `redis`.
+    pub store: &'static str,
+    /// The file, or the address without its password.
+    pub place: Option<String>,
+    /// Whether other processes see the same.
+    pub shared: bool,
+    /// Why the promise across processes does not hold now, since when, and within which bounds.
+    pub suspended: Option<String>,
+}
+
+/// How a key stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyState {
+    /// A request could go now.
+    Ready,
+    /// Not now, and it comes back by itself.
+    Cooling,
+    /// Not before something changes.
+    Out,
+    /// Taken out by an operator, or by `active` in keys.json.
+    Disabled,
+}
+
+/// A limit that Google named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LearnedLimit {
+    /// Which limit.
+    pub quantity: Quantity,
+    /// Its value.
+    pub limit: u64,
+    /// When it was learned.
+    pub at: Timestamp,
 }
 
 /// The health of one key.
@@ -34,17 +78,25 @@ pub struct KeyStatus {
     pub key_id: KeyId,
     /// Its project: the owner of the quota.
     pub project: Project,
+    /// What the model is counted under.
+    pub bucket: Bucket,
+    /// How it stands.
+    pub state: KeyState,
     /// Whether a request could go now.
     pub ready: bool,
+    /// Whether an operator took it out.
+    pub disabled: bool,
     /// Why not, in words.
     pub why: Option<String>,
+    /// Why not, where limits or cooldowns say so.
+    pub cause: Option<Why>,
     /// Until when; `None` with a reason is "until something changes".
     pub until: Option<Timestamp>,
-    /// Answers since the process began.
+    /// Answers: of every process where the store counts them, else since the process began.
     pub success_count: u64,
-    /// Failures since the process began.
+    /// Failures, counted likewise.
     pub error_count: u64,
-    /// When it was last used by this process.
+    /// When it was last used, known likewise.
     pub last_used: Option<Timestamp>,
     /// Requests of the domain in the last minute.
     pub requests_per_minute: u64,
@@ -52,8 +104,14 @@ pub struct KeyStatus {
     pub tokens_per_minute: u64,
     /// Requests of the domain in this Pacific day.
     pub requests_per_day: u64,
+    /// The key's requests in flight, counted only for keys with a concurrency limit.
+    pub in_flight: u32,
     /// The limits in force: the tighter of configured and learned.
     pub limits: Limits,
+    /// The limits of keys.json.
+    pub configured: Limits,
+    /// The limits Google named.
+    pub learned: Vec<LearnedLimit>,
     /// How old the secret is by `updated_at` or `created_at`, when the file says.
     pub age: Option<Duration>,
     /// Whether that is older than `rotate_after_days`.
@@ -76,7 +134,22 @@ impl Rotator {
             let last_resort = Some(index) == pool.last_resort;
             keys.push(pool.key_status(if last_resort { &single } else { &lane }, index, at).await);
         }
-        Status { model: lane.key.model.clone(), at, waiting: lane.queue.waiting(), keys }
+        if let Ok(disabled) = pool.disabled().await {
+            for key in keys.iter_mut().filter(|key| disabled.contains(&key.key_id)) {
+                key.disabled = true;
+                key.state = KeyState::Disabled;
+                key.ready = false;
+                key.why = Some("disabled by an operator".to_owned());
+                key.until = None;
+            }
+        }
+        Status { model: lane.key.model.clone(), at, waiting: lane.queue.waiting(), truth: self.truth(), keys }
+    }
+
+    /// Where counts and cooldowns are kept.
+    #[must_use]
+    pub fn truth(&self) -> Truth {
+        Truth { store: "memory", place: None, shared: false, suspended: None }
     }
 }
 
@@ -85,21 +158,35 @@ impl Pool {
         let (key, tally) = (self.key(index), self.tally(index));
         let refusal = self.refusal(lane, index, ONE, at).await;
         let (why, until) = refusal.map_or((None, None), |(why, until)| (Some(why), until));
+        let state = match (&why, until) {
+            (None, _) => KeyState::Ready,
+            (Some(_), _) if !key.active => KeyState::Disabled,
+            (Some(_), Some(_)) => KeyState::Cooling,
+            (Some(_), None) => KeyState::Out,
+        };
+        let counted = |name: &'static str| self.counted(&key.id, name);
+        let last_used = tally.last_used.load(Ordering::Relaxed).max(counted("last_used").await);
+        let configured = key.limits_for(&lane.key.model);
         let mut status = KeyStatus {
             key_id: key.id.clone(),
             project: key.project.clone(),
+            bucket: lane.bucket.clone(),
+            state,
             ready: why.is_none(),
+            disabled: false,
             why,
+            cause: None,
             until,
-            success_count: tally.successes.load(Ordering::Relaxed),
-            error_count: tally.errors.load(Ordering::Relaxed),
-            last_used: Some(tally.last_used.load(Ordering::Relaxed))
-                .filter(|ms| *ms > 0)
-                .map(Timestamp::from_millis),
+            success_count: tally.successes.load(Ordering::Relaxed).max(counted("successes").await),
+            error_count: tally.errors.load(Ordering::Relaxed).max(counted("errors").await),
+            last_used: Some(last_used).filter(|ms| *ms > 0).map(Timestamp::from_millis),
             requests_per_minute: 0,
             tokens_per_minute: 0,
             requests_per_day: 0,
-            limits: key.limits_for(&lane.key.model),
+            in_flight: 0,
+            limits: configured,
+            configured,
+            learned: self.learned(&key.project, &lane.bucket).await,
             age: key.updated_at.or(key.created_at).map(|made| at.since(made)),
             rotate: false,
             last_resort: Some(index) == self.last_resort,
@@ -114,8 +201,32 @@ impl Pool {
                 status.requests_per_minute = standing.requests;
                 status.tokens_per_minute = standing.tokens;
                 status.requests_per_day = standing.day;
+                status.in_flight = standing.in_flight;
+                // What keys.json says outranks what the limiter would.
+                status.cause =
+                    standing.refusal.map(|refusal| refusal.why).filter(|_| key.active && !status.ready);
             }
         }
         status
+    }
+
+    /// What the store has counted of a key; 0 where nothing was.
+    async fn counted(&self, key: &KeyId, name: &str) -> u64 {
+        let fact = self.facts.get(&format!("key/{key}/{name}")).await;
+        fact.ok().flatten().and_then(|fact| fact.value.parse().ok()).unwrap_or(0)
+    }
+
+    /// The limits Google named for a domain.
+    async fn learned(&self, project: &Project, bucket: &Bucket) -> Vec<LearnedLimit> {
+        let mut learned = Vec::new();
+        for (word, quantity) in [("rpm", Quantity::Rpm), ("tpm", Quantity::Tpm), ("rpd", Quantity::Rpd)] {
+            let fact = self.facts.get(&format!("{LIMITS}{project}/{bucket}/{word}")).await.ok().flatten();
+            if let Some(fact) = fact
+                && let Ok(limit) = fact.value.parse()
+            {
+                learned.push(LearnedLimit { quantity, limit, at: fact.at });
+            }
+        }
+        learned
     }
 }

@@ -1,0 +1,117 @@
+//! Why a key may not go, what that was learned from, and what would change it.
+
+use keyrot_core::{KeyFault, LimitKind, ModelId, ProjectFault, Reason, ScopeKind, Why};
+use serde::Serialize;
+
+use crate::rotator::Rotator;
+use crate::status::{KeyState, KeyStatus};
+
+/// Everything there is to say of one key and one model.
+#[derive(Debug, Clone, Serialize)]
+pub struct Explanation {
+    /// The model.
+    pub model: ModelId,
+    /// How the key stands.
+    pub key: KeyStatus,
+    /// What is out: the key, its project, the model there, the model everywhere.
+    pub scope: Option<&'static str>,
+    /// What it was learned from.
+    pub learned_from: Option<&'static str>,
+    /// What would make it eligible.
+    pub remedy: Option<String>,
+}
+
+impl Rotator {
+    /// How every key stands for `model`, and why.
+    pub async fn explain(&self, model: &str) -> Vec<Explanation> {
+        let status = self.status(model).await;
+        let model = status.model;
+        status.keys.into_iter().map(|key| explain(model.clone(), key)).collect()
+    }
+}
+
+fn explain(model: ModelId, key: KeyStatus) -> Explanation {
+    let cause = key.cause.filter(|_| key.state != KeyState::Disabled);
+    let scope = cause.map(|cause| match cause {
+        Why::Limit(LimitKind::Concurrency) | Why::TooLarge(LimitKind::Concurrency) => "the key",
+        Why::Limit(_) | Why::TooLarge(_) => "the model in this project",
+        Why::Cooling { scope, .. } => match scope {
+            ScopeKind::Key => "the key",
+            ScopeKind::KeyMethod => "the key, for generating",
+            ScopeKind::Project => "the project, with all its keys",
+            ScopeKind::Domain => "the model in this project",
+            ScopeKind::Model => "the model, in every project",
+            ScopeKind::Pool => "the whole pool",
+        },
+    });
+    let learned_from = cause.map(|cause| match cause {
+        Why::Limit(_) | Why::TooLarge(_) => "keyrot's own count",
+        Why::Cooling { reason, .. } => learned_from(reason),
+    });
+    let remedy = remedy(&key, cause);
+    Explanation { model, key, scope, learned_from, remedy }
+}
+
+fn learned_from(reason: Reason) -> &'static str {
+    match reason {
+        Reason::QuotaMinute => "a 429 from Google that named the limit per minute",
+        Reason::QuotaDay => "a 429 from Google that named the limit per day",
+        Reason::QuotaZero => "a 429 from Google that named a limit of zero",
+        Reason::Throttled => "a 429 from Google without details",
+        Reason::KeyRejected(KeyFault::Invalid) => "a 400 from Google: API key not valid",
+        Reason::KeyRejected(KeyFault::Expired) => "a 400 from Google: API key expired",
+        Reason::KeyRejected(KeyFault::Leaked) => "a 403 from Google: the key was reported as leaked",
+        Reason::KeyRejected(KeyFault::Unauthenticated) => "a 401 from Google",
+        Reason::KeyRestricted => "a 403 from Google: the key is restricted",
+        Reason::OperationDenied => "a 403 from Google: the key may not use this method",
+        Reason::ProjectRejected(ProjectFault::ServiceDisabled) => {
+            "a 403 from Google: the API is not enabled in the project"
+        }
+        Reason::ProjectRejected(ProjectFault::Denied) => "a 403 from Google: the project was denied access",
+        Reason::ProjectRejected(ProjectFault::Suspended) => "a 403 from Google: the project is suspended",
+        Reason::ProjectRejected(ProjectFault::Billing) => "a refusal from Google about billing",
+        Reason::Overloaded => "a 503 or 504 from Google",
+        Reason::ModelNotFound => "a 404 from Google",
+        Reason::Flaky => "three failures of server or network in a row, while other keys succeeded",
+        Reason::Operator => "an operator",
+    }
+}
+
+fn remedy(key: &KeyStatus, cause: Option<Why>) -> Option<String> {
+    let text = match (key.state, cause) {
+        (KeyState::Ready, _) => return None,
+        (KeyState::Disabled, _) if key.disabled => format!("`keyrot enable {}`", key.key_id),
+        (KeyState::Disabled, _) => "`\"active\": true` in keys.json".to_owned(),
+        (_, Some(Why::Limit(LimitKind::Concurrency))) => "the end of a request that is in flight".to_owned(),
+        (_, Some(Why::Limit(_))) => {
+            "waiting; or a higher limit in keys.json, where Google grants more".to_owned()
+        }
+        (_, Some(Why::TooLarge(_))) => "a smaller request, or a higher limit in keys.json".to_owned(),
+        (_, Some(Why::Cooling { reason, scope })) => match reason {
+            Reason::KeyRejected(_) => "a new secret for this key".to_owned(),
+            Reason::KeyRestricted | Reason::OperationDenied => {
+                "lifting the restriction in Google Cloud; it is tried again by itself".to_owned()
+            }
+            Reason::ProjectRejected(_) => {
+                "mending the project in Google Cloud; it is tried again by itself".to_owned()
+            }
+            Reason::QuotaZero | Reason::ModelNotFound => {
+                "another model, or a tier of the project that has it".to_owned()
+            }
+            Reason::Operator => match scope {
+                ScopeKind::Key => format!("`keyrot uncool {}`", key.key_id),
+                ScopeKind::Project => format!("`keyrot uncool project:{}`", key.project),
+                ScopeKind::Domain => format!("`keyrot uncool {}/{}`", key.project, key.bucket),
+                ScopeKind::Model => format!("`keyrot uncool model:{}`", key.bucket),
+                ScopeKind::KeyMethod | ScopeKind::Pool => "`keyrot reset --all`".to_owned(),
+            },
+            Reason::QuotaMinute
+            | Reason::QuotaDay
+            | Reason::Throttled
+            | Reason::Overloaded
+            | Reason::Flaky => "waiting; no other step helps".to_owned(),
+        },
+        (_, None) => "what keys.json and the secret store say of it".to_owned(),
+    };
+    Some(text)
+}

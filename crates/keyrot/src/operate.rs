@@ -1,0 +1,257 @@
+//! What an operator may do to the pool: cool, lift, disable, enable, reset.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use keyrot_core::bucket::bucket_of;
+use keyrot_core::keys::{Key, ModelFilter};
+use keyrot_core::{
+    Bucket, CoolFor, CoolReport, Cooled, Domain, FactStore, KeyId, LimitError, Method, ModelId, RateLimiter,
+    Reason, Scope,
+};
+use secrecy::SecretString;
+
+use crate::learn::InForce;
+use crate::pool::Pool;
+use crate::rotator::Rotator;
+
+/// Where it is remembered that an operator took a key out.
+pub(crate) const DISABLED: &str = "disabled/";
+/// Where learned limits are remembered, by project, bucket and quantity.
+pub(crate) const LIMITS: &str = "limit/";
+/// What stands there of a key that is out. A store of facts forgets nothing: enabling overwrites it.
+const YES: &str = "yes";
+const NO: &str = "no";
+/// What is to be forgotten at once is kept this long, for stores that know no shorter time.
+const AT_ONCE: Duration = Duration::from_millis(1);
+const METHODS: [Method; 3] = [Method::Generate, Method::CountTokens, Method::Models];
+
+/// Why an operator's wish was not done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OperateError {
+    /// There is no such key.
+    #[error("there is no key `{0}`")]
+    UnknownKey(KeyId),
+    /// Cooldowns hold for a key with its secret, and there is none.
+    #[error(
+        "the secret of key `{0}` could not be read, so that it is out anyway\nhint: set its secret first"
+    )]
+    NoSecret(KeyId),
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] LimitError),
+}
+
+impl Rotator {
+    /// The keys of the pool, in the order of the file.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.pool.keys.iter().map(|(key, _)| key)
+    }
+
+    /// The secret of a key, for asking about it outside of any request: nothing is counted.
+    #[must_use]
+    pub fn secret(&self, key: &KeyId) -> Option<SecretString> {
+        self.pool.secrets.get(key).map(|resolved| resolved.secret.clone())
+    }
+
+    /// The scope of a key with its secret as it is now.
+    ///
+    /// # Errors
+    /// [`OperateError`] for an unknown key, and for one without a secret.
+    pub fn key_scope(&self, key: &KeyId) -> Result<Scope, OperateError> {
+        self.pool.known(key)?;
+        self.pool.key_scope(key).ok_or_else(|| OperateError::NoSecret(key.clone()))
+    }
+
+    /// Takes `scope` out for as long as an operator says.
+    ///
+    /// # Errors
+    /// [`OperateError::Store`] when the store does not answer.
+    pub async fn cool(&self, scope: &Scope, cool: CoolFor) -> Result<Cooled, OperateError> {
+        Ok(self.pool.cool_by_operator(scope, cool).await?)
+    }
+
+    /// Lifts a cooldown, as [`lift`](Self::lift) does; a key that is disabled stays so. Gives `false` when it
+    /// therefore is still out.
+    ///
+    /// # Errors
+    /// [`OperateError::Store`] when the store does not answer.
+    pub async fn uncool(&self, scope: &Scope) -> Result<bool, OperateError> {
+        self.pool.lift(scope).await?;
+        let Scope::Key(key, _) = scope else { return Ok(true) };
+        let disabled = self.pool.disabled().await?.contains(key);
+        if disabled {
+            self.pool.cool_by_operator(scope, CoolFor::UntilLifted).await?;
+        }
+        Ok(!disabled)
+    }
+
+    /// Takes a key out until [`enable`](Self::enable), in every process that shares the store and in every
+    /// later one. Gives `false` when it was out already.
+    ///
+    /// # Errors
+    /// [`OperateError`] for an unknown key, and when the store does not answer.
+    pub async fn disable(&self, key: &KeyId) -> Result<bool, OperateError> {
+        self.pool.known(key)?;
+        let before = self.pool.disabled().await?.contains(key);
+        self.pool.facts.put(&format!("{DISABLED}{key}"), YES, None).await?;
+        // What refuses it at once, everywhere; the fact is for later secrets.
+        if let Some(scope) = self.pool.key_scope(key) {
+            self.pool.cool_by_operator(&scope, CoolFor::UntilLifted).await?;
+        }
+        Ok(!before)
+    }
+
+    /// Brings back a key that [`disable`](Self::disable) took out. Gives `false` when it was not out.
+    ///
+    /// # Errors
+    /// [`OperateError`] for an unknown key, and when the store does not answer.
+    pub async fn enable(&self, key: &KeyId) -> Result<bool, OperateError> {
+        self.pool.known(key)?;
+        if !self.pool.disabled().await?.contains(key) {
+            return Ok(false);
+        }
+        self.pool.facts.put(&format!("{DISABLED}{key}"), NO, None).await?;
+        if let Some(scope) = self.pool.key_scope(key) {
+            self.pool.lift(&scope).await?;
+        }
+        Ok(true)
+    }
+
+    /// Lifts every cooldown of a key (its own, for each method, its project's, and its project's for each of
+    /// its models and of `models`), and forgets what limits were learned of its project. A disabled key stays
+    /// disabled. Gives the scopes that were lifted.
+    ///
+    /// # Errors
+    /// [`OperateError`] for an unknown key, and when the store does not answer.
+    pub async fn reset(&self, key: &KeyId, models: &[ModelId]) -> Result<Vec<Scope>, OperateError> {
+        let pool = &self.pool;
+        let entry = pool.known(key)?;
+        let mut scopes: Vec<Scope> = Vec::new();
+        if let Some(Scope::Key(id, fingerprint)) = pool.key_scope(key) {
+            scopes.extend(METHODS.map(|method| Scope::KeyMethod(id.clone(), fingerprint, method)));
+            scopes.push(Scope::Key(id, fingerprint));
+        }
+        scopes.push(Scope::Project(entry.project.clone()));
+        let mut buckets = pool.buckets(entry, models);
+        for (name, domain) in pool.learned_names().await? {
+            if domain.project == entry.project {
+                pool.facts.put(&name, "", Some(AT_ONCE)).await?;
+                buckets.insert(domain.bucket);
+            }
+        }
+        scopes.extend(
+            buckets
+                .into_iter()
+                .map(|bucket| Scope::Domain(Domain { project: entry.project.clone(), bucket })),
+        );
+        pool.forget_learned(|domain| domain.project == entry.project);
+        for scope in &scopes {
+            self.uncool(scope).await?;
+        }
+        Ok(scopes)
+    }
+
+    /// [`reset`](Self::reset) of every key, of `models` and of the pool.
+    ///
+    /// # Errors
+    /// [`OperateError::Store`] when the store does not answer.
+    pub async fn reset_all(&self, models: &[ModelId]) -> Result<Vec<Scope>, OperateError> {
+        let mut scopes: BTreeSet<Scope> = BTreeSet::new();
+        let mut buckets = BTreeSet::new();
+        for (key, _) in &self.pool.keys {
+            scopes.extend(self.reset(&key.id, models).await?);
+            buckets.extend(self.pool.buckets(key, models));
+        }
+        let wide = buckets.into_iter().map(Scope::Model).chain([Scope::Pool]);
+        for scope in wide {
+            self.pool.lift(&scope).await?;
+            scopes.insert(scope);
+        }
+        Ok(scopes.into_iter().collect())
+    }
+}
+
+impl Pool {
+    fn known(&self, key: &KeyId) -> Result<&Key, OperateError> {
+        let found = self.keys.iter().map(|(known, _)| known).find(|known| known.id == *key);
+        found.ok_or_else(|| OperateError::UnknownKey(key.clone()))
+    }
+
+    fn key_scope(&self, key: &KeyId) -> Option<Scope> {
+        self.secrets.get(key).map(|resolved| Scope::Key(key.clone(), resolved.fingerprint))
+    }
+
+    async fn cool_by_operator(&self, scope: &Scope, cool: CoolFor) -> Result<Cooled, LimitError> {
+        // One throttled project and a throttled machine are not an operator's business.
+        let report = CoolReport {
+            scope: scope.clone(),
+            cool,
+            reason: Reason::Operator,
+            stamp: None,
+            projects: usize::MAX,
+        };
+        self.limiter.cool(&report).await
+    }
+
+    /// The keys an operator took out.
+    pub(crate) async fn disabled(&self) -> Result<BTreeSet<KeyId>, LimitError> {
+        let facts = self.facts.scan(DISABLED).await?;
+        let out = facts.iter().filter(|(_, fact)| fact.value == YES);
+        Ok(out.filter_map(|(name, _)| KeyId::new(&name[DISABLED.len()..]).ok()).collect())
+    }
+
+    /// Takes out again what an operator took out: a secret may have changed since, and a store's cooldowns
+    /// end before its facts.
+    pub(crate) async fn keep_disabled(&self) -> Result<(), LimitError> {
+        for key in self.disabled().await? {
+            if let Some(scope) = self.key_scope(&key) {
+                self.cool_by_operator(&scope, CoolFor::UntilLifted).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The buckets `key` is known to be used for.
+    fn buckets(&self, key: &Key, models: &[ModelId]) -> BTreeSet<Bucket> {
+        let listed = match &key.models {
+            ModelFilter::Any => &[],
+            ModelFilter::Listed(models) => models.as_slice(),
+        };
+        let fallbacks =
+            self.config.model_fallback.iter().flat_map(|(model, more)| more.iter().chain([model]));
+        let all = listed.iter().chain(key.model_limits.keys()).chain(fallbacks).chain(models);
+        let mut buckets: BTreeSet<Bucket> = all.map(bucket_of).collect();
+        self.lanes.each(|lane| {
+            buckets.insert(lane.bucket.clone());
+        });
+        buckets
+    }
+
+    /// The facts that hold learned limits, with what they are of.
+    pub(crate) async fn learned_names(&self) -> Result<Vec<(String, Domain)>, LimitError> {
+        let facts = self.facts.scan(LIMITS).await?;
+        let domain = |name: &str| {
+            let mut parts = name[LIMITS.len()..].rsplitn(3, '/').skip(1);
+            let (bucket, project) = (parts.next()?, parts.next()?);
+            Some(Domain::new(project, bucket))
+        };
+        Ok(facts.into_iter().filter_map(|(name, _)| domain(&name).map(|domain| (name, domain))).collect())
+    }
+
+    /// Puts the configured limits alone into force, where `of` says so.
+    fn forget_learned(&self, of: impl Fn(&Domain) -> bool) {
+        self.lanes.each(|lane| {
+            for group in lane.groups.iter().filter(|group| of(&group.domain)) {
+                let member = self.keys.iter().find(|(key, _)| key.project == group.domain.project);
+                if let Some((key, _)) = member {
+                    *group.limits.write() = InForce::new(key.limits_for(&lane.key.model), &[]);
+                }
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;
