@@ -10,7 +10,7 @@ use dashmap::mapref::one::RefMut;
 use foldhash::fast::RandomState;
 use keyrot_core::{
     Ask, Candidate, Clock, CoolReport, Cooled, Cost, Domain, Ended, Gate, Grant, KeyId, LimitError,
-    MAX_CANDIDATES, Method, Permit, RateLimiter, Reason, Refusal, Reply, Scope, Stamp, Standing,
+    MAX_CANDIDATES, Method, Permit, PermitId, RateLimiter, Reason, Refusal, Reply, Scope, Stamp, Standing,
 };
 use parking_lot::{Mutex, RwLock};
 
@@ -19,6 +19,7 @@ use crate::guard::WIDEST;
 use crate::ledger::Ledger;
 use crate::scopes::{Holder, Scopes};
 use crate::sweep::Sweep;
+use crate::window::WINDOW;
 
 /// A [`RateLimiter`] for one process: a lock per domain; the cooldowns, which all share, are only
 /// read unless something cools or is probed.
@@ -38,6 +39,9 @@ pub struct MemoryLimiter {
     domains: DashMap<Domain, Mutex<Ledger>, RandomState>,
     in_flight_sweep: Mutex<Sweep>,
     in_flight: DashMap<KeyId, InFlight, RandomState>,
+    granted_sweep: Mutex<Sweep>,
+    /// Open grants, so that a question repeated is answered as before.
+    granted: DashMap<PermitId, Grant, RandomState>,
     scopes: RwLock<Scopes>,
     seq: AtomicU64,
 }
@@ -52,6 +56,9 @@ impl MemoryLimiter {
             domains: DashMap::default(),
             in_flight_sweep: Mutex::default(),
             in_flight: DashMap::default(),
+            granted_sweep: Mutex::default(),
+            // Four sweeps' worth: the coming and going of grants finds room without growing.
+            granted: DashMap::with_capacity_and_hasher(1_024, RandomState::default()),
             scopes: RwLock::default(),
             seq: AtomicU64::new(0),
         }
@@ -91,6 +98,18 @@ impl MemoryLimiter {
         }
         drop(sweep);
         self.in_flight.entry(key.clone()).or_default()
+    }
+
+    /// Keeps a grant for as long as its charge may count.
+    fn remember(&self, grant: &Grant) {
+        let mut sweep = self.granted_sweep.lock();
+        if sweep.due(self.granted.len()) {
+            let since = grant.permit.stamp.admitted.before(WINDOW + WIDEST);
+            self.granted.retain(|_, old| old.permit.stamp.admitted >= since);
+            sweep.done(self.granted.len());
+        }
+        drop(sweep);
+        self.granted.insert(grant.permit.id, grant.clone());
     }
 
     fn next_seq(&self) -> u64 {
@@ -180,9 +199,15 @@ impl fmt::Debug for MemoryLimiter {
 impl RateLimiter for MemoryLimiter {
     async fn reserve(&self, ask: &Ask<'_>) -> Result<Reply, LimitError> {
         let mut refusals = ArrayVec::new();
+        if let Some(grant) = self.granted.get(&ask.permit) {
+            return Ok(Reply { refusals, grant: Some(grant.clone()) });
+        }
         for index in 0..ask.candidates.len().min(MAX_CANDIDATES) {
             match self.try_one(ask, index) {
-                Ok(grant) => return Ok(Reply { refusals, grant: Some(grant) }),
+                Ok(grant) => {
+                    self.remember(&grant);
+                    return Ok(Reply { refusals, grant: Some(grant) });
+                }
                 Err(refusal) => refusals.push(refusal),
             }
         }
@@ -197,6 +222,7 @@ impl RateLimiter for MemoryLimiter {
     }
 
     async fn release(&self, permit: &Permit, ended: Ended) -> Result<(), LimitError> {
+        self.granted.remove(&permit.id);
         if let Some(ledger) = self.domains.get(&permit.domain) {
             ledger.lock().release(permit.id, ended);
         }

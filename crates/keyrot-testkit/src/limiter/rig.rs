@@ -101,8 +101,13 @@ impl<L: RateLimiter> Rig<L> {
     }
 
     pub(super) async fn ask(&self, ways: &[&Way], method: Method, cost: Cost) -> Reply {
+        self.ask_as(self.permit(), ways, method, cost).await
+    }
+
+    /// Asks for a permit of this name, for the first time or again.
+    pub(super) async fn ask_as(&self, permit: PermitId, ways: &[&Way], method: Method, cost: Cost) -> Reply {
         let candidates: Vec<Candidate<'_>> = ways.iter().map(|way| way.candidate()).collect();
-        let ask = Ask { permit: self.permit(), candidates: &candidates, method, cost, lease: LEASE };
+        let ask = Ask { permit, candidates: &candidates, method, cost, lease: LEASE };
         self.store.reserve(&ask).await.expect("the store is there")
     }
 
