@@ -28,7 +28,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     // For `--demo`.
     ("strategy-gen", &["keyrot", "gemini-client", "gemini-sim"]),
     ("keyrot-gateway", &["keyrot", "gemini-client"]),
-    ("keyrot-cli", &["keyrot", "keyrot-gateway", "gemini-sim"]),
+    // The core for scopes and for editing keys.json, the client for `check --probe`, the simulator for its tests.
+    ("keyrot-cli", &["keyrot", "keyrot-core", "gemini-client", "gemini-sim"]),
     // A simulator that shares code with the client shares its mistakes.
     ("gemini-sim", &[]),
     (TESTKIT, &["keyrot-core", "keyrot-limiter", "keyrot-secrets", "keyrot", "gemini-client", "gemini-sim"]),

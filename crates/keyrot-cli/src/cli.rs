@@ -1,0 +1,176 @@
+//! The program: arguments in, results on stdout, everything else on stderr, an exit code.
+
+mod add;
+mod args;
+mod check;
+mod explain;
+mod operate;
+mod pool;
+mod scope;
+mod status;
+mod table;
+mod time;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser;
+use keyrot::{OperateError, SetupError};
+use tracing_subscriber::EnvFilter;
+
+use args::{Args, Command};
+
+/// Interrupted by Ctrl-C.
+const INTERRUPTED: u8 = 130;
+
+/// Why the program ends without success.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit_code: u8,
+    pub(crate) message: String,
+}
+
+impl Failure {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { exit_code: 2, message: message.into() }
+    }
+}
+
+impl From<SetupError> for Failure {
+    fn from(error: SetupError) -> Self {
+        let exit_code = if error.is_configuration() { 2 } else { 3 };
+        let message = match error {
+            // The first finding may be but a warning.
+            SetupError::KeysFile(findings) => {
+                format!("the keys cannot be used before this is mended:\n{findings}")
+            }
+            error => error.to_string(),
+        };
+        Self { exit_code, message }
+    }
+}
+
+impl From<OperateError> for Failure {
+    fn from(error: OperateError) -> Self {
+        let exit_code = if matches!(error, OperateError::Store(_)) { 6 } else { 2 };
+        Self { exit_code, message: error.to_string() }
+    }
+}
+
+/// Reads `.env` into the process's environment, which wins; gives a warning when it cannot be read.
+pub(crate) fn load_dot_env() -> Option<String> {
+    match dotenvy::dotenv() {
+        Ok(_) => None,
+        Err(dotenvy::Error::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(dotenvy::Error::Io(error)) => Some(format!("cannot read `.env`: {error}")),
+        // The error would show the line, and with it a secret.
+        Err(_) => Some("`.env` has a line that is not `NAME=value`; what follows it is not read".to_owned()),
+    }
+}
+
+/// Runs the program.
+pub(crate) fn main(dot_env: Option<String>) -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return misused(&error),
+    };
+    if let Some(warning) = dot_env {
+        say(&format!("warning: {warning}"));
+    }
+    let json = args.json;
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            say(&format!("error: cannot start: {error}"));
+            return ExitCode::from(5);
+        }
+    };
+    start_log();
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            outcome = run(args) => outcome,
+            _ = tokio::signal::ctrl_c() => {
+                Err(Failure { exit_code: INTERRUPTED, message: "interrupted".to_owned() })
+            }
+        }
+    });
+    // A call on the wire must not hold the program after Ctrl-C.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            say(&format!("error: {}", failure.message));
+            failed(&failure, json)
+        }
+    }
+}
+
+async fn run(Args { command, json }: Args) -> Result<u8, Failure> {
+    match command {
+        Command::Status { model, watch } => status::run(model, watch, json).await,
+        Command::Explain { subject, model } => explain::run(&subject, model, json).await,
+        Command::Check { probe } => check::run(probe, json).await,
+        Command::Cool { scope, time, until_lifted: _ } => operate::cool(&scope, time, json).await,
+        Command::Uncool { scope } => operate::uncool(&scope, json).await,
+        Command::Disable { key } => operate::disable(&key, json).await,
+        Command::Enable { key } => operate::enable(&key, json).await,
+        Command::Reset { key, all: _ } => operate::reset(key, json).await,
+        Command::Add(add) => add::run(add, json),
+    }
+}
+
+/// What clap has to say: help and version are results, the rest is not.
+fn misused(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        let told = print(error.to_string().trim_end());
+        return told.map_or_else(|failure| ExitCode::from(failure.exit_code), |()| ExitCode::SUCCESS);
+    }
+    // It repeats what it does not understand, and that may be a key.
+    let text = keyrot_core::leak::scrub(&error.to_string());
+    say(text.trim_end());
+    let json = std::env::args_os().skip(1).take_while(|arg| arg != "--").any(|arg| arg == "--json");
+    failed(&Failure::usage(text.strip_prefix("error: ").unwrap_or(&text).trim_end()), json)
+}
+
+/// The failure's exit code, and with `--json` the failure as the result.
+fn failed(Failure { exit_code, message }: &Failure, json: bool) -> ExitCode {
+    if json {
+        let error =
+            serde_json::json!({ "schema": 1, "status": "error", "exit_code": exit_code, "error": message });
+        // It has been said on stderr, and the exit code tells already.
+        let _ = print(&format!("{error:#}"));
+    }
+    ExitCode::from(*exit_code)
+}
+
+fn start_log() {
+    let filter = keyrot::Settings::read(&keyrot::process_env()).map_or_else(|_| "warn".to_owned(), |s| s.log);
+    let filter = EnvFilter::builder().parse(&filter).unwrap_or_else(|error| {
+        say(&format!(
+            "warning: `{filter}` is no log filter: {error}\nhint: set `KEYROT_LOG` to a level such as `info`"
+        ));
+        EnvFilter::new("warn")
+    });
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Its complaint about a closed stderr would go to the same stderr, and panic.
+    let log = log.log_internal_errors(false);
+    let _ = log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init();
+}
+
+/// A line for people: stderr. What a terminal would obey is left out: parts of it come from afar.
+pub(crate) fn say(line: &str) {
+    let line: String = line.chars().filter(|c| matches!(c, '\n' | '\t') || !c.is_control()).collect();
+    // A closed stderr is no reason to fail.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// A result: stdout. A reader that has seen enough and left is no failure.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout();
+    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::usage(format!("cannot write to stdout: {error}\nhint: see where it is sent to")))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

@@ -1,0 +1,180 @@
+//! `keyrot check`: whether every key can be used, as far as that can be told without using quota.
+
+use futures_util::{StreamExt as _, stream};
+use gemini_client::{Client, Config};
+use keyrot::{Key, KeyStatus, Made, Outcome};
+use keyrot_core::{Clock as _, ModelFilter};
+use serde_json::json;
+
+use super::table::{WIDTH, cut};
+use super::{Failure, pool, print, say, time};
+
+/// Keys that are asked about at the same time.
+const AT_ONCE: usize = 8;
+/// How near to its end a key is worth a word.
+const SOON: std::time::Duration = std::time::Duration::from_secs(14 * 24 * 3600);
+
+/// What one key came to.
+struct Checked {
+    status: KeyStatus,
+    secret: &'static str,
+    probe: Option<Probe>,
+}
+
+/// What Google said of one key.
+struct Probe {
+    verdict: &'static str,
+    detail: Option<String>,
+    fine: bool,
+}
+
+/// Checks every key; 1 when there is something to mend, 2 when the configuration is wrong, 3 without a secret.
+pub(crate) async fn run(probe: bool, json: bool) -> Result<u8, Failure> {
+    let made = pool::make().await?;
+    let client = match probe {
+        true => Some(client(&made)?),
+        false => None,
+    };
+    let model = made.settings.model.clone();
+    let status = made.rotator.status(&model).await;
+    let keys: Vec<&Key> = made.rotator.keys().collect();
+    let (made_, client_, model_) = (&made, client.as_ref(), model.as_str());
+    let checked: Vec<Checked> = stream::iter(keys.iter().copied().zip(status.keys))
+        .map(|(key, status)| async move {
+            let secret = made_.rotator.secret(&key.id);
+            let word = match (&secret, key.active) {
+                (Some(_), _) => "found",
+                (None, true) => "MISSING",
+                (None, false) => "-",
+            };
+            let probe = match (client_, &secret) {
+                (Some(client), Some(secret)) => {
+                    let answer = client.get_model(secret, model_of(key, model_)).await;
+                    Some(judged(answer.map(|_| ())))
+                }
+                _ => None,
+            };
+            Checked { status, secret: word, probe }
+        })
+        .buffered(AT_ONCE)
+        .collect()
+        .await;
+    let findings = findings(&made, &keys, &checked);
+    let file = made.settings.keys_file.display().to_string();
+    let code = u8::from(!findings.is_empty());
+    if json {
+        let keys: Vec<_> = checked
+            .iter()
+            .map(|c| {
+                json!({
+                    "key_id": c.status.key_id, "project": c.status.project, "secret": c.secret == "found",
+                    "age_days": c.status.age.map(|age| age.as_secs() / 86_400), "rotate": c.status.rotate,
+                    "probe": c.probe.as_ref().map(|p| json!({ "verdict": p.verdict, "detail": p.detail })),
+                })
+            })
+            .collect();
+        let result = json!({
+            "schema": 1, "status": if code == 0 { "ok" } else { "findings" },
+            "keys": keys, "findings": findings,
+        });
+        print(&format!("{result:#}"))?;
+        return Ok(code);
+    }
+    print(&table(&checked))?;
+    for finding in &findings {
+        say(&format!("warning: {finding}"));
+    }
+    match code {
+        0 => say(&format!("{} keys, nothing to mend", checked.len())),
+        _ => say(&format!(
+            "{} keys, {} findings; the keys are read from `{file}`",
+            checked.len(),
+            findings.len()
+        )),
+    }
+    Ok(code)
+}
+
+fn client(made: &Made) -> Result<Client, Failure> {
+    let config = made.settings.base_url.as_deref().map_or_else(Config::default, Config::at);
+    Client::new(&config)
+        .map_err(|error| Failure::usage(format!("`{}`: {error}", made.settings.base_url_from)))
+}
+
+/// A model to ask for with this key.
+fn model_of<'a>(key: &'a Key, default: &'a str) -> &'a str {
+    match &key.models {
+        ModelFilter::Listed(models) if !models.iter().any(|model| model.as_str() == default) => {
+            models.first().map_or(default, |model| model.as_str())
+        }
+        _ => default,
+    }
+}
+
+fn judged(answer: Result<(), gemini_client::Error>) -> Probe {
+    let Err(error) = answer else {
+        return Probe { verdict: "accepted", detail: None, fine: true };
+    };
+    let (verdict, fine) = match error.outcome() {
+        Outcome::KeyRejected(_) => ("rejected", false),
+        Outcome::KeyRestricted | Outcome::OperationDenied => ("restricted", false),
+        Outcome::ProjectRejected { .. } => ("project out", false),
+        Outcome::Network(_) => ("no network", false),
+        Outcome::ModelNotFound => ("no such model", false),
+        Outcome::LocationBlocked => ("not from here", false),
+        // Google knows the key, and has no room: nothing is wrong with it.
+        Outcome::QuotaMinute { .. }
+        | Outcome::QuotaDay { .. }
+        | Outcome::Throttled { .. }
+        | Outcome::Overloaded => ("busy", true),
+        _ => ("unclear", false),
+    };
+    Probe { verdict, detail: Some(error.to_string()), fine }
+}
+
+fn findings(made: &Made, keys: &[&Key], checked: &[Checked]) -> Vec<String> {
+    let now = keyrot::SystemClock::start().now();
+    let mut findings = made.warnings.clone();
+    for (key, Checked { status, probe, .. }) in keys.iter().zip(checked) {
+        let id = &key.id;
+        if status.rotate {
+            let days = status.age.map_or(0, |age| age.as_secs() / 86_400);
+            findings.push(format!("the secret of key `{id}` is {days} days old: rotate it"));
+        }
+        match key.expires_at {
+            Some(at) if at <= now => findings.push(format!("key `{id}` expired on {at}")),
+            Some(at) if at.since(now) < SOON => {
+                findings.push(format!("key `{id}` expires in {}", time::age(at.since(now))));
+            }
+            _ => {}
+        }
+        if let Some(Probe { verdict, detail, fine: false }) = probe {
+            let detail = detail.as_deref().unwrap_or_default();
+            findings.push(format!("key `{id}` is {verdict}: {detail}"));
+        }
+    }
+    findings
+}
+
+fn table(checked: &[Checked]) -> String {
+    let wide = |f: fn(&Checked) -> &str, least: usize, most: usize| {
+        checked.iter().map(|c| f(c).chars().count()).max().unwrap_or(0).clamp(least, most)
+    };
+    let key = wide(|c| c.status.key_id.as_str(), 3, 24);
+    let project = wide(|c| c.status.project.as_str(), 7, 20);
+    let probed = checked.iter().any(|c| c.probe.is_some());
+    let mut text = format!("{:key$}  {:project$}  {:7}  {:>8}", "key", "project", "secret", "age");
+    text.push_str(if probed { "  probe" } else { "" });
+    for Checked { status, secret, probe } in checked {
+        let age = status.age.map_or_else(|| "unknown".to_owned(), time::age);
+        let row = format!(
+            "{:key$}  {:project$}  {secret:7}  {age:>8}  {}",
+            cut(status.key_id.as_str(), key),
+            cut(status.project.as_str(), project),
+            probe.as_ref().map_or("", |probe| probe.verdict),
+        );
+        text.push('\n');
+        text.push_str(cut(&row, WIDTH).trim_end());
+    }
+    text
+}

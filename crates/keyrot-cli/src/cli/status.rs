@@ -1,0 +1,136 @@
+//! `keyrot status`: every key, two lines each, and where the truth is.
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use keyrot::{KeyStatus, Limits, Status, Truth, in_words};
+use serde_json::json;
+
+use super::table::{WIDTH, colour, cut, folded, painted, short, state, used};
+use super::{Failure, pool, print, time};
+
+/// To the upper left corner, and clear from there.
+const REDRAW: &str = "\x1b[H\x1b[2J";
+
+/// Shows the status once, or again and again; 3 when no key is ready and none comes back by itself.
+pub(crate) async fn run(model: Option<String>, watch: Option<u64>, json: bool) -> Result<u8, Failure> {
+    let made = pool::make().await?;
+    pool::warn(&made);
+    let model = model.unwrap_or_else(|| made.settings.model.clone());
+    let colour = colour(made.settings.no_color);
+    let redraw = if std::io::stdout().is_terminal() && !json { REDRAW } else { "" };
+    loop {
+        let status = made.rotator.status(&model).await;
+        if json {
+            let result = json!({ "schema": 1, "status": "ok", "health": status });
+            // A document a line, where there are many.
+            print(&if watch.is_some() { result.to_string() } else { format!("{result:#}") })?;
+        } else if watch.is_some() {
+            print(&format!("{redraw}{}\n", text(&status, colour)))?;
+        } else {
+            print(&text(&status, colour))?;
+        }
+        let Some(seconds) = watch else { return Ok(0) };
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+}
+
+fn text(status: &Status, colour: bool) -> String {
+    let mut text = cut(&format!("model {}, {}", status.model, time::local(status.at, status.at)), WIDTH);
+    text.push_str(&format!(
+        "\n{:16}  {:14}  {:8}  {:>9}  {:>11}  {:>9}",
+        "key", "project", "state", "RPM", "TPM", "RPD"
+    ));
+    for key in &status.keys {
+        let word = format!("{:8}", state(key.state));
+        let row = format!(
+            "{:16}  {:14}  {}  {:>9}  {:>11}  {:>9}",
+            cut(key.key_id.as_str(), 16),
+            cut(key.project.as_str(), 14),
+            painted(&word, key.state, colour),
+            used(key.requests_per_minute, key.limits.rpm),
+            used(key.tokens_per_minute, key.limits.tpm),
+            used(key.requests_per_day, key.limits.rpd),
+        );
+        text.push('\n');
+        text.push_str(&row);
+        text.push_str("\n  ");
+        text.push_str(&cut(&detail(key, status), WIDTH - 2));
+        if let Some(line) = learned(key) {
+            text.push_str("\n  ");
+            text.push_str(&cut(&line, WIDTH - 2));
+        }
+    }
+    text.push('\n');
+    text.push_str(&footer(&status.truth));
+    text
+}
+
+/// The second line of a key: why it is out first, for what is last may be cut.
+fn detail(key: &KeyStatus, status: &Status) -> String {
+    let mut parts = Vec::new();
+    match (&key.why, key.until) {
+        (Some(why), Some(until)) => {
+            let eta = in_words(until.since(status.at));
+            parts.push(format!("{}, until {} (in {eta})", first_line(why), time::local(until, status.at)));
+        }
+        (Some(why), None) => parts.push(first_line(why).to_owned()),
+        (None, _) => {}
+    }
+    parts.push(format!("{} ok", short(key.success_count)));
+    parts.push(format!("{} errors", short(key.error_count)));
+    parts.push(format!("{} in flight", key.in_flight));
+    if let Some(at) = key.last_used {
+        parts.push(format!("used {}", time::local(at, status.at)));
+    }
+    if let Some(age) = key.age {
+        parts.push(format!("{} old{}", time::age(age), if key.rotate { ": rotate" } else { "" }));
+    }
+    if key.last_resort {
+        parts.push("last resort".to_owned());
+    }
+    parts.join(", ")
+}
+
+/// Where Google named other limits than keys.json.
+fn learned(key: &KeyStatus) -> Option<String> {
+    let word = |n: Option<u64>| n.map_or_else(|| "none".to_owned(), short);
+    let differ: Vec<String> = key
+        .learned
+        .iter()
+        .filter(|learned| key.configured.get(learned.quantity) != Some(learned.limit))
+        .map(|learned| {
+            let name = format!("{:?}", learned.quantity).to_uppercase();
+            let configured = word(key.configured.get(learned.quantity));
+            format!("{name}: configured {configured}, learned {}", short(learned.limit))
+        })
+        .collect();
+    (!differ.is_empty()).then(|| differ.join("; "))
+}
+
+pub(crate) fn footer(truth: &Truth) -> String {
+    let place = truth.place.as_ref().map_or_else(String::new, |place| format!(" ({place})"));
+    let shared = if truth.shared {
+        "shared by every process that uses it"
+    } else {
+        "each process keeps its own: what others use is not seen here"
+    };
+    let mut text = folded(&format!("counts and cooldowns: {}{place}, {shared}", truth.store), "  ");
+    if let Some(why) = &truth.suspended {
+        text.push('\n');
+        text.push_str(&folded(&format!("suspended: {why}"), "  "));
+    }
+    text
+}
+
+/// Limits in words.
+pub(crate) fn limits(limits: &Limits) -> String {
+    let one = |name: &str, value: Option<u64>| value.map(|value| format!("{value} {name}"));
+    let known = [one("rpm", limits.rpm), one("tpm", limits.tpm), one("rpd", limits.rpd)];
+    let known: Vec<String> = known.into_iter().flatten().collect();
+    if known.is_empty() { "none known".to_owned() } else { known.join(", ") }
+}
+
+pub(crate) fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}

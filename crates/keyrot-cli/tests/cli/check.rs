@@ -1,0 +1,106 @@
+//! `keyrot check`: the file, the secrets, and with `--probe` what Google says.
+
+use gemini_sim::{Fault, FaultRule, KeySpec, ProjectSpec, Sim, SimServer};
+use tokio::runtime::Runtime;
+
+use crate::rig::{Place, Program};
+
+const ON: (&str, &str) = ("ENABLE_KEY_ROTATION", "true");
+
+/// The secrets of these keys; each holds the canary.
+pub(crate) fn with_secrets(mut program: Program, keys: &[&str]) -> Program {
+    for key in keys {
+        program = program.env(&format!("GEMINI_KEY_{key}"), &secret(key));
+    }
+    program.envs(&[ON])
+}
+
+fn secret(key: &str) -> String {
+    format!("AIzaCANARY-{key}")
+}
+
+#[test]
+fn every_mistake_of_the_file_is_told_at_once() {
+    let place = Place::new();
+    place.file("keys.json", "[{\"key_id\": \"a\", \"rpm\": 0},\n {\"key_id\": \"a\", \"prioritty\": 1}]");
+    let ended = place.program(["check"]).run();
+    ended.fails(2, &["keys.json:1:", "`rpm`", "keys.json:2:", "`key_id`", "did you mean `priority`?"]);
+    let document = place.run(["check", "--json"]);
+    assert_eq!(document.code(2).json()["exit_code"], 2);
+}
+
+#[test]
+fn what_is_old_missing_or_about_to_end_is_a_finding() {
+    let place = Place::new();
+    let long = "a-key-with-a-name-as-long-as-a-name-may-be-0123456789-0123456789";
+    let keys = format!(
+        r#"[{{"key_id": "old", "project": "p", "updated_at": "2020-01-01"}}, {{"key_id": "{long}", "project": "{long}{long}"}},
+            {{"key_id": "unset", "project": "q"}}, {{"key_id": "over", "project": "r", "expires_at": "2021-01-01"}}]"#
+    );
+    place.file("keys.json", keys);
+    let ended = with_secrets(place.program(["check"]), &["old", long, "over"]).run();
+    ended.code(1).fits().shows(&["MISSING", "found", "…"]);
+    ended.says(&["GEMINI_KEY_unset", "key `old` is", "days old: rotate it", "key `over` expired"]);
+    let json = with_secrets(place.program(["check", "--json"]), &["old", long, "over"]).run();
+    let document = json.code(1).json();
+    assert_eq!(document["status"], "findings");
+    assert_eq!(document["keys"][0]["rotate"], true);
+    assert_eq!(document["keys"][2]["secret"], false);
+}
+
+#[test]
+fn a_pool_in_order_is_0_and_no_secret_at_all_is_3() {
+    let place = Place::new();
+    place.file("keys.json", r#"[{"key_id": "a", "project": "p"}]"#);
+    let ended = with_secrets(place.program(["check"]), &["a"]).run();
+    ended.code(0).says(&["1 keys, nothing to mend"]).fits();
+    place.program(["check"]).envs(&[ON]).run().fails(3, &["No API keys available", "hint: "]);
+    // Not used by anybody yet.
+    let off = place.program(["check"]).env("GEMINI_KEY_a", "AIzaCANARY").run();
+    off.code(1).says(&["rotation is off"]);
+}
+
+/// A simulator that knows `good`, and refuses the others in different ways.
+fn google() -> (Runtime, SimServer) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let sim = Sim::builder()
+        .project(ProjectSpec::new("p"))
+        .key(KeySpec::new(secret("good"), "p"))
+        .key(KeySpec::new(secret("denied"), "p"))
+        .fault(FaultRule::new(Fault::CallerNoPermission).on_key(secret("denied")).always());
+    let server = runtime.block_on(sim.start()).expect("started");
+    (runtime, server)
+}
+
+#[test]
+fn a_probe_asks_once_for_each_key_and_tells_refusals_apart() {
+    let place = Place::new();
+    place.file(
+        "keys.json",
+        r#"{"keys": [{"key_id": "good", "project": "p"}, {"key_id": "bad", "project": "p"},
+                     {"key_id": "denied", "project": "p"}]}"#,
+    );
+    let (_runtime, server) = google();
+    let probe = |args: &[&'static str]| {
+        with_secrets(place.program(args.iter().copied()), &["good", "bad", "denied"])
+            .env("GEMINI_BASE_URL", &server.base_url())
+            .run()
+    };
+    let ended = probe(&["check", "--probe"]);
+    ended.code(1).fits().shows(&["accepted", "rejected", "restricted"]);
+    ended.says(&["key `bad` is rejected", "key `denied` is restricted"]);
+    assert_eq!(server.log().len(), 3);
+    let document = probe(&["check", "--probe", "--json"]).json();
+    let verdicts: Vec<_> =
+        document["keys"].as_array().unwrap().iter().map(|k| &k["probe"]["verdict"]).collect();
+    assert_eq!(verdicts, ["accepted", "rejected", "restricted"]);
+    // Without the flag nobody is called.
+    probe(&["check"]).code(0);
+    assert_eq!(server.log().len(), 6);
+    // Nobody there.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let none = with_secrets(place.program(["check", "--probe"]), &["good", "bad", "denied"])
+        .env("GEMINI_BASE_URL", &format!("http://{closed}"))
+        .run();
+    none.code(1).shows(&["no network"]);
+}
