@@ -281,6 +281,10 @@ impl Rotator {
             Refreshed::Changed(_) => {
                 // A new secret is a new key: nothing known of the old one counts against it.
                 tracing::info!(key_id = %lease.key_id(), "the secret has changed: trying the new one");
+                // But for an operator's word.
+                if let Err(error) = self.pool.keep_disabled().await {
+                    tracing::warn!(%error, "cannot tell which keys are disabled");
+                }
                 self.pool.reopen_key(key, lease.project());
             }
             Refreshed::Unchanged | Refreshed::TooSoon => {}

@@ -12,7 +12,7 @@ use super::{Failure, pool, print, time};
 /// To the upper left corner, and clear from there.
 const REDRAW: &str = "\x1b[H\x1b[2J";
 
-/// Shows the status once, or again and again; 3 when no key is ready and none comes back by itself.
+/// Shows the status once, or again and again until Ctrl-C. It is 0 whatever the status: `check` judges.
 pub(crate) async fn run(model: Option<String>, watch: Option<u64>, json: bool) -> Result<u8, Failure> {
     let made = pool::make().await?;
     pool::warn(&made);

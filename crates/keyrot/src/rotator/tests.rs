@@ -200,3 +200,22 @@ async fn projects_that_never_serve_do_not_hide_a_storm() {
     let status = world.rotator.status("model-1").await;
     assert!(status.keys.iter().all(|key| !key.ready), "two of three active projects: everything pauses");
 }
+
+#[tokio::test]
+async fn a_key_disabled_in_mid_call_does_not_come_back_with_a_new_secret() {
+    let world = world(&["a"], PoolConfig::default()).await;
+    let id = KeyId::new("a").expect("legal");
+    let mut attempts = 0;
+    let profile = Profile::new("m").max_wait(Duration::ZERO);
+    let asked = world.rotator.run(&profile, |_| {
+        attempts += 1;
+        let (rotator, store, id) = (world.rotator.clone(), Arc::clone(&world.store), id.clone());
+        async move {
+            rotator.disable(&id).await.expect("disabled");
+            *store.0.lock() = Some("new");
+            Err::<((), Outcome), _>(Fail(DEAD))
+        }
+    });
+    assert!(matches!(asked.await, Err(RunError::Exhausted { .. })));
+    assert_eq!(attempts, 1);
+}
