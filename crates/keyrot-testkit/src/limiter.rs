@@ -1,26 +1,35 @@
 //! What every [`RateLimiter`] must do, written once: [`suite`] for one promise at a time,
-//! [`scenarios`] and [`replay`] for comparing a store with a naive exact model, event by event.
+//! [`scenarios`] and [`replay`] for comparing a store with a naive exact model, event by event, [`lives`]
+//! and [`relive`] for comparing two clients of a store with another store, cooldowns and all.
 //!
 //! A store under test decides by the [`FakeClock`] it is given.
 
 use keyrot_core::{FakeClock, RateLimiter};
 
+mod beside;
 mod breaker;
 mod cooling;
 mod day;
+mod explore;
 mod flight;
 mod guard;
 mod learned;
+mod life;
 mod minute;
 mod model;
 mod once;
 mod rig;
 mod scenario;
 mod settling;
+mod shared;
 mod storm;
 
+pub use beside::relive;
+pub use explore::explore;
+pub use life::{Life, lives};
 pub use rig::NOON;
 pub use scenario::{Scenario, replay, scenarios};
+pub use shared::Shared;
 
 use rig::Maker;
 

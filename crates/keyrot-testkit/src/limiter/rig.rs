@@ -53,6 +53,11 @@ impl Way {
         Self { key, fingerprint, domain: Domain::new(project, model), limits, concurrency: None }
     }
 
+    /// The same with another secret.
+    pub(super) fn with_secret(self, secret: &str) -> Self {
+        Self { fingerprint: Fingerprint::of(&self.key, secret), ..self }
+    }
+
     pub(super) fn candidate(&self) -> Candidate<'_> {
         Candidate {
             key: &self.key,
