@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use keyrot_core::{PacificDay, Timestamp};
 
+/// Longer than any two clocks that are right may differ.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
 /// Requests counted by Pacific day. Those within `guard` of a midnight count in both days: Google's
 /// clock and ours may differ.
 #[derive(Debug, Clone, Default)]
@@ -24,10 +27,15 @@ pub struct DayMark {
 }
 
 impl DayCount {
-    /// Moves on to the day of `now`. Time never moves it back.
+    /// Moves on to the day of `now`. Time never moves it back, unless by so much that the calendar
+    /// must have been wrong: then what was counted was counted today.
     pub fn roll(&mut self, now: Timestamp) -> PacificDay {
         loop {
             match self.day {
+                Some(day) if now + DAY < day.start => {
+                    self.day = Some(PacificDay::containing(now));
+                    (self.yesterday, self.tomorrow) = (0, 0);
+                }
                 Some(day) if now < day.end || day.end == Timestamp::NEVER => return day,
                 Some(day) if !self.is_empty() => {
                     (self.yesterday, self.today, self.tomorrow) = (self.today, self.tomorrow, 0);
@@ -115,4 +123,21 @@ impl DayCount {
 /// Whether `now` is within `guard` after the start and before the end of `day`.
 fn near(day: PacificDay, guard: Duration, now: Timestamp) -> (bool, bool) {
     (now < day.start + guard, now >= day.end.before(guard))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_calendar_that_was_years_ahead_does_not_freeze_the_day() {
+        let (now, guard) = (Timestamp::from_millis(1_795_464_000_000), Duration::ZERO);
+        let wrong = now + DAY * 10_000;
+        let mut count = DayCount::default();
+        count.charge(2, guard, wrong);
+        // An hour back is a correction; it stays in the newer day.
+        assert_eq!(count.roll(wrong.before(DAY / 24)).start, PacificDay::containing(wrong).start);
+        assert_eq!(count.fits(2, 1, guard, now), Err(Some(PacificDay::containing(now).end)));
+        assert_eq!(count.fits(2, 1, guard, PacificDay::containing(now).end), Ok(()));
+    }
 }

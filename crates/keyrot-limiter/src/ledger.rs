@@ -1,96 +1,110 @@
-//! One domain's ledger: the minute, the day, and the charges that are not settled yet.
+//! One domain's ledger: the minute, the day, and the limits it was last asked with. The charges that
+//! are not settled yet lie beside it, wherever a store keeps them.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use foldhash::fast::RandomState;
-use keyrot_core::limit::Ended;
-use keyrot_core::{Cost, Headroom, LimitKind, Limits, PermitId, Refusal, Timestamp, Why};
+use keyrot_core::{Cost, Headroom, LimitKind, Limits, Refusal, Timestamp, Why};
 
 use crate::day::{DayCount, DayMark};
-use crate::sweep::Sweep;
 use crate::window::{Ring, SlotNo};
 
+/// Now, by both clocks of a store: they are one in memory, and two where processes share a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// What windows and leases run on: never goes back, whatever happens to the calendar.
+    pub minute: Timestamp,
+    /// What days and cooldowns run on: the calendar.
+    pub day: Timestamp,
+}
+
+impl Now {
+    /// One clock for both.
+    #[must_use]
+    pub const fn both(at: Timestamp) -> Self {
+        Self { minute: at, day: at }
+    }
+}
+
+/// What a permit was charged, and where: kept until the permit ends.
 #[derive(Debug, Clone, Copy)]
-struct Charge {
-    slot: SlotNo,
-    day: DayMark,
-    cost: Cost,
-    settled: bool,
+pub struct Charge {
+    pub(crate) slot: SlotNo,
+    pub(crate) day: DayMark,
+    pub(crate) cost: Cost,
+    pub(crate) settled: bool,
 }
 
 /// What one domain has used. The pure arithmetic every store must agree with.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Ledger {
     ring: Ring,
     day: DayCount,
-    open: HashMap<PermitId, Charge, RandomState>,
-    sweep: Sweep,
-    /// The limits last asked with, and since when they are in force.
+    /// The limits last asked with, and since when (by the calendar) they are in force.
     limits: Limits,
     since: Timestamp,
 }
 
 impl Ledger {
-    /// Why `cost` does not fit at `now`, if it does not: the limit that lasts longest.
-    pub fn refusal(
-        &mut self,
-        limits: &Limits,
-        cost: Cost,
-        guard: Duration,
-        now: Timestamp,
-    ) -> Option<Refusal> {
-        if self.limits != *limits {
-            (self.limits, self.since) = (*limits, now);
+    /// Takes note of the limits asked with; whether they are new.
+    pub fn note(&mut self, limits: &Limits, now: Now) -> bool {
+        let new = self.limits != *limits;
+        if new {
+            (self.limits, self.since) = (*limits, now.day);
         }
-        self.ring.prune(guard, now);
-        self.day.roll(now);
+        new
+    }
+
+    /// Why `cost` does not fit at `now`, if it does not: the limit that lasts longest.
+    pub fn refusal(&mut self, limits: &Limits, cost: Cost, guard: Duration, now: Now) -> Option<Refusal> {
+        self.ring.prune(guard, now.minute);
+        self.day.roll(now.day);
         if cost.requests == 0 && cost.tokens == 0 {
             return None;
         }
-        let refusal = |kind, at: Option<Timestamp>| match at {
+        let refusal = |kind, at: Option<Timestamp>, now| match at {
             Some(at) => Refusal { retry_after: at.since(now), why: Why::Limit(kind) },
             None => Refusal { retry_after: Duration::MAX, why: Why::TooLarge(kind) },
         };
-        let minute = self.ring.full(limits, cost, guard, now).map(|full| refusal(full.kind, full.at));
-        let day = limits.rpd.and_then(|rpd| self.day.fits(rpd, cost.requests.into(), guard, now).err());
-        let day = day.map(|at| refusal(LimitKind::Rpd, at));
+        let minute = self.ring.full(limits, cost, guard, now.minute);
+        let minute = minute.map(|full| refusal(full.kind, full.at, now.minute));
+        let day = limits.rpd.and_then(|rpd| self.day.fits(rpd, cost.requests.into(), guard, now.day).err());
+        let day = day.map(|at| refusal(LimitKind::Rpd, at, now.day));
         minute.into_iter().chain(day).max_by_key(|r| r.retry_after)
     }
 
-    /// Charges `cost` at `now` to `permit`.
-    pub fn charge(&mut self, permit: PermitId, cost: Cost, guard: Duration, now: Timestamp) {
+    /// Charges `cost` at `now`; `None` when it is nothing.
+    pub fn charge(&mut self, cost: Cost, guard: Duration, now: Now) -> Option<Charge> {
         if cost.requests == 0 && cost.tokens == 0 {
-            return;
+            return None;
         }
-        let slot = self.ring.charge(cost, now);
-        let day = self.day.charge(cost.requests.into(), guard, now);
-        if self.sweep.due(self.open.len()) {
-            let oldest = self.ring.oldest();
-            self.open.retain(|_, charge| Some(charge.slot) >= oldest);
-            self.sweep.done(self.open.len());
-        }
-        self.open.insert(permit, Charge { slot, day, cost, settled: false });
+        let slot = self.ring.charge(cost, now.minute);
+        let day = self.day.charge(cost.requests.into(), guard, now.day);
+        Some(Charge { slot, day, cost, settled: false })
     }
 
-    /// Replaces the estimate of `permit` by what was used, once.
-    pub fn settle(&mut self, permit: PermitId, tokens: u64) {
-        if let Some(charge) = self.open.get_mut(&permit)
-            && !charge.settled
-        {
-            charge.settled = true;
-            self.ring.amend(charge.slot, charge.cost.tokens, tokens);
+    /// Replaces the estimate of `charge` by what was used, once. Whether that changed anything.
+    pub fn settle(&mut self, charge: &mut Charge, tokens: u64) -> bool {
+        if charge.settled {
+            return false;
         }
+        charge.settled = true;
+        self.ring.amend(charge.slot, charge.cost.tokens, tokens);
+        true
     }
 
-    /// Ends `permit`; gives its charge back when it was never sent.
-    pub fn release(&mut self, permit: PermitId, ended: Ended) {
-        let Some(charge) = self.open.remove(&permit) else { return };
-        if ended == Ended::NeverSent && !charge.settled {
+    /// Gives a charge back whose request was never sent; what is settled was sent.
+    pub fn refund(&mut self, charge: &Charge) {
+        if !charge.settled {
             self.ring.amend(charge.slot, charge.cost.tokens, 0);
             self.ring.refund_requests(charge.slot, charge.cost.requests);
             self.day.refund(charge.day, charge.cost.requests.into());
         }
+    }
+
+    /// Whether `charge` has left the minute, so that it can no longer be settled.
+    #[must_use]
+    pub fn has_left(&self, charge: &Charge) -> bool {
+        Some(charge.slot) < self.ring.oldest()
     }
 
     /// What the scarcest limit has left.
@@ -108,9 +122,9 @@ impl Ledger {
     }
 
     /// Whether nothing remembered here can matter at `now` or later.
-    pub fn idle(&mut self, guard: Duration, now: Timestamp) -> bool {
-        self.ring.prune(guard, now);
-        self.ring.oldest().is_none() && self.day.idle(guard, now)
+    pub fn idle(&mut self, guard: Duration, now: Now) -> bool {
+        self.ring.prune(guard, now.minute);
+        self.ring.oldest().is_none() && self.day.idle(guard, now.day)
     }
 
     /// Requests and input tokens in the window, requests in the day: as of the last

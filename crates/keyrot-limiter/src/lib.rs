@@ -6,6 +6,7 @@ pub mod ledger;
 pub mod memory;
 pub mod window;
 
+mod account;
 mod facts;
 mod flight;
 mod scopes;

@@ -14,10 +14,11 @@ use keyrot_core::{
 };
 use parking_lot::{Mutex, RwLock};
 
+use crate::account::Account;
 use crate::flight::InFlight;
 use crate::guard::WIDEST;
-use crate::ledger::Ledger;
-use crate::scopes::{Holder, Scopes};
+use crate::ledger::{Ledger, Now};
+use crate::scopes::{Holder, Scopes, longest};
 use crate::sweep::Sweep;
 use crate::window::WINDOW;
 
@@ -36,7 +37,7 @@ use crate::window::WINDOW;
 pub struct MemoryLimiter {
     clock: Arc<dyn Clock>,
     domains_sweep: Mutex<Sweep>,
-    domains: DashMap<Domain, Mutex<Ledger>, RandomState>,
+    domains: DashMap<Domain, Mutex<Account>, RandomState>,
     in_flight_sweep: Mutex<Sweep>,
     in_flight: DashMap<KeyId, InFlight, RandomState>,
     granted_sweep: Mutex<Sweep>,
@@ -64,10 +65,10 @@ impl MemoryLimiter {
         }
     }
 
-    fn with_ledger<T>(&self, domain: &Domain, f: impl FnOnce(&mut Ledger) -> T) -> T {
+    fn with_account<T>(&self, domain: &Domain, f: impl FnOnce(&mut Account) -> T) -> T {
         loop {
-            if let Some(ledger) = self.domains.get(domain) {
-                return f(&mut ledger.lock());
+            if let Some(account) = self.domains.get(domain) {
+                return f(&mut account.lock());
             }
             self.sweep_domains();
             // Entered and then looked up: deciding under `entry` would stop its whole shard.
@@ -79,8 +80,8 @@ impl MemoryLimiter {
     fn sweep_domains(&self) {
         let mut sweep = self.domains_sweep.lock();
         if sweep.due(self.domains.len()) {
-            let now = self.clock.now();
-            self.domains.retain(|_, ledger| !ledger.get_mut().idle(WIDEST, now));
+            let now = Now::both(self.clock.now());
+            self.domains.retain(|_, account| !account.get_mut().ledger.idle(WIDEST, now));
             sweep.done(self.domains.len());
         }
     }
@@ -120,7 +121,7 @@ impl MemoryLimiter {
     fn try_one(&self, ask: &Ask<'_>, index: usize) -> Result<Grant, Refusal> {
         let candidate = &ask.candidates[index];
         let holder = Holder::candidate(candidate, ask.method);
-        self.with_ledger(candidate.domain, |ledger| {
+        self.with_account(candidate.domain, |account| {
             let mut places = candidate.concurrency.map(|limit| (limit, self.places(candidate.key)));
             let scopes = self.scopes.read();
             // Read here: who waited for a lock is admitted now, not when he came.
@@ -128,7 +129,8 @@ impl MemoryLimiter {
             let guard = scopes.guard.width(now);
             let gate = scopes.gate(&holder, now);
             let full = places.as_mut().and_then(|(limit, places)| places.refusal(*limit, now));
-            let limit = ledger.refusal(&candidate.limits, ask.cost, guard, now);
+            account.ledger.note(&candidate.limits, Now::both(now));
+            let limit = account.ledger.refusal(&candidate.limits, ask.cost, guard, Now::both(now));
             if let Some(refusal) = longest([full, gate.err(), limit]) {
                 return Err(refusal);
             }
@@ -136,7 +138,7 @@ impl MemoryLimiter {
                 if let Some((_, places)) = &mut places {
                     places.enter(ask.permit, ask.lease, now);
                 }
-                ledger.charge(ask.permit, ask.cost, guard, now);
+                account.charge(ask.permit, ask.cost, guard, Now::both(now));
                 Permit {
                     id: ask.permit,
                     key: candidate.key.clone(),
@@ -159,7 +161,7 @@ impl MemoryLimiter {
             } else {
                 admit(false)
             };
-            Ok(Grant { index, permit, headroom: ledger.headroom(&candidate.limits) })
+            Ok(Grant { index, permit, headroom: account.ledger.headroom(&candidate.limits) })
         })
     }
 
@@ -169,9 +171,11 @@ impl MemoryLimiter {
             let scopes = self.scopes.read();
             (scopes.gate(&Holder::candidate(candidate, method), now), scopes.guard.width(now))
         };
-        let look = |ledger: &mut Ledger| (ledger.refusal(&candidate.limits, cost, guard, now), ledger.used());
+        let look = |ledger: &mut Ledger| {
+            (ledger.refusal(&candidate.limits, cost, guard, Now::both(now)), ledger.used())
+        };
         let (limit, (requests, tokens, day)) = match self.domains.get(candidate.domain) {
-            Some(ledger) => look(&mut ledger.lock()),
+            Some(account) => look(&mut account.lock().ledger),
             None => look(&mut Ledger::default()),
         };
         let (full, in_flight) = match candidate.concurrency {
@@ -183,11 +187,6 @@ impl MemoryLimiter {
         };
         Standing { requests, tokens, day, in_flight, refusal: longest([full, gate.err(), limit]) }
     }
-}
-
-/// The refusal that lasts longest; of two that never end, the later one.
-fn longest(refusals: [Option<Refusal>; 3]) -> Option<Refusal> {
-    refusals.into_iter().flatten().max_by_key(|refusal| refusal.retry_after)
 }
 
 impl fmt::Debug for MemoryLimiter {
@@ -215,16 +214,16 @@ impl RateLimiter for MemoryLimiter {
     }
 
     async fn settle(&self, permit: &Permit, tokens: u64) -> Result<(), LimitError> {
-        if let Some(ledger) = self.domains.get(&permit.domain) {
-            ledger.lock().settle(permit.id, tokens);
+        if let Some(account) = self.domains.get(&permit.domain) {
+            account.lock().settle(permit.id, tokens);
         }
         Ok(())
     }
 
     async fn release(&self, permit: &Permit, ended: Ended) -> Result<(), LimitError> {
         self.granted.remove(&permit.id);
-        if let Some(ledger) = self.domains.get(&permit.domain) {
-            ledger.lock().release(permit.id, ended);
+        if let Some(account) = self.domains.get(&permit.domain) {
+            account.lock().release(permit.id, ended);
         }
         if let Some(mut places) = self.in_flight.get_mut(&permit.key) {
             places.leave(permit.id);
@@ -246,7 +245,7 @@ impl RateLimiter for MemoryLimiter {
     async fn cool(&self, report: &CoolReport) -> Result<Cooled, LimitError> {
         let contradicts_us = match (&report.scope, report.reason, report.stamp) {
             (Scope::Domain(domain), Reason::QuotaMinute, Some(stamp)) => {
-                self.domains.get(domain).is_some_and(|l| l.lock().held_to_the_minute(stamp.admitted))
+                self.domains.get(domain).is_some_and(|a| a.lock().ledger.held_to_the_minute(stamp.admitted))
             }
             _ => false,
         };

@@ -67,6 +67,19 @@ pub(crate) struct Scopes {
     /// Which domains were throttled within the last [`STORM`], once each.
     throttled: VecDeque<(Timestamp, Domain)>,
     sweep: Sweep,
+    journal: Journal,
+}
+
+/// The scopes that changed or were dropped, for a store that keeps them elsewhere too.
+#[derive(Debug, Default)]
+struct Journal(Option<Vec<Scope>>);
+
+impl Journal {
+    fn note(&mut self, scope: impl FnOnce() -> Scope) {
+        if let Some(changed) = &mut self.0 {
+            changed.push(scope());
+        }
+    }
 }
 
 impl Scopes {
@@ -90,13 +103,29 @@ impl Scopes {
 
     /// The same, to change them.
     fn each_mut(&mut self, holder: &Holder<'_>, mut f: impl FnMut(&mut Cooldown)) {
-        f(&mut self.pool);
+        let Self { keys, projects, domains, models, pool, journal, .. } = self;
+        let mut change = |cooldown: &mut Cooldown, scope: &dyn Fn() -> Scope| {
+            let before = *cooldown;
+            f(cooldown);
+            if *cooldown != before {
+                journal.note(scope);
+            }
+        };
+        change(pool, &|| Scope::Pool);
         let domain = holder.domain;
-        self.models.get_mut(&domain.bucket).into_iter().for_each(&mut f);
-        self.projects.get_mut(&domain.project).into_iter().for_each(&mut f);
-        self.domains.get_mut(domain).into_iter().for_each(&mut f);
-        let scopes = self.keys.get_mut(holder.key).into_iter().flatten();
-        scopes.filter(|s| s.covers(holder)).for_each(|s| f(&mut s.cooldown));
+        if let Some(c) = models.get_mut(&domain.bucket) {
+            change(c, &|| Scope::Model(domain.bucket.clone()));
+        }
+        if let Some(c) = projects.get_mut(&domain.project) {
+            change(c, &|| Scope::Project(domain.project.clone()));
+        }
+        if let Some(c) = domains.get_mut(domain) {
+            change(c, &|| Scope::Domain(domain.clone()));
+        }
+        for scope in keys.get_mut(holder.key).into_iter().flatten().filter(|s| s.covers(holder)) {
+            let KeyScope { fingerprint, method, cooldown } = scope;
+            change(cooldown, &|| key_scope(holder.key, *fingerprint, *method));
+        }
     }
 
     /// Whether `holder` may pass: shut by the scope that lasts longest, open, or open to a probe.
@@ -163,6 +192,7 @@ impl Scopes {
             for (_, domain) in std::mem::take(&mut self.throttled) {
                 if let Some(cooldown) = self.domains.get_mut(&domain) {
                     cooldown.acquit(Reason::Throttled);
+                    self.journal.note(|| Scope::Domain(domain));
                 }
             }
             return self.pause(report, seq, now);
@@ -187,6 +217,7 @@ impl Scopes {
     /// Pauses everything.
     fn pause(&mut self, report: &CoolReport, seq: u64, now: Timestamp) -> Cooled {
         let until = self.pool.cool(report.cool, Reason::Throttled, report.stamp, seq, now);
+        self.journal.note(|| Scope::Pool);
         Cooled { scope: Scope::Pool, lasts: until.map(|until| lasts(until, now)) }
     }
 
@@ -196,6 +227,11 @@ impl Scopes {
 
     fn cooldown(&mut self, scope: &Scope, now: Timestamp) -> &mut Cooldown {
         self.forget(now);
+        self.journal.note(|| scope.clone());
+        self.entry(scope)
+    }
+
+    fn entry(&mut self, scope: &Scope) -> &mut Cooldown {
         match scope {
             Scope::Key(key, fingerprint) => self.key(key, *fingerprint, None),
             Scope::KeyMethod(key, fingerprint, method) => self.key(key, *fingerprint, Some(*method)),
@@ -211,7 +247,8 @@ impl Scopes {
         let at = scopes.iter().position(|s| s.fingerprint == fingerprint && s.method == method);
         let at = at.unwrap_or_else(|| {
             if scopes.len() == MOST_OF_A_KEY {
-                scopes.remove(0);
+                let gone = scopes.remove(0);
+                self.journal.note(|| key_scope(key, gone.fingerprint, gone.method));
             }
             scopes.push(KeyScope { fingerprint, method, cooldown: Cooldown::default() });
             scopes.len() - 1
@@ -221,19 +258,32 @@ impl Scopes {
 
     /// Drops what has ended and left no streak.
     fn forget(&mut self, now: Timestamp) {
-        fn keep<K: Eq + Hash>(map: &mut Map<K>, now: Timestamp) {
-            map.retain(|_, cooldown| !cooldown.forgettable(now));
+        fn keep<K: Eq + Hash>(map: &mut Map<K>, now: Timestamp, mut gone: impl FnMut(&K)) {
+            map.retain(|name, cooldown| {
+                let keep = !cooldown.forgettable(now);
+                if !keep {
+                    gone(name);
+                }
+                keep
+            });
         }
         if !self.sweep.due(self.len()) {
             return;
         }
-        keep(&mut self.projects, now);
-        keep(&mut self.domains, now);
-        keep(&mut self.models, now);
-        for scopes in self.keys.values_mut() {
-            scopes.retain(|s| !s.cooldown.forgettable(now));
+        let Self { keys, projects, domains, models, journal, .. } = self;
+        keep(projects, now, |project| journal.note(|| Scope::Project(project.clone())));
+        keep(domains, now, |domain| journal.note(|| Scope::Domain(domain.clone())));
+        keep(models, now, |bucket| journal.note(|| Scope::Model(bucket.clone())));
+        for (key, scopes) in keys.iter_mut() {
+            scopes.retain(|s| {
+                let keep = !s.cooldown.forgettable(now);
+                if !keep {
+                    journal.note(|| key_scope(key, s.fingerprint, s.method));
+                }
+                keep
+            });
         }
-        self.keys.retain(|_, scopes| !scopes.is_empty());
+        keys.retain(|_, scopes| !scopes.is_empty());
         self.sweep.done(self.len());
     }
 
@@ -241,6 +291,18 @@ impl Scopes {
     pub(crate) fn len(&self) -> usize {
         self.projects.len() + self.domains.len() + self.models.len() + self.keys.len()
     }
+}
+
+fn key_scope(key: &KeyId, fingerprint: Fingerprint, method: Option<Method>) -> Scope {
+    match method {
+        Some(method) => Scope::KeyMethod(key.clone(), fingerprint, method),
+        None => Scope::Key(key.clone(), fingerprint),
+    }
+}
+
+/// The refusal that lasts longest; of two that never end, the later one.
+pub(crate) fn longest(refusals: [Option<Refusal>; 3]) -> Option<Refusal> {
+    refusals.into_iter().flatten().max_by_key(|refusal| refusal.retry_after)
 }
 
 /// How long until `until`: [`Duration::MAX`] for what never ends.
