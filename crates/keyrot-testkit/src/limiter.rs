@@ -15,6 +15,7 @@ mod flight;
 mod guard;
 mod learned;
 mod life;
+pub mod log;
 mod minute;
 mod model;
 mod once;
