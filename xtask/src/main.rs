@@ -8,6 +8,7 @@ mod features;
 mod manifest;
 mod python;
 mod schema;
+mod servers;
 mod tidy;
 mod workspace;
 
@@ -21,7 +22,7 @@ use crate::workspace::Workspace;
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  test [-- ARGS]       prepare the Python that some tests need, then `cargo test ARGS`
+  test [-- ARGS]       prepare the Python and the servers that some tests need, then `cargo test ARGS`
   ci                   all of CI, step by step, up to the first failure
   tidy                 rules about files and manifests
   arrows               which crate may depend on which
@@ -73,9 +74,11 @@ fn dispatch(args: &[String]) -> Result<()> {
     }
 }
 
-/// `cargo test`, with a Python at hand that can run generated strategies. Without arguments it covers the
-/// default members: the light crates.
+/// `cargo test`, with a Python at hand that can run generated strategies, and the servers of the shared store.
+/// Without arguments it covers the default members: the light crates.
 fn test(args: &[&str]) -> Result<()> {
-    let python = python::prepare(&Workspace::load()?.target)?;
-    run(cargo().arg("test").args(args).env(python::VARIABLE, python))
+    let target = Workspace::load()?.target;
+    let python = python::prepare(&target)?;
+    let servers = servers::prepare(&target)?;
+    run(cargo().arg("test").args(args).env(python::VARIABLE, python).envs(servers))
 }

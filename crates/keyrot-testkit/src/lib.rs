@@ -7,5 +7,7 @@ pub mod limiter;
 mod readme;
 #[cfg(feature = "world")]
 pub mod secrets;
+#[cfg(feature = "server")]
+pub mod server;
 #[cfg(feature = "world")]
 pub mod world;
