@@ -82,6 +82,16 @@ impl Ledger {
         Some(Charge { slot, day, cost, settled: false })
     }
 
+    /// Counts what was used elsewhere: `requests` and `tokens` in the window, placed at `now`, and
+    /// `day` requests in the day.
+    pub fn seed(&mut self, requests: u64, tokens: u64, day: u64, guard: Duration, now: Now) {
+        let requests = u32::try_from(requests).unwrap_or(u32::MAX);
+        if requests > 0 || tokens > 0 {
+            self.ring.charge(Cost { requests, tokens }, now.minute);
+        }
+        self.day.charge(day, guard, now.day);
+    }
+
     /// Replaces the estimate of `charge` by what was used, once. Whether that changed anything.
     pub fn settle(&mut self, charge: &mut Charge, tokens: u64) -> bool {
         if charge.settled {

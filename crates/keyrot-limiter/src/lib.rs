@@ -7,10 +7,18 @@ pub mod memory;
 pub mod window;
 
 mod account;
+#[cfg(feature = "degrading")]
+mod degrading;
 mod facts;
 mod flight;
 mod scopes;
+#[cfg(feature = "degrading")]
+mod suspended;
 mod sweep;
 
+#[cfg(feature = "degrading")]
+pub use degrading::{Beat, Charges, DayCharge, Degrading, Manner, Mark, Reading, Shared, Used};
 pub use facts::MemoryFacts;
 pub use memory::MemoryLimiter;
+#[cfg(feature = "degrading")]
+pub use suspended::Suspended;

@@ -1,0 +1,370 @@
+//! What one instance knows by itself: everything it was admitted, what it last read of the shared
+//! counts, what it saw cooling. By these books it goes on alone.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use arrayvec::ArrayVec;
+use foldhash::fast::RandomState;
+use keyrot_core::{
+    Ask, Candidate, Cost, Domain, Ended, Gate, Grant, KeyId, MAX_CANDIDATES, Method, PacificDay, Permit,
+    PermitId, Refusal, Reply, Stamp, Standing, Timestamp,
+};
+
+use super::share::{Share, soften};
+use super::shared::{Charges, DayCharge, Used};
+use crate::account::Account;
+use crate::flight::InFlight;
+use crate::guard::WIDEST;
+use crate::ledger::Now;
+use crate::scopes::{Holder, Scopes, longest};
+use crate::sweep::Sweep;
+use crate::window::WINDOW;
+
+/// What marks the sequence number of a permit granted here, while the store was away.
+const HERE: u64 = 1 << 63;
+
+/// Whether `permit` was granted here, while the store was away.
+pub(super) fn granted_here(stamp: Stamp) -> bool {
+    stamp.seq & HERE != 0
+}
+
+/// One domain.
+#[derive(Debug, Default)]
+struct Book {
+    /// Everything admitted to this instance, wherever it is counted.
+    own: Account,
+    /// What is held against the share while the store is away.
+    away: Account,
+    /// What all had used when the store last told, and when that was.
+    read: Option<(Used, Timestamp)>,
+    /// The store's day and what it counted for this instance in it.
+    tally: Option<(PacificDay, u64)>,
+}
+
+impl Book {
+    fn idle(&mut self, now: Timestamp) -> bool {
+        self.own.ledger.idle(WIDEST, Now::both(now))
+            && self.read.is_none_or(|(_, at)| PacificDay::containing(at).end + WIDEST <= now)
+            && self.tally.is_none_or(|(day, _)| day.end + WIDEST <= now)
+    }
+
+    fn count(&mut self, day: PacificDay, requests: u64) {
+        match &mut self.tally {
+            Some((old, sum)) if *old == day => *sum += requests,
+            Some((old, _)) if old.start > day.start => {}
+            tally => *tally = Some((day, requests)),
+        }
+    }
+}
+
+/// Which account a question is held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Against {
+    /// What this instance was admitted, and nothing else: the store has lost its memory.
+    Own,
+    /// The part of what all had used, and what was admitted here since.
+    Away,
+}
+
+/// An open grant.
+#[derive(Debug, Clone)]
+struct Open {
+    grant: Grant,
+    /// The batch that a charge made here went into.
+    batch: Option<u64>,
+}
+
+/// What an end or a settling changed: requests and tokens, given back where negative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Change {
+    pub(super) requests: i128,
+    pub(super) tokens: i128,
+    /// The batch that the permit's charge went into, if it was granted here and is still open.
+    pub(super) batch: Option<u64>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Books {
+    domains: HashMap<Domain, Book, RandomState>,
+    domains_sweep: Sweep,
+    places: HashMap<KeyId, InFlight, RandomState>,
+    places_sweep: Sweep,
+    open: HashMap<PermitId, Open, RandomState>,
+    open_sweep: Sweep,
+    pub(super) scopes: Scopes,
+    /// The newest admission or lift, in the order in which this instance learned of them.
+    pub(super) seq: u64,
+    /// What a store's count lacks to go on where this one is.
+    ahead: u64,
+}
+
+impl Books {
+    fn book(&mut self, domain: &Domain, now: Timestamp) -> &mut Book {
+        if self.domains_sweep.due(self.domains.len()) {
+            self.domains.retain(|_, book| !book.idle(now));
+            self.domains_sweep.done(self.domains.len());
+        }
+        self.domains.entry(domain.clone()).or_default()
+    }
+
+    fn places(&mut self, key: &KeyId, now: Timestamp) -> &mut InFlight {
+        if self.places_sweep.due(self.places.len()) {
+            self.places.retain(|_, places| places.count(now) > 0);
+            self.places_sweep.done(self.places.len());
+        }
+        self.places.entry(key.clone()).or_default()
+    }
+
+    fn remember(&mut self, grant: &Grant, batch: Option<u64>, now: Timestamp) {
+        if self.open_sweep.due(self.open.len()) {
+            let since = now.before(WINDOW + WIDEST);
+            self.open.retain(|_, open| open.grant.permit.stamp.admitted >= since);
+            self.open_sweep.done(self.open.len());
+        }
+        self.open.insert(grant.permit.id, Open { grant: grant.clone(), batch });
+    }
+
+    /// Whether this permit is open.
+    pub(super) fn knows(&self, permit: PermitId) -> bool {
+        self.open.contains_key(&permit)
+    }
+
+    /// The store's count in line with ours.
+    pub(super) fn in_line(&self, stamp: Stamp) -> Stamp {
+        let seq = if granted_here(stamp) { stamp.seq & !HERE } else { self.ahead.saturating_add(stamp.seq) };
+        Stamp { seq, ..stamp }
+    }
+
+    /// The store counts from `seq` again: what it counts from now on is newer than all before.
+    pub(super) fn realign(&mut self, seq: u64) {
+        self.ahead = self.seq.saturating_sub(seq);
+    }
+
+    /// What the store had counted for `domain` when it told at `now`.
+    pub(super) fn read(&mut self, domain: &Domain, used: Used, now: Timestamp) {
+        self.book(domain, now).read = Some((used, now));
+    }
+
+    /// The store granted. `held`: what [`hold`](Self::hold) charged stands for it.
+    pub(super) fn granted(
+        &mut self,
+        grant: &Grant,
+        candidate: &Candidate<'_>,
+        lease: Duration,
+        (held, away): (bool, bool),
+        now: Timestamp,
+    ) {
+        let permit = &grant.permit;
+        self.seq = self.seq.max(self.in_line(permit.stamp).seq);
+        self.believe(&Holder::permit(permit), permit, now);
+        if self.open.contains_key(&permit.id) {
+            return;
+        }
+        if !held {
+            self.charge(permit.id, permit.cost, candidate, lease, now);
+        }
+        let guard = self.scopes.guard.width(now);
+        let book = self.book(&permit.domain, now);
+        if away {
+            book.away.charge(permit.id, permit.cost, guard, Now::both(now));
+        }
+        book.count(PacificDay::containing(permit.stamp.admitted), permit.cost.requests.into());
+        self.remember(grant, None, now);
+    }
+
+    fn charge(
+        &mut self,
+        permit: PermitId,
+        cost: Cost,
+        candidate: &Candidate<'_>,
+        lease: Duration,
+        now: Timestamp,
+    ) {
+        if candidate.concurrency.is_some() {
+            self.places(candidate.key, now).enter(permit, lease, now);
+        }
+        let guard = self.scopes.guard.width(now);
+        self.book(candidate.domain, now).own.charge(permit, cost, guard, Now::both(now));
+    }
+
+    /// The store is away from `now` on: each domain starts with its part of what all had used.
+    pub(super) fn part(&mut self, share: Share, now: Timestamp) {
+        let guard = self.scopes.guard.width(now);
+        let today = PacificDay::containing(now);
+        for book in self.domains.values_mut() {
+            book.away = Account::default();
+            let Some((used, at)) = book.read else { continue };
+            let recent = now.since(at) < WINDOW + guard;
+            let [requests, tokens] =
+                [used.requests, used.tokens].map(|sum| if recent { share.of_used(sum) } else { 0 });
+            let day = if at >= today.start { share.of_used(used.day) } else { 0 };
+            book.away.ledger.seed(requests, tokens, day, guard, Now::both(now));
+        }
+    }
+
+    /// Decides here.
+    pub(super) fn decide(&mut self, ask: &Ask<'_>, share: Share, batch: u64, now: Timestamp) -> Reply {
+        let mut refusals = ArrayVec::new();
+        if let Some(open) = self.open.get(&ask.permit) {
+            return Reply { refusals, grant: Some(open.grant.clone()) };
+        }
+        for (index, candidate) in ask.candidates.iter().take(MAX_CANDIDATES).enumerate() {
+            let gate = match self.may(candidate, ask.method, ask.cost, share, Against::Away, now) {
+                Ok(gate) => gate,
+                Err(refusal) => {
+                    refusals.push(refusal);
+                    continue;
+                }
+            };
+            self.seq += 1;
+            let permit = Permit {
+                id: ask.permit,
+                key: candidate.key.clone(),
+                fingerprint: candidate.fingerprint,
+                domain: candidate.domain.clone(),
+                method: ask.method,
+                cost: ask.cost,
+                stamp: Stamp { seq: HERE | self.seq, admitted: now },
+                probe: gate == Gate::Probe,
+            };
+            self.charge(permit.id, permit.cost, candidate, ask.lease, now);
+            if permit.probe {
+                self.scopes.take_probes(&permit, ask.lease, now);
+            }
+            let guard = self.scopes.guard.width(now);
+            let book = self.book(candidate.domain, now);
+            book.away.charge(permit.id, permit.cost, guard, Now::both(now));
+            let headroom = book.away.ledger.headroom(&share.limits(&candidate.limits));
+            let grant = Grant { index, permit, headroom };
+            self.remember(&grant, Some(batch), now);
+            return Reply { refusals, grant: Some(grant) };
+        }
+        Reply { refusals, grant: None }
+    }
+
+    fn may(
+        &mut self,
+        candidate: &Candidate<'_>,
+        method: Method,
+        cost: Cost,
+        share: Share,
+        against: Against,
+        now: Timestamp,
+    ) -> Result<Gate, Refusal> {
+        let guard = self.scopes.guard.width(now);
+        let gate = self.scopes.gate(&Holder::candidate(candidate, method), now);
+        let mut full = None;
+        if let Some(whole) = candidate.concurrency {
+            full = self.places(candidate.key, now).refusal(share.concurrency(whole), now);
+        }
+        let book = self.book(candidate.domain, now);
+        let account = match against {
+            Against::Own => &mut book.own,
+            Against::Away => &mut book.away,
+        };
+        let limit = account.ledger.refusal(&share.limits(&candidate.limits), cost, guard, Now::both(now));
+        let soft = |refusal| soften(refusal, &candidate.limits, candidate.concurrency, cost);
+        match longest([full.map(soft), gate.err(), limit.map(soft)]) {
+            Some(refusal) => Err(refusal),
+            None => gate,
+        }
+    }
+
+    /// Charges a candidate of `ask` to what this instance was admitted, before the store is asked,
+    /// where its share of the limits allows that.
+    pub(super) fn hold(
+        &mut self,
+        ask: &Ask<'_>,
+        candidate: &Candidate<'_>,
+        share: Share,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        self.may(candidate, ask.method, ask.cost, share, Against::Own, now)?;
+        self.charge(ask.permit, ask.cost, candidate, ask.lease, now);
+        Ok(())
+    }
+
+    /// What was held was not granted.
+    pub(super) fn let_go(&mut self, permit: PermitId, key: &KeyId, domain: &Domain) {
+        if let Some(book) = self.domains.get_mut(domain) {
+            book.own.release(permit, Ended::NeverSent);
+        }
+        if let Some(places) = self.places.get_mut(key) {
+            places.leave(permit);
+        }
+    }
+
+    /// Settles here; what that changed.
+    pub(super) fn settle(&mut self, permit: &Permit, tokens: u64) -> Change {
+        let batch = self.open.get(&permit.id).and_then(|open| open.batch);
+        let Some(book) = self.domains.get_mut(&permit.domain) else { return Change::default() };
+        let before = book.own.ledger.used();
+        book.own.settle(permit.id, tokens);
+        book.away.settle(permit.id, tokens);
+        let change = Change { batch, ..difference(before, book.own.ledger.used()) };
+        if let (Some((used, _)), Ok(more)) = (&mut book.read, u64::try_from(change.tokens)) {
+            used.tokens = used.tokens.saturating_add(more);
+        }
+        change
+    }
+
+    /// Ends a permit here; what that changed.
+    pub(super) fn release(&mut self, permit: &Permit, ended: Ended, now: Timestamp) -> Change {
+        let open = self.open.remove(&permit.id);
+        let mut change = Change { batch: open.and_then(|open| open.batch), ..Change::default() };
+        if let Some(book) = self.domains.get_mut(&permit.domain) {
+            let before = book.own.ledger.used();
+            book.own.release(permit.id, ended);
+            book.away.release(permit.id, ended);
+            change = Change { batch: change.batch, ..difference(before, book.own.ledger.used()) };
+            if ended == Ended::NeverSent
+                && !granted_here(permit.stamp)
+                && let Some((_, sum)) = &mut book.tally
+            {
+                *sum = sum.saturating_sub(u64::try_from(-change.requests).unwrap_or(0));
+            }
+        }
+        if let Some(places) = self.places.get_mut(&permit.key) {
+            places.leave(permit.id);
+        }
+        self.ended(permit, ended, now);
+        change
+    }
+
+    /// What a batch of charges made here added to the store's count of a day.
+    pub(super) fn counted(&mut self, domain: &Domain, day: PacificDay, requests: u64, now: Timestamp) {
+        self.book(domain, now).count(day, requests);
+    }
+
+    /// What the store counted for this instance in the day of `at`, its own time.
+    pub(super) fn tallies(&self, at: Timestamp, charge: fn(u64) -> DayCharge) -> Vec<Charges> {
+        let today = PacificDay::containing(at);
+        let counted = |(domain, book): (&Domain, &Book)| {
+            let (day, sum) = book.tally.filter(|(day, sum)| *day == today && *sum > 0)?;
+            Some(Charges { domain: domain.clone(), window: Vec::new(), days: vec![(day, charge(sum))] })
+        };
+        let mut all: Vec<Charges> = self.domains.iter().filter_map(counted).collect();
+        all.sort_unstable_by(|a, b| a.domain.cmp(&b.domain));
+        all
+    }
+
+    /// How a candidate stands here, while the store is away.
+    pub(super) fn standing(
+        &mut self,
+        candidate: &Candidate<'_>,
+        (method, cost): (Method, Cost),
+        share: Share,
+        now: Timestamp,
+    ) -> Standing {
+        let refusal = self.may(candidate, method, cost, share, Against::Away, now).err();
+        let in_flight = candidate.concurrency.map_or(0, |_| self.places(candidate.key, now).count(now));
+        let (requests, tokens, day) = self.book(candidate.domain, now).away.ledger.used();
+        Standing { requests, tokens, day, in_flight, refusal }
+    }
+}
+
+fn difference(before: (u64, u64, u64), after: (u64, u64, u64)) -> Change {
+    let less = |after: u64, before: u64| i128::from(after) - i128::from(before);
+    Change { requests: less(after.0, before.0), tokens: less(after.1, before.1), batch: None }
+}

@@ -1,0 +1,88 @@
+//! The shared cooldowns as this instance knows them: what it reported and what it saw refused, for
+//! the time when the store is away.
+
+use keyrot_core::{
+    Candidate, CoolFor, CoolReport, Cooled, Ended, Method, Permit, Reason, Refusal, Scope, ScopeKind,
+    Timestamp, Why,
+};
+use std::time::Duration;
+
+use super::books::Books;
+use crate::scopes::Holder;
+
+/// What two readings of one cooldown may differ by and still be the same.
+const SAME: Duration = Duration::from_secs(1);
+
+impl Books {
+    /// The store cooled `cooled` for a report of ours.
+    pub(super) fn cooled(&mut self, reason: Reason, cooled: &Cooled, now: Timestamp) {
+        if let Some(lasts) = cooled.lasts {
+            self.reflect(cooled.scope.clone(), reason, lasts, now);
+        }
+    }
+
+    /// The store refused `candidate`.
+    pub(super) fn refused(
+        &mut self,
+        candidate: &Candidate<'_>,
+        method: Method,
+        refusal: &Refusal,
+        now: Timestamp,
+    ) {
+        let Why::Cooling { scope, reason } = refusal.why else { return };
+        let known = self.scopes.gate(&Holder::candidate(candidate, method), now);
+        if known.is_err_and(|known| known.retry_after.saturating_add(SAME) >= refusal.retry_after) {
+            return;
+        }
+        self.reflect(scope_of(scope, candidate, method), reason, refusal.retry_after, now);
+    }
+
+    fn reflect(&mut self, scope: Scope, reason: Reason, lasts: Duration, now: Timestamp) {
+        let cool = if lasts == Duration::MAX { CoolFor::UntilLifted } else { CoolFor::After(lasts) };
+        // Whether it was a storm the store has decided already.
+        let report = CoolReport { scope, cool, reason, stamp: None, projects: usize::MAX };
+        self.scopes.cool(&report, self.seq, now);
+    }
+
+    /// What the store admitted is not cooling, whatever was known of it.
+    pub(super) fn believe(&mut self, holder: &Holder<'_>, permit: &Permit, now: Timestamp) {
+        while let Err(Refusal { why: Why::Cooling { scope, .. }, .. }) = self.scopes.gate(holder, now) {
+            self.lift(&Scope::of(scope, permit), now);
+        }
+    }
+
+    /// Condemns a scope here.
+    pub(super) fn cool(&mut self, report: &CoolReport, now: Timestamp) -> Cooled {
+        let stamp = report.stamp.map(|stamp| self.in_line(stamp));
+        self.scopes.cool(&CoolReport { stamp, ..report.clone() }, self.seq, now)
+    }
+
+    /// Lifts a scope's cooldown here.
+    pub(super) fn lift(&mut self, scope: &Scope, now: Timestamp) {
+        self.seq += 1;
+        self.scopes.lift(scope, self.seq, now);
+    }
+
+    /// A permit ended: it may have been a probe of ours, or end a streak.
+    pub(super) fn ended(&mut self, permit: &Permit, ended: Ended, now: Timestamp) {
+        match ended {
+            Ended::Succeeded if permit.probe || self.scopes.has_streak(permit) => {
+                self.seq += 1;
+                self.scopes.succeeded(permit, self.seq, now);
+            }
+            Ended::Succeeded => {}
+            Ended::Failed | Ended::NeverSent => self.scopes.freed(permit),
+        }
+    }
+}
+
+fn scope_of(kind: ScopeKind, candidate: &Candidate<'_>, method: Method) -> Scope {
+    match kind {
+        ScopeKind::Key => Scope::Key(candidate.key.clone(), candidate.fingerprint),
+        ScopeKind::KeyMethod => Scope::KeyMethod(candidate.key.clone(), candidate.fingerprint, method),
+        ScopeKind::Project => Scope::Project(candidate.domain.project.clone()),
+        ScopeKind::Domain => Scope::Domain(candidate.domain.clone()),
+        ScopeKind::Model => Scope::Model(candidate.domain.bucket.clone()),
+        ScopeKind::Pool => Scope::Pool,
+    }
+}

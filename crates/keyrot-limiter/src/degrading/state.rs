@@ -1,0 +1,337 @@
+//! Where the wrapper stands: through, away, or cautious after the store lost its memory; and what is
+//! to be told on return.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use keyrot_core::{Ended, Permit, Timestamp};
+
+use super::batch::{Batch, Offset};
+use super::books::{Books, Change, granted_here};
+use super::late::{End, Late, News, Word};
+use super::share::Share;
+use super::shared::{Charges, DayCharge, Mark};
+use crate::guard::WIDEST;
+use crate::suspended::Suspended;
+use crate::window::WINDOW;
+
+/// How far the store's time may jump back and still be the same server's.
+const JUMP: Duration = Duration::from_secs(60);
+/// How often what is admitted during the return is told before the store decides again: what is left
+/// is told right after.
+const ROUNDS: u32 = 3;
+/// The most overruns kept: an overrun that is not told is an estimate that stays.
+const MOST_OWED: usize = 4_096;
+
+/// The newest word of the store's memory, and when it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) mark: Mark,
+    pub(super) at: Timestamp,
+    /// How often it had lost writes by then.
+    losses: u64,
+}
+
+/// The store is away.
+#[derive(Debug, Clone)]
+pub(super) struct Away {
+    pub(super) since: Timestamp,
+    pub(super) why: String,
+    pub(super) share: Share,
+    /// When the store last answered before.
+    last: Option<Timestamp>,
+}
+
+/// The store has lost writes.
+#[derive(Debug, Clone)]
+pub(super) struct Caution {
+    since: Timestamp,
+    until: Timestamp,
+    pub(super) share: Share,
+    why: &'static str,
+}
+
+/// Charges to be added once.
+#[derive(Debug, Clone)]
+pub(super) struct Owed {
+    pub(super) once: String,
+    pub(super) charges: Vec<Charges>,
+}
+
+/// The next thing to tell the store.
+#[derive(Debug, Clone)]
+pub(super) enum Duty {
+    Absorb(Owed),
+    Word(Word, Timestamp),
+    End(End),
+    Fact(String, News),
+    /// Nothing of what came before the return is left: the store decides again.
+    Return(Return),
+}
+
+/// How long the store was away, and what was admitted meanwhile.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Return {
+    pub(super) away: Duration,
+    pub(super) admitted: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    instance: String,
+    /// Tells this process's batches from those of another one that had the same name.
+    born: Timestamp,
+    assumed: u64,
+    pub(super) peers: Vec<String>,
+    pub(super) books: Books,
+    pub(super) seen: Option<Seen>,
+    pub(super) away: Option<Away>,
+    pub(super) caution: Option<Caution>,
+    /// How often the store came back: who asked before does not speak of now.
+    pub(super) returns: u64,
+    pub(super) late: Late,
+    batch: Batch,
+    batches: u64,
+    admitted: u64,
+    owed: VecDeque<Owed>,
+}
+
+impl State {
+    pub(super) fn new(instance: String, known: Vec<String>, assumed: u64, born: Timestamp) -> Self {
+        let mut peers = known;
+        peers.sort_unstable();
+        peers.dedup();
+        Self {
+            instance,
+            born,
+            assumed,
+            peers,
+            books: Books::default(),
+            seen: None,
+            away: None,
+            caution: None,
+            returns: 0,
+            late: Late::default(),
+            batch: Batch::default(),
+            batches: 0,
+            admitted: 0,
+            owed: VecDeque::new(),
+        }
+    }
+
+    fn share(&self) -> Share {
+        Share::new(&self.instance, &self.peers, self.assumed)
+    }
+
+    /// The store's clock against ours.
+    fn offset(&self) -> Offset {
+        self.seen.as_ref().map_or(Offset::default(), |seen| Offset::between(seen.at, seen.mark.at))
+    }
+
+    /// The store did not answer. Whether that is news.
+    pub(super) fn leave(&mut self, why: String, now: Timestamp) -> bool {
+        if self.away.is_some() {
+            return false;
+        }
+        let share = self.share();
+        self.books.part(share, now);
+        self.admitted = 0;
+        self.away = Some(Away { since: now, why, share, last: self.seen.as_ref().map(|seen| seen.at) });
+        true
+    }
+
+    /// Whether to keep to the share of what this instance was admitted, and that share.
+    pub(super) fn cautious(&mut self, now: Timestamp) -> Option<Share> {
+        self.caution = self.caution.take().filter(|caution| now < caution.until);
+        self.caution.as_ref().map(|caution| caution.share)
+    }
+
+    /// The store answered: sees whether it has lost writes since `before`, what was known when it was
+    /// asked. What it lost, in words, if that is news.
+    pub(super) fn hear(
+        &mut self,
+        mark: &Mark,
+        before: Option<&Seen>,
+        now: Timestamp,
+    ) -> Option<&'static str> {
+        let Some(seen) = &self.seen else {
+            self.seen = Some(Seen { mark: mark.clone(), at: now, losses: 0 });
+            self.books.seq = self.books.seq.max(mark.seq);
+            return None;
+        };
+        let losses = seen.losses;
+        let (wiped, restarted) = (mark.epoch != seen.mark.epoch, mark.run != seen.mark.run);
+        // Who asked before the last loss was seen says nothing of the time since.
+        let before = before.filter(|before| before.losses == losses).map(|before| &before.mark);
+        let why = match before {
+            None if wiped || restarted => return None,
+            Some(_) if wiped => "it has forgotten everything",
+            Some(_) if restarted => "it was restarted, or another server took its place",
+            Some(before) if mark.seq < before.seq => "it counts from an earlier state",
+            Some(before) if mark.at + JUMP < before.at => "its clock jumped back",
+            _ => {
+                let newest = mark.seq.max(seen.mark.seq);
+                self.seen = Some(Seen { mark: Mark { seq: newest, ..mark.clone() }, at: now, losses });
+                return None;
+            }
+        };
+        let share = self.share();
+        let until = now + WINDOW + WIDEST;
+        self.caution = Some(Caution { since: now, until, share, why });
+        self.books.realign(mark.seq);
+        // Once it is empty, nothing of ours is in it; otherwise most of it may still be.
+        let charge = if wiped { DayCharge::Add } else { DayCharge::AtLeast };
+        let charges = self.books.tallies(mark.at, charge);
+        if !charges.is_empty() {
+            let once = format!("lost/{}/{}/{}/{}", mark.epoch, mark.run, mark.seq, self.instance);
+            self.owed.push_back(Owed { once, charges });
+        }
+        self.seen = Some(Seen { mark: mark.clone(), at: now, losses: losses + 1 });
+        Some(why)
+    }
+
+    /// A charge of `cost` was admitted here.
+    pub(super) fn admitted(&mut self, permit: &Permit) {
+        let (guard, offset) = (self.books.scopes.guard.width(permit.stamp.admitted), self.offset());
+        self.batch.charge(&permit.domain, permit.cost, permit.stamp.admitted, guard, offset);
+        self.admitted += u64::from(permit.cost.requests);
+    }
+
+    /// The batch under way.
+    pub(super) fn batch(&self) -> u64 {
+        self.batch.no
+    }
+
+    /// Settles a permit in the books; whether the store has to be told.
+    pub(super) fn settle(&mut self, permit: &Permit, tokens: u64, now: Timestamp) -> bool {
+        let change = self.books.settle(permit, tokens);
+        self.amend(permit, change, now)
+    }
+
+    /// Ends a permit in the books; whether the store has to be told.
+    pub(super) fn release(&mut self, permit: &Permit, ended: Ended, now: Timestamp) -> bool {
+        let change = self.books.release(permit, ended, now);
+        self.amend(permit, change, now)
+    }
+
+    fn amend(&mut self, permit: &Permit, change: Change, now: Timestamp) -> bool {
+        if !granted_here(permit.stamp) {
+            return true;
+        }
+        let admitted = permit.stamp.admitted;
+        let offset = self.offset();
+        if change.batch == Some(self.batch.no) {
+            let guard = self.books.scopes.guard.width(now);
+            self.batch.change(&permit.domain, change, admitted, guard, offset);
+        } else if let Ok(more @ 1..) = u64::try_from(change.tokens)
+            && self.owed.len() < MOST_OWED
+        {
+            // The estimate has been told; what went beyond it is debt there too. What was too much
+            // stays charged.
+            let window = vec![(offset.apply(admitted), 0, more)];
+            let charges = Charges { domain: permit.domain.clone(), window, days: Vec::new() };
+            let once = format!("over/{}/{:032x}", self.instance, permit.id.0);
+            self.owed.push_back(Owed { once, charges: vec![charges] });
+        }
+        false
+    }
+
+    /// Closes the batch under way: from now on it does not change.
+    fn close(&mut self, now: Timestamp) {
+        let offset = self.offset();
+        self.batches += 1;
+        let batch = std::mem::replace(&mut self.batch, Batch::new(self.batches));
+        for (domain, day, requests) in batch.days() {
+            self.books.counted(domain, day, requests, now);
+        }
+        let once = format!("away/{}/{}/{}", self.instance, self.born.as_millis(), batch.no);
+        self.owed.push_back(Owed { once, charges: batch.charges(offset, now) });
+    }
+
+    /// What to tell next, `round` batches having been told since the store answered again.
+    pub(super) fn duty(&mut self, round: u32, now: Timestamp) -> Option<Duty> {
+        if let Some((word, at)) = self.late.words.front() {
+            return Some(Duty::Word(word.clone(), *at));
+        }
+        let returning = self.away.is_some();
+        if self.owed.is_empty() && !self.batch.is_empty() && (!returning || round < ROUNDS) {
+            self.close(now);
+        }
+        if let Some(owed) = self.owed.front() {
+            return Some(Duty::Absorb(owed.clone()));
+        }
+        if let Some(away) = self.away.take() {
+            self.returns += 1;
+            let back = Return { away: now.since(away.since), admitted: self.admitted };
+            return Some(Duty::Return(back));
+        }
+        if let Some(end) = self.late.ends.front() {
+            return Some(Duty::End(end.clone()));
+        }
+        // Taken out: what is added meanwhile must not be taken for told.
+        self.late.facts.pop_first().map(|(name, news)| Duty::Fact(name, news))
+    }
+
+    /// What [`duty`](Self::duty) gave has been done.
+    pub(super) fn done(&mut self, duty: &Duty) {
+        match duty {
+            Duty::Absorb(_) => drop(self.owed.pop_front()),
+            Duty::Word(..) => drop(self.late.words.pop_front()),
+            Duty::End(_) => drop(self.late.ends.pop_front()),
+            Duty::Fact(..) | Duty::Return(_) => {}
+        }
+    }
+
+    /// What [`duty`](Self::duty) gave could not be done.
+    pub(super) fn undone(&mut self, duty: Duty) {
+        if let Duty::Fact(name, news) = duty {
+            self.late.put_back(name, news);
+        }
+    }
+
+    /// Since when, why, and within what bounds the promise over all instances is suspended.
+    pub(super) fn suspended(&self, now: Timestamp) -> Option<Suspended> {
+        if let Some(away) = &self.away {
+            let bounds = Some(bounds(away.share, away.last.map(|last| away.since.since(last))));
+            return Some(Suspended { since: away.since, why: away.why.clone(), bounds });
+        }
+        let caution = self.caution.as_ref().filter(|caution| now < caution.until)?;
+        let n = caution.share.n();
+        let bounds = format!(
+            "until {} this instance keeps to {} of each limit; what instances that are gone had counted is lost",
+            caution.until,
+            part(n)
+        );
+        let why = format!("the store lost writes: {}", caution.why);
+        Some(Suspended { since: caution.since, why, bounds: Some(bounds) })
+    }
+}
+
+fn part(n: u64) -> String {
+    if n == 1 { "all".to_owned() } else { format!("1/{n}") }
+}
+
+fn bounds(share: Share, last: Option<Duration>) -> String {
+    let n = share.n();
+    let since = match last {
+        Some(last) => {
+            format!("in the {:.1} s before the loss, after this instance's last reading", last.as_secs_f64())
+        }
+        None => "before the loss: this instance had read nothing".to_owned(),
+    };
+    if n == 1 {
+        return format!(
+            "this instance keeps to the limits as the only one known; in the minute of the loss a window \
+             may exceed a limit by what others were admitted {since}"
+        );
+    }
+    let percent = |k: u64| 100 + 100 * k / n;
+    format!(
+        "this instance keeps to 1/{n} of each limit; a window of 60 s stays within 100 % of a limit when all \
+         {n} instances are cut off, within {} % when 1 of them is, {} % when {} are (limit × (1 + k/{n})); in \
+         the minute of the loss also what others were admitted {since}",
+        percent(1),
+        percent(n - 1),
+        n - 1,
+    )
+}
