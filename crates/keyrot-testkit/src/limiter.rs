@@ -26,7 +26,7 @@ mod shared;
 mod storm;
 
 pub use beside::relive;
-pub use explore::explore;
+pub use explore::{explore, search};
 pub use life::{Life, lives};
 pub use rig::NOON;
 pub use scenario::{Scenario, replay, scenarios};

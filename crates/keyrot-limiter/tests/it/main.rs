@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod found_out;
+#[cfg(test)]
 mod ring;
 #[cfg(test)]
 mod threads;

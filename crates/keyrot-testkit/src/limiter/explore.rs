@@ -9,13 +9,25 @@ use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 /// smallest value that fails, and with the seed that finds it again as `PROPTEST_RNG_SEED`.
 #[expect(clippy::panic, reason = "a suite fails by panicking")]
 pub fn explore<S: Strategy>(values: &S, check: impl Fn(&S::Value) -> Result<(), TestCaseError>) {
+    if let Err(why) = search(values, check) {
+        panic!("{why}");
+    }
+}
+
+/// The same, for whoever expects a failure.
+///
+/// # Errors
+/// What [`explore`] would say.
+pub fn search<S: Strategy>(
+    values: &S,
+    check: impl Fn(&S::Value) -> Result<(), TestCaseError>,
+) -> Result<(), String> {
     let config = Config { failure_persistence: None, ..Config::default() };
     let seed = match config.rng_seed {
         RngSeed::Fixed(seed) => seed,
         RngSeed::Random => RandomState::new().hash_one("seed"),
     };
     let config = Config { rng_seed: RngSeed::Fixed(seed), ..config };
-    if let Err(error) = TestRunner::new(config).run(values, |value| check(&value)) {
-        panic!("{error}\nhint: PROPTEST_RNG_SEED={seed} finds it again");
-    }
+    let run = TestRunner::new(config).run(values, |value| check(&value));
+    run.map_err(|error| format!("{error}\nhint: PROPTEST_RNG_SEED={seed} finds it again"))
 }
