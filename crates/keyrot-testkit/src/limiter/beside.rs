@@ -1,6 +1,7 @@
 //! A store led through a [`Life`] beside another that is taken at its word.
 
 use std::fmt::Debug;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::poll_immediate;
@@ -142,7 +143,17 @@ impl<R: RateLimiter, L: RateLimiter, O: AsyncFn() -> L> Both<'_, R, L, O> {
     async fn cancel(&mut self, client: usize, demand: &Demand) -> Step {
         let permit = self.next();
         let wanted = ask(&self.reference, self.life, demand, permit).await?;
-        if let Some(reply) = poll_immediate(ask(&self.clients[client], self.life, demand, permit)).await {
+        let reply = {
+            let mut question = pin!(ask(&self.clients[client], self.life, demand, permit));
+            let reply = poll_immediate(question.as_mut()).await;
+            if reply.is_none() {
+                // The next question is answered after this one, whose answer nobody takes: dropped
+                // earlier it might not have been put at all, and who knows what it would have ended.
+                self.settled(client).await?;
+            }
+            reply
+        };
+        if let Some(reply) = reply {
             let granted = wanted.grant.is_some();
             self.keep(client, &reply?, &wanted)?;
             return if granted { self.release(0, Ended::NeverSent).await } else { Ok(()) };
@@ -182,7 +193,7 @@ impl<R: RateLimiter, L: RateLimiter, O: AsyncFn() -> L> Both<'_, R, L, O> {
     }
 
     /// What a client asked to have done and did not wait for is done before its next question is
-    /// answered: the other client may look.
+    /// answered: then the other client may look.
     async fn settled(&self, client: usize) -> Step {
         self.look(client, &Demand::plain(0, 0)).await
     }

@@ -14,6 +14,9 @@ pub fn explore<S: Strategy>(values: &S, check: impl Fn(&S::Value) -> Result<(), 
     }
 }
 
+/// How often a failing value may be made smaller: a long list of events takes thousands of steps.
+const SHRINKS: u32 = 20_000;
+
 /// The same, for whoever expects a failure.
 ///
 /// # Errors
@@ -22,7 +25,7 @@ pub fn search<S: Strategy>(
     values: &S,
     check: impl Fn(&S::Value) -> Result<(), TestCaseError>,
 ) -> Result<(), String> {
-    let config = Config { failure_persistence: None, ..Config::default() };
+    let config = Config { failure_persistence: None, max_shrink_iters: SHRINKS, ..Config::default() };
     let seed = match config.rng_seed {
         RngSeed::Fixed(seed) => seed,
         RngSeed::Random => RandomState::new().hash_one("seed"),

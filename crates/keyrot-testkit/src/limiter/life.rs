@@ -54,7 +54,7 @@ pub(super) enum Event {
     Reserve(usize, Demand),
     /// The answer gets lost; after a while the same question is put again.
     Lost(usize, Demand, Duration),
-    /// The question is given up at its first wait.
+    /// The question is given up before its answer is taken.
     Cancel(usize, Demand),
     Settle(usize, u64),
     Release(usize, Ended),
