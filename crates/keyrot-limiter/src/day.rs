@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use keyrot_core::{PacificDay, Timestamp};
 
+#[cfg(feature = "sqlite")]
+use crate::bytes::{Bytes, put};
+
 /// Longer than any two clocks that are right may differ.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -117,6 +120,46 @@ impl DayCount {
         let Some(day) = self.day.filter(|_| !self.is_empty()) else { return true };
         let last = if self.tomorrow == 0 { day } else { PacificDay::containing(day.end) };
         last.end + guard <= now
+    }
+}
+
+#[cfg(feature = "sqlite")]
+impl DayCount {
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        put(out, u64::from(self.day.is_some()));
+        if let Some(day) = self.day {
+            put(out, day.start.as_millis());
+            put(out, day.end.as_millis());
+            for count in [self.yesterday, self.today, self.tomorrow] {
+                put(out, count);
+            }
+        }
+    }
+
+    /// `None` for what [`write`](Self::write) never wrote.
+    pub(crate) fn read(bytes: &mut Bytes<'_>) -> Option<Self> {
+        if bytes.take()? == 0 {
+            return Some(Self::default());
+        }
+        let [start, end] = [bytes.take()?, bytes.take()?].map(Timestamp::from_millis);
+        let (yesterday, today, tomorrow) = (bytes.take()?, bytes.take()?, bytes.take()?);
+        Some(Self { day: Some(PacificDay { start, end }), yesterday, today, tomorrow })
+    }
+}
+
+#[cfg(feature = "sqlite")]
+impl DayMark {
+    pub(crate) fn write(self, out: &mut Vec<u8>) {
+        put(out, self.start.as_millis());
+        put(out, self.end.as_millis());
+        put(out, u64::from(self.in_yesterday) | u64::from(self.in_tomorrow) << 1);
+    }
+
+    /// `None` for what [`write`](Self::write) never wrote.
+    pub(crate) fn read(bytes: &mut Bytes<'_>) -> Option<Self> {
+        let [start, end] = [bytes.take()?, bytes.take()?].map(Timestamp::from_millis);
+        let marks = bytes.take().filter(|marks| *marks < 4)?;
+        Some(Self { start, end, in_yesterday: marks & 1 != 0, in_tomorrow: marks & 2 != 0 })
     }
 }
 

@@ -39,6 +39,13 @@ impl InFlight {
     }
 }
 
+#[cfg(feature = "sqlite")]
+impl FromIterator<(PermitId, Timestamp)> for InFlight {
+    fn from_iter<I: IntoIterator<Item = (PermitId, Timestamp)>>(places: I) -> Self {
+        Self(places.into_iter().collect())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -43,6 +43,19 @@ impl Guard {
     }
 }
 
+#[cfg(feature = "sqlite")]
+impl Guard {
+    /// The guard as plain data.
+    pub(crate) fn to_parts(self) -> (Duration, Option<Timestamp>) {
+        (self.width, self.changed)
+    }
+
+    /// The guard that [`to_parts`](Self::to_parts) took apart, within its bounds whatever it reads.
+    pub(crate) fn from_parts((width, changed): (Duration, Option<Timestamp>)) -> Self {
+        Self { width: width.clamp(NORMAL, WIDEST), changed }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use keyrot_core::{Cost, Headroom, LimitKind, Limits, Refusal, Timestamp, Why};
 
+#[cfg(feature = "sqlite")]
+use crate::bytes::{Bytes, put};
 use crate::day::{DayCount, DayMark};
 use crate::window::{Ring, SlotNo};
 
@@ -28,10 +30,10 @@ impl Now {
 /// What a permit was charged, and where: kept until the permit ends.
 #[derive(Debug, Clone, Copy)]
 pub struct Charge {
-    pub(crate) slot: SlotNo,
-    pub(crate) day: DayMark,
-    pub(crate) cost: Cost,
-    pub(crate) settled: bool,
+    slot: SlotNo,
+    day: DayMark,
+    cost: Cost,
+    settled: bool,
 }
 
 /// What one domain has used. The pure arithmetic every store must agree with.
@@ -142,5 +144,68 @@ impl Ledger {
     #[must_use]
     pub fn used(&self) -> (u64, u64, u64) {
         (self.ring.requests(), self.ring.tokens(), self.day.today())
+    }
+}
+
+#[cfg(feature = "sqlite")]
+impl Ledger {
+    /// The ledger as bytes.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(64);
+        let Limits { rpm, tpm, rpd, burst } = self.limits;
+        let limits = [rpm, tpm, rpd, burst];
+        put(&mut out, limits.iter().enumerate().map(|(i, limit)| u64::from(limit.is_some()) << i).sum());
+        limits.iter().flatten().for_each(|&limit| put(&mut out, limit));
+        put(&mut out, self.since.as_millis());
+        self.day.write(&mut out);
+        self.ring.write(&mut out);
+        out
+    }
+
+    /// `None` for what [`to_bytes`](Self::to_bytes) never wrote.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut bytes = Bytes(bytes);
+        let known = bytes.take().filter(|known| *known < 16)?;
+        let mut limits = [None; 4];
+        for (i, limit) in limits.iter_mut().enumerate() {
+            if known >> i & 1 != 0 {
+                *limit = Some(bytes.take()?);
+            }
+        }
+        let [rpm, tpm, rpd, burst] = limits;
+        let since = Timestamp::from_millis(bytes.take()?);
+        let (day, ring) = (DayCount::read(&mut bytes)?, Ring::read(&mut bytes)?);
+        bytes.end()?;
+        Some(Self { ring, day, limits: Limits { rpm, tpm, rpd, burst }, since })
+    }
+}
+
+#[cfg(feature = "sqlite")]
+impl Charge {
+    /// What was charged.
+    pub(crate) fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    /// The charge as bytes.
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(32);
+        self.slot.write(&mut out);
+        self.day.write(&mut out);
+        put(&mut out, self.cost.requests.into());
+        put(&mut out, self.cost.tokens);
+        put(&mut out, u64::from(self.settled));
+        out
+    }
+
+    /// `None` for what [`to_bytes`](Self::to_bytes) never wrote.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut bytes = Bytes(bytes);
+        let slot = SlotNo::read(&mut bytes)?;
+        let day = DayMark::read(&mut bytes)?;
+        let cost = Cost { requests: u32::try_from(bytes.take()?).ok()?, tokens: bytes.take()? };
+        let settled = bytes.take().filter(|settled| *settled < 2)? == 1;
+        bytes.end()?;
+        Some(Self { slot, day, cost, settled })
     }
 }

@@ -7,12 +7,16 @@ pub mod memory;
 pub mod window;
 
 mod account;
+#[cfg(feature = "sqlite")]
+mod bytes;
 #[cfg(feature = "degrading")]
 mod degrading;
 mod facts;
 mod flight;
 mod scopes;
-#[cfg(feature = "degrading")]
+#[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg(any(feature = "degrading", feature = "sqlite"))]
 mod suspended;
 mod sweep;
 
@@ -20,5 +24,7 @@ mod sweep;
 pub use degrading::{Beat, Charges, DayCharge, Degrading, Manner, Mark, Reading, Shared, Used};
 pub use facts::MemoryFacts;
 pub use memory::MemoryLimiter;
-#[cfg(feature = "degrading")]
+#[cfg(feature = "sqlite")]
+pub use sqlite::{OpenError, SqliteStore};
+#[cfg(any(feature = "degrading", feature = "sqlite"))]
 pub use suspended::Suspended;

@@ -293,6 +293,53 @@ impl Scopes {
     }
 }
 
+#[cfg(feature = "sqlite")]
+impl Scopes {
+    /// No cooldowns, and a journal of what changes.
+    pub(crate) fn with_journal() -> Self {
+        Self { journal: Journal(Some(Vec::new())), ..Self::default() }
+    }
+
+    /// The scopes that changed or were dropped since the last time, once each.
+    pub(crate) fn changed(&mut self) -> Vec<Scope> {
+        let mut changed = self.journal.0.as_mut().map(std::mem::take).unwrap_or_default();
+        changed.sort_unstable();
+        changed.dedup();
+        changed
+    }
+
+    /// What is remembered of a scope, if anything.
+    pub(crate) fn get(&self, scope: &Scope) -> Option<&Cooldown> {
+        let of_key = |key, fingerprint: &Fingerprint, method: Option<Method>| {
+            let mut scopes = self.keys.get(key).into_iter().flatten();
+            scopes.find(|s| s.fingerprint == *fingerprint && s.method == method).map(|s| &s.cooldown)
+        };
+        match scope {
+            Scope::Key(key, fingerprint) => of_key(key, fingerprint, None),
+            Scope::KeyMethod(key, fingerprint, method) => of_key(key, fingerprint, Some(*method)),
+            Scope::Project(project) => self.projects.get(project),
+            Scope::Domain(domain) => self.domains.get(domain),
+            Scope::Model(bucket) => self.models.get(bucket),
+            Scope::Pool => Some(&self.pool),
+        }
+    }
+
+    /// Takes over what is remembered elsewhere.
+    pub(crate) fn set(&mut self, scope: &Scope, cooldown: Cooldown) {
+        *self.entry(scope) = cooldown;
+    }
+
+    /// Which domains were throttled of late.
+    pub(crate) fn throttled(&self) -> &VecDeque<(Timestamp, Domain)> {
+        &self.throttled
+    }
+
+    /// Takes over which domains were throttled of late.
+    pub(crate) fn set_throttled(&mut self, throttled: VecDeque<(Timestamp, Domain)>) {
+        self.throttled = throttled;
+    }
+}
+
 fn key_scope(key: &KeyId, fingerprint: Fingerprint, method: Option<Method>) -> Scope {
     match method {
         Some(method) => Scope::KeyMethod(key.clone(), fingerprint, method),

@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use keyrot_core::{Cost, Headroom, LimitKind, Limits, Timestamp};
 
+#[cfg(feature = "sqlite")]
+use crate::bytes::{Bytes, put};
+
 /// The length of a slot.
 pub const SLOT: Duration = Duration::from_millis(250);
 /// The length of the window.
@@ -26,6 +29,16 @@ const MOST_TOKENS: u64 = 1 << 40;
 pub struct SlotNo(u64);
 
 impl SlotNo {
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn write(self, out: &mut Vec<u8>) {
+        put(out, self.0);
+    }
+
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn read(bytes: &mut Bytes<'_>) -> Option<Self> {
+        bytes.take().map(Self)
+    }
+
     fn of(at: Timestamp) -> Self {
         Self(at.as_millis() / SLOT_MS)
     }
@@ -185,5 +198,34 @@ impl Ring {
     pub fn headroom(&self, limits: &Limits) -> Headroom {
         let of = |limit: Option<u64>, used| limit.map_or(Headroom::FULL, |limit| Headroom::of(used, limit));
         of(limits.rpm, self.requests).min(of(limits.tpm, self.tokens))
+    }
+}
+
+#[cfg(feature = "sqlite")]
+impl Ring {
+    /// The slots as bytes: the gap to the slot before, requests, tokens.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        put(out, self.slots.len() as u64);
+        let mut last = 0;
+        for slot in &self.slots {
+            put(out, slot.no.0 - last);
+            put(out, slot.requests);
+            put(out, slot.tokens);
+            last = slot.no.0;
+        }
+    }
+
+    /// `None` for what [`write`](Self::write) never wrote.
+    pub(crate) fn read(bytes: &mut Bytes<'_>) -> Option<Self> {
+        let mut ring = Self::default();
+        let mut no = 0_u64;
+        for _ in 0..bytes.take()? {
+            no = no.checked_add(bytes.take()?)?;
+            let (requests, tokens) = (bytes.take()?, bytes.take()?);
+            ring.requests = ring.requests.checked_add(requests)?;
+            ring.tokens = ring.tokens.checked_add(tokens)?;
+            ring.slots.push_back(Slot { no: SlotNo(no), requests, tokens });
+        }
+        Some(ring)
     }
 }

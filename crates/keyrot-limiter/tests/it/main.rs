@@ -1,4 +1,4 @@
-//! The memory store against every promise, against the naive model, and against threads.
+//! Every store against every promise, against the naive model, and against threads and processes.
 
 #[cfg(test)]
 mod conformance;
@@ -6,5 +6,7 @@ mod conformance;
 mod found_out;
 #[cfg(test)]
 mod ring;
+#[cfg(test)]
+mod sqlite;
 #[cfg(test)]
 mod threads;

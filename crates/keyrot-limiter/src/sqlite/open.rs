@@ -1,0 +1,242 @@
+//! Opening the file, and every reason not to.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
+
+use super::schema;
+
+/// The name of a database that is no file.
+pub(super) const IN_MEMORY: &str = ":memory:";
+/// What a database begins with.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+/// How long opening waits for another process that is creating or changing the file.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Statements kept prepared: more than there are.
+const STATEMENTS: usize = 64;
+
+/// The state file cannot be used. It was left as it is.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// It is something else.
+    #[error(
+        "`{}` is not a state file of keyrot\nhint: name another file; this one was not touched",
+        path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A newer release made it.
+    #[error(
+        "state file `{}` has version {found}, this build knows versions up to {known}\n\
+         hint: use the newer release, or name another file",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The newest version known here.
+        known: u32,
+    },
+    /// It is damaged.
+    #[error(
+        "state file `{}` is damaged: {why}\n\
+         hint: move it away; a new one is begun, and what the old one counted is forgotten",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        why: String,
+    },
+    /// It cannot be written.
+    #[error(
+        "state file `{}` cannot be written: {why}\n\
+         hint: give this user the right to write the file and its folder, or name another file",
+        path.display()
+    )]
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        why: String,
+    },
+    /// Anything else.
+    #[error("state file `{}` cannot be opened: {why}", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        why: String,
+    },
+}
+
+/// The connection, and what to know it by.
+#[derive(Debug)]
+pub(super) struct Base {
+    pub(super) connection: Connection,
+    /// `None` for one in memory.
+    file: Option<Identity>,
+}
+
+/// Which file a path named when it was opened.
+#[derive(Debug)]
+struct Identity {
+    path: PathBuf,
+    number: Option<(u64, u64)>,
+}
+
+impl Base {
+    /// Opens `path`, which is created with its folder if it is not there.
+    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
+        if path.as_os_str() == IN_MEMORY {
+            return Self::in_memory().map_err(|error| refused(path, &error));
+        }
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            create_folder(folder).map_err(|error| unwritable(path, &error))?;
+        }
+        create_file(path).map_err(|error| unwritable(path, &error))?;
+        look_at_header(path)?;
+        let mut connection = connect(path).map_err(|error| refused(path, &error))?;
+        check(&mut connection, path)?;
+        let number = number(path);
+        Ok(Self { connection, file: Some(Identity { path: path.to_owned(), number }) })
+    }
+
+    /// An empty base in memory.
+    pub(super) fn in_memory() -> rusqlite::Result<Self> {
+        let mut connection = Connection::open_in_memory()?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        schema::migrate(&mut connection)?;
+        Ok(Self { connection, file: None })
+    }
+
+    /// What was opened, in words.
+    pub(super) fn name(&self) -> String {
+        self.file.as_ref().map_or_else(|| IN_MEMORY.to_owned(), |file| file.path.display().to_string())
+    }
+
+    /// Whether the path still names the file that was opened.
+    pub(super) fn is_there(&self) -> bool {
+        self.file.as_ref().is_none_or(|file| file.number.is_none() || file.number == number(&file.path))
+    }
+}
+
+#[cfg(unix)]
+fn create_folder(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+#[cfg(not(unix))]
+fn create_folder(folder: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(folder)
+}
+
+/// Made before SQLite would, for nobody else to read: SQLite gives its other files the same rights.
+fn create_file(path: &Path) -> std::io::Result<()> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Device and number of the file that `path` names now.
+#[cfg(unix)]
+fn number(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata(path).ok().map(|data| (data.dev(), data.ino()))
+}
+
+/// A file that is open cannot be deleted.
+#[cfg(not(unix))]
+fn number(_: &Path) -> Option<(u64, u64)> {
+    None
+}
+
+/// Refuses what is not ours before SQLite opens it: even opening may change a file.
+fn look_at_header(path: &Path) -> Result<(), OpenError> {
+    let mut header = Vec::with_capacity(100);
+    let read = File::open(path).and_then(|file| file.take(100).read_to_end(&mut header));
+    read.map_err(|error| unwritable(path, &error))?;
+    if header.is_empty() {
+        return Ok(());
+    }
+    let number = |at: usize| {
+        let bytes = header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+        bytes.map_or(0, u32::from_be_bytes)
+    };
+    if !header.starts_with(MAGIC) || number(68) != schema::APPLICATION {
+        return Err(OpenError::Foreign { path: path.to_owned() });
+    }
+    newer(path, number(60))
+}
+
+fn newer(path: &Path, found: u32) -> Result<(), OpenError> {
+    if found > schema::NEWEST {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known: schema::NEWEST });
+    }
+    Ok(())
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(connection)
+}
+
+/// Makes a new file ours, an older one new, and refuses the rest.
+fn check(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    let error = |error: rusqlite::Error| refused(path, &error);
+    if connection.is_readonly(MAIN_DB).map_err(error)? {
+        let why = "it is read-only".to_owned();
+        return Err(OpenError::ReadOnly { path: path.to_owned(), why });
+    }
+    // Set before anything else, and before the write-ahead log: a file is ours or empty.
+    let application: u32 =
+        connection.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(error)?;
+    if application == 0 {
+        let sql = format!("PRAGMA application_id = {}", schema::APPLICATION);
+        connection.execute_batch(&sql).map_err(error)?;
+    } else if application != schema::APPLICATION {
+        return Err(OpenError::Foreign { path: path.to_owned() });
+    }
+    newer(path, schema::version(connection).map_err(error)?)?;
+    // Where the file system has no shared memory, SQLite keeps its older journal, which is as safe.
+    let _mode: String =
+        connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(error)?;
+    connection.execute_batch("PRAGMA synchronous = NORMAL").map_err(error)?;
+    schema::migrate(connection).map_err(error)?;
+    newer(path, schema::version(connection).map_err(error)?)
+}
+
+fn refused(path: &Path, error: &rusqlite::Error) -> OpenError {
+    let (path, why) = (path.to_owned(), error.to_string());
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => OpenError::Damaged { path, why },
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => OpenError::ReadOnly { path, why },
+        _ => OpenError::Unusable { path, why },
+    }
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> OpenError {
+    let (path, why) = (path.to_owned(), error.to_string());
+    match error.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => OpenError::ReadOnly { path, why },
+        _ => OpenError::Unusable { path, why },
+    }
+}

@@ -1,0 +1,239 @@
+//! What one transaction knows and decides, by the same arithmetic as the memory store.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use arrayvec::ArrayVec;
+use foldhash::fast::RandomState;
+use keyrot_core::{
+    Ask, Candidate, CoolReport, Cooled, Cost, Domain, Ended, Gate, Grant, MAX_CANDIDATES, Method, Permit,
+    Reason, Refusal, Reply, Scope, Stamp, Standing, Timestamp,
+};
+
+use super::cooling::Cooling;
+use super::failure::Done;
+use super::rows::{Open, Pool, Rows};
+use super::time::Clocks;
+use crate::flight::InFlight;
+use crate::ledger::{Ledger, Now};
+use crate::scopes::{Holder, longest};
+
+/// A domain's ledger as it is by now, and whether that is still to be written.
+#[derive(Debug, Default)]
+struct Page {
+    id: Option<i64>,
+    ledger: Ledger,
+    changed: bool,
+}
+
+/// One transaction: read when it is asked for, written at its end.
+#[derive(Debug)]
+pub(super) struct Sheet<'c> {
+    pub(super) rows: Rows<'c>,
+    clocks: &'c Clocks,
+    cooling: &'c mut Cooling,
+    was: Pool,
+    pool: Pool,
+    pages: HashMap<Domain, Page, RandomState>,
+    /// Permits granted here.
+    pub(super) granted: u32,
+}
+
+impl<'c> Sheet<'c> {
+    pub(super) fn begin(rows: Rows<'c>, clocks: &'c Clocks, cooling: &'c mut Cooling) -> Done<Self> {
+        let pool = rows.pool()?;
+        cooling.sync(rows, &pool)?;
+        let pages = HashMap::default();
+        Ok(Self { rows, clocks, cooling, was: pool.clone(), pool, pages, granted: 0 })
+    }
+
+    /// Writes what is still to be written.
+    pub(super) fn end(mut self) -> Done {
+        for (domain, page) in &self.pages {
+            if let (true, Some(id)) = (page.changed, page.id) {
+                self.rows.save_ledger(id, &page.ledger)?;
+            } else if page.changed {
+                self.rows.add_domain(domain, &page.ledger)?;
+            }
+        }
+        self.cooling.save(self.rows, &mut self.pool)?;
+        if self.pool != self.was {
+            self.rows.save_pool(&self.pool)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn now(&mut self) -> Now {
+        self.pool.steady.now(self.clocks)
+    }
+
+    /// The calendar.
+    pub(super) fn wall(&self) -> Timestamp {
+        self.clocks.wall()
+    }
+
+    fn next_seq(&mut self) -> u64 {
+        self.pool.seq += 1;
+        self.pool.seq
+    }
+
+    fn page(&mut self, domain: &Domain) -> Done<&mut Page> {
+        if !self.pages.contains_key(domain) {
+            let page = match self.rows.ledger(domain)? {
+                Some((id, ledger)) => Page { id: Some(id), ledger, changed: false },
+                None => Page::default(),
+            };
+            self.pages.insert(domain.clone(), page);
+        }
+        Ok(self.pages.entry(domain.clone()).or_default())
+    }
+
+    /// The number of a domain's row, which is made if there is none.
+    fn row_of(&mut self, domain: &Domain) -> Done<i64> {
+        let rows = self.rows;
+        let page = self.page(domain)?;
+        let id = match page.id {
+            Some(id) => id,
+            None => rows.add_domain(domain, &page.ledger)?,
+        };
+        page.id = Some(id);
+        Ok(id)
+    }
+
+    pub(super) fn reserve(&mut self, ask: &Ask<'_>) -> Done<Reply> {
+        let mut refusals = ArrayVec::new();
+        if let Some(Open { choice, permit, .. }) = self.rows.open(ask.permit)? {
+            let limits = ask.candidates.get(choice).map(|candidate| candidate.limits).unwrap_or_default();
+            let headroom = self.page(&permit.domain)?.ledger.headroom(&limits);
+            return Ok(Reply { refusals, grant: Some(Grant { index: choice, permit, headroom }) });
+        }
+        for index in 0..ask.candidates.len().min(MAX_CANDIDATES) {
+            match self.try_one(ask, index)? {
+                Ok(grant) => return Ok(Reply { refusals, grant: Some(grant) }),
+                Err(refusal) => refusals.push(refusal),
+            }
+        }
+        Ok(Reply { refusals, grant: None })
+    }
+
+    fn try_one(&mut self, ask: &Ask<'_>, index: usize) -> Done<Result<Grant, Refusal>> {
+        let candidate = &ask.candidates[index];
+        let Candidate { key, fingerprint, domain, limits, concurrency } = *candidate;
+        let now = self.now();
+        let holder = Holder::candidate(candidate, ask.method);
+        let (guard, gate) = {
+            let scopes = &self.cooling.scopes;
+            (scopes.guard.width(now.day), scopes.gate(&holder, now.day))
+        };
+        let full = match concurrency {
+            Some(limit) => self.rows.places(key)?.refusal(limit, now.minute),
+            None => None,
+        };
+        let page = self.page(domain)?;
+        page.changed |= page.ledger.note(&limits, now);
+        let limit = page.ledger.refusal(&limits, ask.cost, guard, now);
+        if let Some(refusal) = longest([full, gate.err(), limit]) {
+            return Ok(Err(refusal));
+        }
+        let charge = page.ledger.charge(ask.cost, guard, now);
+        page.changed |= charge.is_some();
+        let headroom = page.ledger.headroom(&limits);
+        let id = self.row_of(domain)?;
+        if concurrency.is_some() {
+            self.rows.enter(key, ask.permit, now.minute + ask.lease, now.minute)?;
+        }
+        self.granted += 1;
+        self.pool.steady.newest = now.minute.as_millis();
+        let permit = Permit {
+            id: ask.permit,
+            key: key.clone(),
+            fingerprint,
+            domain: domain.clone(),
+            method: ask.method,
+            cost: ask.cost,
+            stamp: Stamp { seq: self.next_seq(), admitted: now.day },
+            probe: gate == Ok(Gate::Probe),
+        };
+        if permit.probe {
+            self.cooling.scopes.take_probes(&permit, ask.lease, now.day);
+        }
+        let open = Open { choice: index, permit, charge };
+        self.rows.add_permit(&open, id)?;
+        Ok(Ok(Grant { index, permit: open.permit, headroom }))
+    }
+
+    pub(super) fn settle(&mut self, permit: &Permit, tokens: u64) -> Done {
+        let rows = self.rows;
+        let Some(mut charge) = rows.charge(permit.id)? else { return Ok(()) };
+        let page = self.page(&permit.domain)?;
+        if page.ledger.settle(&mut charge, tokens) {
+            page.changed = true;
+            rows.save_charge(permit.id, &charge)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn release(&mut self, permit: &Permit, ended: Ended) -> Done {
+        if ended == Ended::NeverSent
+            && let Some(charge) = self.rows.charge(permit.id)?
+        {
+            let page = self.page(&permit.domain)?;
+            page.ledger.refund(&charge);
+            page.changed = true;
+        }
+        self.rows.end_permit(permit.id)?;
+        self.rows.leave(&permit.key, permit.id)?;
+        match ended {
+            Ended::Succeeded if permit.probe || self.cooling.scopes.has_streak(permit) => {
+                let (seq, now) = (self.next_seq(), self.wall());
+                self.cooling.scopes.succeeded(permit, seq, now);
+            }
+            Ended::Failed | Ended::NeverSent if permit.probe => self.cooling.scopes.freed(permit),
+            Ended::Succeeded | Ended::Failed | Ended::NeverSent => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn cool(&mut self, report: &CoolReport) -> Done<Cooled> {
+        let contradicts_us = match (&report.scope, report.reason, report.stamp) {
+            (Scope::Domain(domain), Reason::QuotaMinute, Some(stamp)) => {
+                self.page(domain)?.ledger.held_to_the_minute(stamp.admitted)
+            }
+            _ => false,
+        };
+        let (seq, now) = (self.pool.seq, self.wall());
+        let scopes = &mut self.cooling.scopes;
+        let cooled = scopes.cool(report, seq, now);
+        if contradicts_us && cooled.lasts.is_some() {
+            scopes.guard.widen(now);
+        }
+        Ok(cooled)
+    }
+
+    pub(super) fn lift(&mut self, scope: &Scope) {
+        let (seq, now) = (self.next_seq(), self.wall());
+        self.cooling.scopes.lift(scope, seq, now);
+    }
+
+    pub(super) fn standing(
+        &mut self,
+        candidate: &Candidate<'_>,
+        method: Method,
+        cost: Cost,
+    ) -> Done<Standing> {
+        let now = self.now();
+        let scopes = &self.cooling.scopes;
+        let gate = scopes.gate(&Holder::candidate(candidate, method), now.day);
+        let guard: Duration = scopes.guard.width(now.day);
+        let mut places = match candidate.concurrency {
+            Some(_) => self.rows.places(candidate.key)?,
+            None => InFlight::default(),
+        };
+        let full = candidate.concurrency.and_then(|limit| places.refusal(limit, now.minute));
+        let ledger = &mut self.page(candidate.domain)?.ledger;
+        let limit = ledger.refusal(&candidate.limits, cost, guard, now);
+        let (requests, tokens, day) = ledger.used();
+        let in_flight = places.count(now.minute);
+        Ok(Standing { requests, tokens, day, in_flight, refusal: longest([full, gate.err(), limit]) })
+    }
+}

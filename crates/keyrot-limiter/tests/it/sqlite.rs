@@ -1,0 +1,4 @@
+//! The store in a file.
+#![cfg(feature = "sqlite")]
+
+mod conformance;
