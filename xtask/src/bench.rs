@@ -2,11 +2,13 @@
 //! times say little on a shared machine.
 
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::command::{cargo, run, say};
+use crate::servers;
 
 /// What every figure is compared with.
 const BASELINE: &str = "baseline: a locked map, one counter";
@@ -36,6 +38,19 @@ pub(crate) fn core(target: &Path, args: &[&str]) -> Result<()> {
         say(&format!("  {name:<40} {ns:>8.0} ns  {:>6.1} × the baseline", ns / baseline));
     }
     Ok(())
+}
+
+/// Times reserve on each store by tasks and keys; the program prints its own ratios.
+pub(crate) fn limiter(target: &Path, args: &[&str]) -> Result<()> {
+    run(stores(target)?.arg("speed").args(args))
+}
+
+/// The program that loads the stores, with the servers it needs.
+pub(crate) fn stores(target: &Path) -> Result<Command> {
+    let mut command = cargo();
+    command.args(["bench", "-p", "keyrot-limiter", "--all-features", "--bench", "stores", "--"]);
+    command.envs(servers::prepare(target)?);
+    Ok(command)
 }
 
 fn read(path: &Path) -> Result<Value> {

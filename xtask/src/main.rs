@@ -9,6 +9,7 @@ mod manifest;
 mod python;
 mod schema;
 mod servers;
+mod soak;
 mod tidy;
 mod workspace;
 
@@ -29,6 +30,11 @@ usage: cargo xtask COMMAND
   features             each crate with no, each and all features; the default build has no cloud SDK
   schema [--check]     write `keys.schema.json` from the types, or compare it with them
   bench core [ARGS]    time selection + reserve + settle, as ratios to a baseline of the same run
+  bench limiter [--seconds N] [--store memory|sqlite]
+                       time reserve on each store, beside the store's bare round trip
+  soak limiter [--minutes N] [--store sqlite]
+                       eight processes on one store: no window above a limit, 99 % of each used; without
+                       arguments 6 minutes on each, kept in docs/soak-limiter.md
   help                 this text";
 
 fn main() -> ExitCode {
@@ -67,6 +73,8 @@ fn dispatch(args: &[String]) -> Result<()> {
         ["schema"] => schema::write(),
         ["schema", "--check"] => schema::check(),
         ["bench", "core", rest @ ..] => bench::core(&Workspace::load()?.target, rest),
+        ["bench", "limiter", rest @ ..] => bench::limiter(&Workspace::load()?.target, rest),
+        ["soak", "limiter", rest @ ..] => soak::limiter(&Workspace::load()?.target, rest),
         [command, ..] => bail!(Usage(format!(
             "`{}` is not a command of xtask",
             [&[*command], &args[1..]].concat().join(" ")

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures_util::future::poll_immediate;
 use keyrot_core::{
-    Ask, Candidate, Clock, CoolFor, CoolReport, Cooled, Ended, FakeClock, Grant, LimitError, PacificDay,
-    Permit, PermitId, RateLimiter, Reason, Refusal, Reply, Scope, ScopeKind, Timestamp, Why,
+    Ask, Candidate, Clock, CoolFor, CoolReport, Cooled, Cost, Ended, FakeClock, Grant, LimitError,
+    PacificDay, Permit, PermitId, RateLimiter, Reason, Refusal, Reply, Scope, ScopeKind, Timestamp, Why,
 };
 use proptest::test_runner::TestCaseError;
 
@@ -121,8 +121,9 @@ impl<R: RateLimiter, L: RateLimiter, O: AsyncFn() -> L> Both<'_, R, L, O> {
     }
 
     async fn lose(&mut self, client: usize, demand: &Demand, pause: Duration) -> Step {
-        // While its place is kept.
-        let demand = Demand { lease: demand.lease.max(pause * 2) + secs(1), ..*demand };
+        // A store remembers what it charged, and a place while it is kept.
+        let cost = Cost { requests: demand.cost.requests.max(1), ..demand.cost };
+        let demand = Demand { lease: demand.lease.max(pause * 2) + secs(1), cost, ..*demand };
         let permit = self.next();
         drop(ask(&self.clients[client], self.life, &demand, permit).await?);
         let first = ask(&self.reference, self.life, &demand, permit).await?;

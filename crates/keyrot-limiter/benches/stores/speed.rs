@@ -1,0 +1,98 @@
+//! How long a reserve takes, and how many there are in a second, by tasks and keys, beside the
+//! store's bare round trip in the same run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use keyrot_core::RateLimiter;
+use keyrot_limiter::{MemoryLimiter, SqliteStore};
+
+use crate::baseline::{Counters, Empty};
+use crate::clock::Wall;
+use crate::load::{Figures, load};
+use crate::pool::Pool;
+
+const TASKS: [usize; 3] = [1, 16, 64];
+/// Keys in the pool, each of its own project; 1 is one hot project.
+const KEYS: [usize; 4] = [1, 4, 100, 1_000];
+
+/// Times the stores, each case for `seconds`.
+pub(crate) fn run(stores: &str, seconds: u64) -> Result<()> {
+    let span = Duration::from_secs(seconds);
+    let stores = match stores {
+        "all" => vec!["memory", "sqlite"],
+        one => vec![one],
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    println!("| store | tasks | keys | p50 | p99 | a second | p50 ÷ bare | a second ÷ bare |");
+    println!("|---|---|---|---|---|---|---|---|");
+    for store in stores {
+        match store {
+            "memory" => runtime.block_on(memory(span))?,
+            "sqlite" => runtime.block_on(sqlite(span))?,
+            _ => bail!("no store `{store}`"),
+        }
+    }
+    Ok(())
+}
+
+async fn memory(span: Duration) -> Result<()> {
+    let counters = Arc::new(Counters::new());
+    let bare = move || {
+        counters.count();
+        std::future::ready(Ok(()))
+    };
+    compare("memory", "a locked map", Arc::new(MemoryLimiter::new(Arc::new(Wall))), bare, span).await
+}
+
+async fn sqlite(span: Duration) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let empty = Arc::new(Empty::open(&folder.path().join("empty.db"))?);
+    let bare = move || std::future::ready(empty.transaction());
+    let store = SqliteStore::open(&folder.path().join("state.db"))?;
+    compare("sqlite", "an empty transaction", Arc::new(store), bare, span).await
+}
+
+/// Times `bare` and the store's reserve in turn.
+async fn compare<B: Future<Output = Result<()>> + Send + 'static>(
+    name: &str,
+    baseline: &str,
+    store: Arc<impl RateLimiter>,
+    bare: impl Fn() -> B + Clone + Send + Sync + 'static,
+    span: Duration,
+) -> Result<()> {
+    for tasks in TASKS {
+        let floor = load(tasks, span, bare.clone()).await?;
+        print(&format!("{name}: {baseline}"), tasks, "", &floor, &floor);
+        for keys in KEYS {
+            // A model of its own: each case begins with an empty ledger.
+            let pool = Arc::new(Pool::wide(keys, &format!("m{tasks}-{keys}"))?);
+            let store = Arc::clone(&store);
+            let reserve = move || {
+                let (pool, store) = (Arc::clone(&pool), Arc::clone(&store));
+                async move {
+                    match pool.reserve(&*store).await?.grant {
+                        Some(_) => Ok(()),
+                        None => bail!("refused, though nothing is full"),
+                    }
+                }
+            };
+            let figures = load(tasks, span, reserve).await?;
+            print(name, tasks, &keys.to_string(), &figures, &floor);
+        }
+    }
+    Ok(())
+}
+
+fn print(name: &str, tasks: usize, keys: &str, figures: &Figures, floor: &Figures) {
+    let micros = |span: Duration| span.as_nanos() as f64 / 1e3;
+    let Figures { p50, p99, per_second } = *figures;
+    println!(
+        "| {name} | {tasks} | {keys} | {:.1} µs | {:.1} µs | {per_second:.0} | {:.2} | {:.2} |",
+        micros(p50),
+        micros(p99),
+        micros(p50) / micros(floor.p50),
+        per_second / floor.per_second,
+    );
+}
