@@ -299,9 +299,16 @@ pub enum LimitError {
 /// For every domain, over all of them: charges in any 60 seconds never exceed RPM and TPM, in a
 /// Pacific day never RPD; no second admits more than the burst; no key has more in flight than its
 /// concurrency. A charge is an estimate until settled; an overrun is debt while it is in the window.
+///
+/// [`settle`](Self::settle) and [`release`](Self::release) return when they are accepted: they are
+/// done before whatever the same handle is asked next, not before other handles are.
 pub trait RateLimiter: fmt::Debug + Send + Sync + 'static {
     /// Tries the candidates in order and reserves the first that may go: one atomic step over all
     /// limits and cooldowns.
+    ///
+    /// Asking again by the same permit id, because an answer was lost, charges once and gives the
+    /// same permit, while it is open and its charge in the window. Dropping the future gives up: what
+    /// was or will be granted for it is given back as [`Ended::NeverSent`].
     fn reserve(&self, ask: &Ask<'_>) -> impl Future<Output = Result<Reply, LimitError>> + Send;
 
     /// Replaces the estimate of input tokens by what was really used, where the charge still is in
