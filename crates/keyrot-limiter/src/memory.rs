@@ -171,13 +171,11 @@ impl MemoryLimiter {
             let scopes = self.scopes.read();
             (scopes.gate(&Holder::candidate(candidate, method), now), scopes.guard.width(now))
         };
-        let look = |ledger: &mut Ledger| {
-            (ledger.refusal(&candidate.limits, cost, guard, Now::both(now)), ledger.used())
-        };
-        let (limit, (requests, tokens, day)) = match self.domains.get(candidate.domain) {
-            Some(account) => look(&mut account.lock().ledger),
-            None => look(&mut Ledger::default()),
-        };
+        // A copy: what a wider guard would count again must not be forgotten by looking.
+        let account = self.domains.get(candidate.domain);
+        let mut ledger = account.map_or_else(Ledger::default, |account| account.lock().ledger.clone());
+        let limit = ledger.refusal(&candidate.limits, cost, guard, Now::both(now));
+        let (requests, tokens, day) = ledger.used();
         let (full, in_flight) = match candidate.concurrency {
             Some(limit) => match self.in_flight.get_mut(candidate.key) {
                 Some(mut places) => (places.refusal(limit, now), places.count(now)),
