@@ -210,6 +210,7 @@ impl Books {
             return Reply { refusals, grant: Some(open.grant.clone()) };
         }
         for (index, candidate) in ask.candidates.iter().take(MAX_CANDIDATES).enumerate() {
+            self.book(candidate.domain, now).away.ledger.note(&candidate.limits, Now::both(now));
             let gate = match self.may(candidate, ask.method, ask.cost, share, Against::Away, now) {
                 Ok(gate) => gate,
                 Err(refusal) => {
@@ -347,6 +348,11 @@ impl Books {
         let mut all: Vec<Charges> = self.domains.iter().filter_map(counted).collect();
         all.sort_unstable_by(|a, b| a.domain.cmp(&b.domain));
         all
+    }
+
+    /// Whether what was admitted at `admitted`, while the store was away, was held to limits per minute.
+    pub(super) fn held_to_the_minute(&self, domain: &Domain, admitted: Timestamp) -> bool {
+        self.domains.get(domain).is_some_and(|book| book.away.ledger.held_to_the_minute(admitted))
     }
 
     /// How a candidate stands here, while the store is away.

@@ -7,7 +7,7 @@ use keyrot_core::{
 };
 use std::time::Duration;
 
-use super::books::Books;
+use super::books::{Books, granted_here};
 use crate::scopes::Holder;
 
 /// What two readings of one cooldown may differ by and still be the same.
@@ -53,8 +53,18 @@ impl Books {
 
     /// Condemns a scope here.
     pub(super) fn cool(&mut self, report: &CoolReport, now: Timestamp) -> Cooled {
+        let contradicts_us = match (&report.scope, report.reason, report.stamp) {
+            (Scope::Domain(domain), Reason::QuotaMinute, Some(stamp)) => {
+                granted_here(stamp) && self.held_to_the_minute(domain, stamp.admitted)
+            }
+            _ => false,
+        };
         let stamp = report.stamp.map(|stamp| self.in_line(stamp));
-        self.scopes.cool(&CoolReport { stamp, ..report.clone() }, self.seq, now)
+        let cooled = self.scopes.cool(&CoolReport { stamp, ..report.clone() }, self.seq, now);
+        if contradicts_us && cooled.lasts.is_some() {
+            self.scopes.guard.widen(now);
+        }
+        cooled
     }
 
     /// Lifts a scope's cooldown here.
