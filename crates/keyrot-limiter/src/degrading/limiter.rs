@@ -10,7 +10,6 @@ use super::late::{End, Word};
 use super::share::Share;
 use super::shared::{Reading, Shared};
 use super::state::Seen;
-use super::tend::theirs;
 use super::{Degrading, Inner};
 
 /// How a question goes.
@@ -247,14 +246,12 @@ impl<S: Shared> RateLimiter for Degrading<S> {
 
     async fn cool(&self, report: &CoolReport) -> Result<Cooled, LimitError> {
         let inner = &*self.inner;
-        let (away, before) = {
+        let (away, stamp, returns) = {
             let state = inner.state.lock();
-            (state.away.is_some(), (state.seen.as_ref().map_or(0, |seen| seen.mark.seq), state.returns))
+            (state.away.is_some(), report.stamp.map(|stamp| state.theirs(stamp)), state.returns)
         };
-        let (newest, returns) = before;
         let mut why = None;
         if !away {
-            let stamp = report.stamp.map(|stamp| theirs(stamp, newest));
             match inner.timed(inner.store.cool(&CoolReport { stamp, ..report.clone() })).await {
                 Ok(cooled) => {
                     inner.state.lock().books.cooled(report.reason, &cooled, inner.clock.now());
@@ -287,9 +284,15 @@ impl<S: Shared> RateLimiter for Degrading<S> {
             }
             (away, state.returns)
         };
-        if !away && let Err(why) = inner.timed(inner.store.lift(scope)).await {
-            inner.state.lock().late.word(Word::Lift(scope.clone()), inner.clock.now());
-            inner.lost_sight(&why, returns);
+        if away {
+            return Ok(());
+        }
+        match inner.timed(inner.store.lift(scope)).await {
+            Ok(()) => inner.state.lock().lifted(),
+            Err(why) => {
+                inner.state.lock().late.word(Word::Lift(scope.clone()), inner.clock.now());
+                inner.lost_sight(&why, returns);
+            }
         }
         Ok(())
     }

@@ -17,8 +17,8 @@ pub struct Mark {
     pub epoch: Arc<str>,
     /// The name of the server's run: another one after a restart or a failover.
     pub run: Arc<str>,
-    /// Its count of admissions and lifts. Whatever was asked after an answer arrived has a `seq` at
-    /// least as high, unless the store has lost writes.
+    /// Its count of admissions and lifts: each adds at least one. Whatever is asked after an answer has
+    /// arrived is answered with a `seq` at least as high, unless the store has lost writes.
     pub seq: u64,
     /// Its time.
     pub at: Timestamp,

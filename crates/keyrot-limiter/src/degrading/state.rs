@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use keyrot_core::{Ended, Permit, Timestamp};
+use keyrot_core::{Ended, Permit, Stamp, Timestamp};
 
 use super::batch::{Batch, Offset};
 use super::books::{Books, Change, granted_here};
@@ -87,6 +87,9 @@ pub(super) struct State {
     pub(super) seen: Option<Seen>,
     pub(super) away: Option<Away>,
     pub(super) caution: Option<Caution>,
+    /// The newest that was known of the store's count at the last loss: what was admitted here since
+    /// is newer.
+    left: u64,
     /// How often the store came back: who asked before does not speak of now.
     pub(super) returns: u64,
     pub(super) late: Late,
@@ -110,6 +113,7 @@ impl State {
             seen: None,
             away: None,
             caution: None,
+            left: 0,
             returns: 0,
             late: Late::default(),
             batch: Batch::default(),
@@ -136,6 +140,7 @@ impl State {
         let share = self.share();
         self.books.part(share, now);
         self.admitted = 0;
+        self.left = self.seen.as_ref().map_or(0, |seen| seen.mark.seq);
         self.away = Some(Away { since: now, why, share, last: self.seen.as_ref().map(|seen| seen.at) });
         true
     }
@@ -144,6 +149,18 @@ impl State {
     pub(super) fn cautious(&mut self, now: Timestamp) -> Option<Share> {
         self.caution = self.caution.take().filter(|caution| now < caution.until);
         self.caution.as_ref().map(|caution| caution.share)
+    }
+
+    /// A lift has been told: the store has counted it.
+    pub(super) fn lifted(&mut self) {
+        if let Some(seen) = &mut self.seen {
+            seen.mark.seq += 1;
+        }
+    }
+
+    /// The stamp of an admission by the store's count.
+    pub(super) fn theirs(&self, stamp: Stamp) -> Stamp {
+        if granted_here(stamp) { Stamp { seq: self.left.saturating_add(1), ..stamp } } else { stamp }
     }
 
     /// The store answered: sees whether it has lost writes since `before`, what was known when it was
@@ -328,7 +345,7 @@ fn bounds(share: Share, last: Option<Duration>) -> String {
     let percent = |k: u64| 100 + 100 * k / n;
     format!(
         "this instance keeps to 1/{n} of each limit; a window of 60 s stays within 100 % of a limit when all \
-         {n} instances are cut off, within {} % when 1 of them is, {} % when {} are (limit × (1 + k/{n})); in \
+         {n} instances are cut off, within {} % when 1 of them is, {} % when {} are (limit × (1 + k/{n}), each share rounded up); in \
          the minute of the loss also what others were admitted {since}",
         percent(1),
         percent(n - 1),

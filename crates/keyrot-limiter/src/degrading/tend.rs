@@ -5,10 +5,9 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::future::select;
-use keyrot_core::{CoolFor, CoolReport, Stamp, Timestamp};
+use keyrot_core::{CoolFor, CoolReport, Timestamp};
 
 use super::Inner;
-use super::books::granted_here;
 use super::late::{End, News, Word};
 use super::share::SOON;
 use super::shared::Shared;
@@ -84,14 +83,14 @@ impl<S: Shared> Inner<S> {
     async fn fulfil(&self, duty: &Duty) -> Result<(), String> {
         match duty {
             Duty::Absorb(owed) => self.timed(self.store.absorb(&owed.once, &owed.charges)).await,
-            Duty::Word(Word::Lift(scope), _) => self.timed(self.store.lift(scope)).await,
+            Duty::Word(Word::Lift(scope), _) => {
+                self.timed(self.store.lift(scope)).await?;
+                self.state.lock().lifted();
+                Ok(())
+            }
             Duty::Word(Word::Cool(report), said) => {
-                let (seen, now) = (self.state.lock().seen.clone(), self.clock.now());
-                let Some(report) = belated(report, *said, now) else { return Ok(()) };
-                let stamp = report.stamp.map(|stamp| {
-                    let newest = seen.map_or(0, |seen| seen.mark.seq);
-                    theirs(stamp, newest)
-                });
+                let Some(report) = belated(report, *said, self.clock.now()) else { return Ok(()) };
+                let stamp = report.stamp.map(|stamp| self.state.lock().theirs(stamp));
                 self.timed(self.store.cool(&CoolReport { stamp, ..report })).await.map(drop)
             }
             Duty::End(End::Settle(permit, tokens)) => self.timed(self.store.settle(permit, *tokens)).await,
@@ -128,10 +127,4 @@ fn belated(report: &CoolReport, said: Timestamp, now: Timestamp) -> Option<CoolR
         other @ (CoolFor::NextPacificMidnight | CoolFor::UntilLifted | CoolFor::Escalating { .. }) => other,
     };
     Some(CoolReport { cool, ..report.clone() })
-}
-
-/// The stamp of an admission of ours in the store's count: newer than all that this instance had heard
-/// of.
-pub(super) fn theirs(stamp: Stamp, newest: u64) -> Stamp {
-    if granted_here(stamp) { Stamp { seq: newest.saturating_add(1), ..stamp } } else { stamp }
 }

@@ -169,27 +169,34 @@ fn what_was_cooled_and_lifted_meanwhile_is_told_in_order() {
 }
 
 #[test]
-fn a_report_of_a_permit_granted_alone_is_heard_by_the_store() {
-    let mut world = World::of(1);
-    let way = Way::new(FREE);
-    let warm = world.go(0, &way, tokens(0));
-    world.release(0, &warm, Ended::Succeeded);
-    world.cut([0], Line::Refused);
-    let permit = world.go(0, &way, tokens(0));
-    world.cut([0], Line::Up);
-    world.wait(secs(3));
-    let report = CoolReport {
-        scope: Scope::Domain(way.domain.clone()),
-        cool: CoolFor::Escalating { at_least: Duration::ZERO },
-        reason: Reason::Throttled,
-        stamp: Some(permit.stamp),
-        projects: 9,
-    };
-    let limiter = world.instances[0].limiter.clone();
-    let cooled = world.drive(limiter.cool(&report)).0.expect("accepted");
-    assert_eq!(cooled.lasts, Some(secs(30)));
-    world.release(0, &permit, Ended::Failed);
-    world.refused(0, &way, tokens(0));
+fn a_report_of_a_permit_granted_alone_counts_unless_it_was_lifted_since() {
+    for lifted_since in [false, true] {
+        let mut world = World::of(2);
+        let way = Way::new(FREE);
+        let scope = Scope::Domain(way.domain.clone());
+        let (here, there) = (world.instances[0].limiter.clone(), world.instances[1].limiter.clone());
+        world.go(0, &way, tokens(0));
+        // This one is older than the permit.
+        world.drive(here.lift(&scope)).0.expect("accepted");
+        world.cut([0], Line::Refused);
+        let permit = world.go(0, &way, tokens(0));
+        world.cut([0], Line::Up);
+        world.wait(secs(3));
+        if lifted_since {
+            world.go(1, &way, tokens(0));
+            world.drive(there.lift(&scope)).0.expect("accepted");
+            world.wait(secs(4));
+        }
+        let report = CoolReport {
+            scope,
+            cool: CoolFor::Escalating { at_least: Duration::ZERO },
+            reason: Reason::Throttled,
+            stamp: Some(permit.stamp),
+            projects: 9,
+        };
+        let cooled = world.drive(here.cool(&report)).0.expect("accepted");
+        assert_eq!(cooled.lasts, (!lifted_since).then_some(secs(30)));
+    }
 }
 
 #[test]

@@ -292,6 +292,7 @@ impl RateLimiter for Link {
     async fn lift(&self, scope: &Scope) -> Result<(), LimitError> {
         let call = async {
             self.told(format!("lift {scope}"));
+            self.store.memory.lock().seq += 1;
             self.limiter().lift(scope).await
         };
         self.line("lift", call).await
