@@ -41,7 +41,8 @@ pub struct Manner {
     pub known: Vec<String>,
     /// How many instances to assume while none are known; at least 1.
     pub assumed: u64,
-    /// How long the store may take to answer before it counts as away.
+    /// How long the store may take to answer before it counts as away. A store that has such a limit
+    /// of its own should have a shorter one: who gives up first knows that the connection is bad.
     pub timeout: Duration,
     /// Whether to refuse, instead of going on here, while the store is away.
     pub fail_closed: bool,

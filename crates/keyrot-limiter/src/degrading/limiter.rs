@@ -274,7 +274,7 @@ impl<S: Shared> RateLimiter for Degrading<S> {
 
     async fn lift(&self, scope: &Scope) -> Result<(), LimitError> {
         let inner = &*self.inner;
-        let (away, returns) = {
+        let (away, before, returns) = {
             let mut state = inner.state.lock();
             let now = inner.clock.now();
             state.books.lift(scope, now);
@@ -282,13 +282,13 @@ impl<S: Shared> RateLimiter for Degrading<S> {
             if away {
                 state.late.word(Word::Lift(scope.clone()), now);
             }
-            (away, state.returns)
+            (away, state.seen.clone(), state.returns)
         };
         if away {
             return Ok(());
         }
         match inner.timed(inner.store.lift(scope)).await {
-            Ok(()) => inner.state.lock().lifted(),
+            Ok(()) => inner.state.lock().lifted(before.as_ref()),
             Err(why) => {
                 inner.state.lock().late.word(Word::Lift(scope.clone()), inner.clock.now());
                 inner.lost_sight(&why, returns);

@@ -151,10 +151,12 @@ impl State {
         self.caution.as_ref().map(|caution| caution.share)
     }
 
-    /// A lift has been told: the store has counted it.
-    pub(super) fn lifted(&mut self) {
-        if let Some(seen) = &mut self.seen {
-            seen.mark.seq += 1;
+    /// A lift was told when `before` was known: the store has counted at least that since.
+    pub(super) fn lifted(&mut self, before: Option<&Seen>) {
+        if let (Some(seen), Some(before)) = (&mut self.seen, before)
+            && seen.losses == before.losses
+        {
+            seen.mark.seq = seen.mark.seq.max(before.mark.seq + 1);
         }
     }
 

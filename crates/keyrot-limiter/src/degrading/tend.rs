@@ -84,8 +84,9 @@ impl<S: Shared> Inner<S> {
         match duty {
             Duty::Absorb(owed) => self.timed(self.store.absorb(&owed.once, &owed.charges)).await,
             Duty::Word(Word::Lift(scope), _) => {
+                let (before, _) = self.before();
                 self.timed(self.store.lift(scope)).await?;
-                self.state.lock().lifted();
+                self.state.lock().lifted(before.as_ref());
                 Ok(())
             }
             Duty::Word(Word::Cool(report), said) => {

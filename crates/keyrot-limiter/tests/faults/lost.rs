@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use keyrot_core::{Ended, Limits, Timestamp};
+use futures_util::future::poll_immediate;
+use keyrot_core::{Ended, Limits, RateLimiter, Scope, Timestamp};
 use keyrot_limiter::Used;
 
 use crate::scripted::{Line, Store};
@@ -174,6 +175,23 @@ fn an_answer_that_was_overtaken_hides_no_loss() {
     world.store.roll_back();
     world.go(0, &way, tokens(0));
     assert!(world.is_away(0));
+}
+
+#[test]
+fn a_lift_that_was_overtaken_is_no_loss() {
+    let mut world = World::of(1);
+    let way = Way::new(rpm(2));
+    world.go(0, &way, tokens(0));
+    world.cut([0], Line::Late(Duration::from_millis(500)));
+    let limiter = world.instances[0].limiter.clone();
+    let scope = Scope::Domain(way.domain.clone());
+    let mut lift = Box::pin(limiter.lift(&scope));
+    assert!(pollster::block_on(poll_immediate(&mut lift)).is_none());
+    world.cut([0], Line::Up);
+    world.go(0, &way, tokens(0));
+    world.drive(lift).0.expect("accepted");
+    world.refused(0, &way, tokens(0));
+    assert!(!world.is_away(0));
 }
 
 #[test]
