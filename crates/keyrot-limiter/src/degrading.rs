@@ -63,7 +63,7 @@ pub struct Manner {
 /// On return what was admitted here is added to the store's counts, once, and what was settled, ended,
 /// cooled and learned meanwhile is told. When the store turns out to have lost writes (a failover, a
 /// restart, a flush), this instance keeps for one window also to its share of what it was admitted
-/// itself, and restores its own part of the day's counts.
+/// itself, and restores its own part of the counts.
 ///
 /// [`tend`](Self::tend) must run in the background, or nothing ever comes back.
 pub struct Degrading<S: Shared> {

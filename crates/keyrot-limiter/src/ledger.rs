@@ -139,6 +139,11 @@ impl Ledger {
         self.ring.oldest().is_none() && self.day.idle(guard, now.day)
     }
 
+    /// The window's charges by slot: see [`Ring::slots`].
+    pub fn slots(&self) -> impl Iterator<Item = (Timestamp, u64, u64)> {
+        self.ring.slots()
+    }
+
     /// Requests and input tokens in the window, requests in the day: as of the last
     /// [`refusal`](Self::refusal).
     #[must_use]

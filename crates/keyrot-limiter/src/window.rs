@@ -16,6 +16,8 @@ use crate::bytes::{Bytes, put};
 pub const SLOT: Duration = Duration::from_millis(250);
 /// The length of the window.
 pub const WINDOW: Duration = Duration::from_secs(60);
+/// The finest a clock tells apart.
+const MS: Duration = Duration::from_millis(1);
 /// The window of the burst limit.
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -173,6 +175,11 @@ impl Ring {
     fn slot(&mut self, no: SlotNo) -> Option<&mut Slot> {
         let at = self.slots.binary_search_by_key(&no, |s| s.no).ok()?;
         self.slots.get_mut(at)
+    }
+
+    /// What is charged to each slot, the oldest first: the slot's last instant, requests, tokens.
+    pub fn slots(&self) -> impl Iterator<Item = (Timestamp, u64, u64)> {
+        self.slots.iter().map(|s| (s.no.leaves(Duration::ZERO).before(MS), s.requests, s.tokens))
     }
 
     /// The number of the oldest slot still counted.

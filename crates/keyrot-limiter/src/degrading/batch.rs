@@ -110,11 +110,6 @@ impl Batch {
         }
     }
 
-    /// The days in it, by domain.
-    pub(super) fn days(&self) -> impl Iterator<Item = (&Domain, PacificDay, u64)> {
-        self.parts.iter().flat_map(|(domain, part)| part.days.iter().map(move |(d, n)| (domain, *d, *n)))
-    }
-
     /// It by the store's clock, where it is `now` by ours. A slot is told by its last instant: it
     /// leaves the store's window no sooner than it would have left ours.
     pub(super) fn charges(&self, offset: Offset, now: Timestamp) -> Vec<Charges> {

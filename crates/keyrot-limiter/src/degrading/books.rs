@@ -11,6 +11,7 @@ use keyrot_core::{
     PermitId, Refusal, Reply, Stamp, Standing, Timestamp,
 };
 
+use super::batch::Offset;
 use super::share::{Share, soften};
 use super::shared::{Charges, DayCharge, Used};
 use crate::account::Account;
@@ -28,6 +29,9 @@ const HERE: u64 = 1 << 63;
 pub(super) fn granted_here(stamp: Stamp) -> bool {
     stamp.seq & HERE != 0
 }
+
+type Window = Vec<(Timestamp, u64, u64)>;
+type Days = Vec<(PacificDay, DayCharge)>;
 
 /// One domain.
 #[derive(Debug, Default)]
@@ -47,6 +51,11 @@ impl Book {
         self.own.ledger.idle(WIDEST, Now::both(now))
             && self.read.is_none_or(|(_, at)| PacificDay::containing(at).end + WIDEST <= now)
             && self.tally.is_none_or(|(day, _)| day.end + WIDEST <= now)
+    }
+
+    fn today(&self, at: Timestamp, charge: fn(u64) -> DayCharge) -> Option<(PacificDay, DayCharge)> {
+        let (day, sum) = self.tally.filter(|(day, sum)| *day == PacificDay::containing(at) && *sum > 0)?;
+        Some((day, charge(sum)))
     }
 
     fn count(&mut self, day: PacificDay, requests: u64) {
@@ -338,14 +347,31 @@ impl Books {
         self.book(domain, now).count(day, requests);
     }
 
-    /// What the store counted for this instance in the day of `at`, its own time.
-    pub(super) fn tallies(&self, at: Timestamp, charge: fn(u64) -> DayCharge) -> Vec<Charges> {
-        let today = PacificDay::containing(at);
-        let counted = |(domain, book): (&Domain, &Book)| {
-            let (day, sum) = book.tally.filter(|(day, sum)| *day == today && *sum > 0)?;
-            Some(Charges { domain: domain.clone(), window: Vec::new(), days: vec![(day, charge(sum))] })
+    /// What a store that may have kept some of it must at least have counted for this instance in the
+    /// day of `at`, its own time.
+    pub(super) fn day_at_least(&self, at: Timestamp) -> Vec<Charges> {
+        self.charges(|book| Some((Vec::new(), vec![book.today(at, DayCharge::AtLeast)?])))
+    }
+
+    /// Everything this instance was admitted that still counts, for a store that has forgotten all of
+    /// it: `now` by our clock.
+    pub(super) fn everything(&self, offset: Offset, now: Timestamp) -> Vec<Charges> {
+        let at = offset.apply(now);
+        let since = now.before(WINDOW + WIDEST);
+        self.charges(|book| {
+            let slots = book.own.ledger.slots().filter(|(last, ..)| *last >= since);
+            let window: Vec<_> = slots.map(|(last, r, t)| (offset.apply(last.min(now)), r, t)).collect();
+            let days: Vec<_> = book.today(at, DayCharge::Add).into_iter().collect();
+            (!window.is_empty() || !days.is_empty()).then_some((window, days))
+        })
+    }
+
+    fn charges(&self, of: impl Fn(&Book) -> Option<(Window, Days)>) -> Vec<Charges> {
+        let charges = |(domain, book): (&Domain, &Book)| {
+            let (window, days) = of(book)?;
+            Some(Charges { domain: domain.clone(), window, days })
         };
-        let mut all: Vec<Charges> = self.domains.iter().filter_map(counted).collect();
+        let mut all: Vec<Charges> = self.domains.iter().filter_map(charges).collect();
         all.sort_unstable_by(|a, b| a.domain.cmp(&b.domain));
         all
     }

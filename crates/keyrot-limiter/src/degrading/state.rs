@@ -56,6 +56,8 @@ pub(super) struct Caution {
 pub(super) struct Owed {
     pub(super) once: String,
     pub(super) charges: Vec<Charges>,
+    /// Whether the store then counts for this instance what it did not before.
+    counts: bool,
 }
 
 /// The next thing to tell the store.
@@ -198,14 +200,23 @@ impl State {
         let until = now + WINDOW + WIDEST;
         self.caution = Some(Caution { since: now, until, share, why });
         self.books.realign(mark.seq);
-        // Once it is empty, nothing of ours is in it; otherwise most of it may still be.
-        let charge = if wiped { DayCharge::Add } else { DayCharge::AtLeast };
-        let charges = self.books.tallies(mark.at, charge);
+        self.seen = Some(Seen { mark: mark.clone(), at: now, losses: losses + 1 });
+        let charges = if wiped {
+            // Whatever was owed or told is part of everything.
+            if !self.batch.is_empty() {
+                self.close(now);
+            }
+            for owed in std::mem::take(&mut self.owed) {
+                self.count(&owed, now);
+            }
+            self.books.everything(self.offset(), now)
+        } else {
+            self.books.day_at_least(mark.at)
+        };
         if !charges.is_empty() {
             let once = format!("lost/{}/{}/{}/{}", mark.epoch, mark.run, mark.seq, self.instance);
-            self.owed.push_back(Owed { once, charges });
+            self.owed.push_back(Owed { once, charges, counts: false });
         }
-        self.seen = Some(Seen { mark: mark.clone(), at: now, losses: losses + 1 });
         Some(why)
     }
 
@@ -250,7 +261,7 @@ impl State {
             let window = vec![(offset.apply(admitted), 0, more)];
             let charges = Charges { domain: permit.domain.clone(), window, days: Vec::new() };
             let once = format!("over/{}/{:032x}", self.instance, permit.id.0);
-            self.owed.push_back(Owed { once, charges: vec![charges] });
+            self.owed.push_back(Owed { once, charges: vec![charges], counts: false });
         }
         false
     }
@@ -260,11 +271,19 @@ impl State {
         let offset = self.offset();
         self.batches += 1;
         let batch = std::mem::replace(&mut self.batch, Batch::new(self.batches));
-        for (domain, day, requests) in batch.days() {
-            self.books.counted(domain, day, requests, now);
-        }
         let once = format!("away/{}/{}/{}", self.instance, self.born.as_millis(), batch.no);
-        self.owed.push_back(Owed { once, charges: batch.charges(offset, now) });
+        self.owed.push_back(Owed { once, charges: batch.charges(offset, now), counts: true });
+    }
+
+    /// What was owed is counted by the store.
+    fn count(&mut self, owed: &Owed, now: Timestamp) {
+        for charges in owed.charges.iter().filter(|_| owed.counts) {
+            for (day, charge) in &charges.days {
+                if let DayCharge::Add(requests) = charge {
+                    self.books.counted(&charges.domain, *day, *requests, now);
+                }
+            }
+        }
     }
 
     /// What to tell next, `round` batches having been told since the store answered again.
@@ -292,9 +311,15 @@ impl State {
     }
 
     /// What [`duty`](Self::duty) gave has been done.
-    pub(super) fn done(&mut self, duty: &Duty) {
+    pub(super) fn done(&mut self, duty: &Duty, now: Timestamp) {
         match duty {
-            Duty::Absorb(_) => drop(self.owed.pop_front()),
+            Duty::Absorb(told) => {
+                // Unless the store lost its memory meanwhile, and everything is owed anew.
+                if self.owed.front().is_some_and(|owed| owed.once == told.once) {
+                    self.owed.pop_front();
+                    self.count(told, now);
+                }
+            }
             Duty::Word(..) => drop(self.late.words.pop_front()),
             Duty::End(_) => drop(self.late.ends.pop_front()),
             Duty::Fact(..) | Duty::Return(_) => {}
@@ -317,7 +342,9 @@ impl State {
         let caution = self.caution.as_ref().filter(|caution| now < caution.until)?;
         let n = caution.share.n();
         let bounds = format!(
-            "until {} this instance keeps to {} of each limit; what instances that are gone had counted is lost",
+            "until {} this instance keeps to {} of each limit as well; a window may exceed a limit by what \
+             instances that are gone were admitted, and by what others were above their share until they \
+             told of it",
             caution.until,
             part(n)
         );

@@ -76,7 +76,7 @@ impl<S: Shared> Inner<S> {
                 return false;
             }
             round += u32::from(matches!(duty, Duty::Absorb(_)));
-            self.state.lock().done(&duty);
+            self.state.lock().done(&duty, self.clock.now());
         }
     }
 

@@ -61,7 +61,8 @@ fn it_says_what_happened_and_for_how_long() {
 
 #[test]
 fn a_heartbeat_tells_it_too() {
-    for lose in LOSSES {
+    // Who forgot everything is told everything.
+    for (lose, told) in LOSSES.into_iter().zip([20, 0, 0]) {
         let mut world = World::of(2);
         let way = Way::new(rpm(20));
         world.fill(0, &way, 20);
@@ -69,7 +70,7 @@ fn a_heartbeat_tells_it_too() {
         world.wait(secs(4));
         assert!(world.is_away(0));
         world.refused(0, &way, tokens(0));
-        assert_eq!(world.store.used(&way.domain).requests, 0, "the store was not even asked");
+        assert_eq!(world.store.used(&way.domain).requests, told, "the store was not even asked");
     }
 }
 
@@ -115,8 +116,49 @@ fn lost_while_away_is_lost_too() {
     world.store.flush();
     world.cut([0], Line::Up);
     world.wait(secs(3));
-    assert_eq!(world.store.used(&way.domain), Used { requests: 3, tokens: 0, day: 7 });
-    assert_eq!(world.fill(0, &way, 30), 3, "ten, less four that only this instance knows of");
+    assert_eq!(world.store.used(&way.domain), Used { requests: 7, tokens: 0, day: 7 });
+    assert_eq!(world.fill(0, &way, 30), 3);
+}
+
+#[test]
+fn who_used_more_than_his_share_tells_the_others() {
+    let mut world = World::of(3);
+    let way = Way::new(Limits { rpm: Some(30), tpm: Some(100), ..FREE });
+    for _ in 0..25 {
+        let permit = world.go(0, &way, tokens(2));
+        world.settle(0, &permit, 3);
+    }
+    let when = world.now();
+    world.wait(secs(4));
+    world.store.flush();
+    world.wait(secs(4));
+    let told = world.store.absorbed();
+    let (at, requests, used) = told[0].1[0].window[0];
+    assert!(at >= when && at < when + Duration::from_millis(250), "{at} is not in the slot of {when}");
+    assert_eq!((requests, used), (25, 75));
+    assert_eq!(world.store.used(&way.domain), Used { requests: 25, tokens: 75, day: 25 });
+    assert_eq!((1..3).map(|i| world.fill(i, &way, 30)).sum::<usize>(), 5);
+}
+
+#[test]
+fn what_was_being_told_at_the_loss_is_told_once() {
+    for lost_answer in [Line::Deaf, Line::Silent] {
+        let mut world = World::of(1);
+        let way = Way::new(FREE);
+        world.go(0, &way, tokens(1));
+        world.cut([0], Line::Refused);
+        for _ in 0..3 {
+            world.go(0, &way, tokens(1));
+        }
+        world.cut([0], Line::Up);
+        world.instances[0].link.set_for("absorb", lost_answer);
+        world.wait(secs(2));
+        world.go(0, &way, tokens(1));
+        world.store.flush();
+        world.instances[0].link.set_for("absorb", Line::Up);
+        world.wait(secs(5));
+        assert_eq!(world.store.used(&way.domain), Used { requests: 5, tokens: 5, day: 5 });
+    }
 }
 
 #[test]
@@ -209,7 +251,7 @@ fn what_was_given_back_is_not_restored_and_what_was_admitted_alone_is() {
     world.wait(secs(4));
     world.store.flush();
     world.wait(secs(4));
-    assert_eq!(world.store.used(&way.domain), Used { requests: 0, tokens: 0, day: 5 });
+    assert_eq!(world.store.used(&way.domain), Used { requests: 5, tokens: 0, day: 5 });
     // Lost again, before and after one more.
     world.store.flush();
     world.go(0, &way, tokens(0));
@@ -230,5 +272,5 @@ fn what_must_be_given_back_is_given_back_later() {
     assert_eq!(world.store.used(&way.domain).requests, 1);
     world.instances[0].link.set_for("release", Line::Up);
     world.wait(secs(5));
-    assert_eq!(world.store.used(&way.domain).requests, 0);
+    assert_eq!(world.store.used(&way.domain).requests, 3, "what was lost, and not the one");
 }
