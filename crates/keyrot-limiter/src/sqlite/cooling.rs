@@ -18,16 +18,26 @@ pub(super) struct Cooling {
     pub(super) scopes: Scopes,
     /// The newest version and the epoch of what was read.
     read: Option<(u64, u64)>,
+    /// Whether it holds what a transaction wrote that may not have ended yet.
+    written: bool,
 }
 
 impl Cooling {
     pub(super) fn unread() -> Self {
-        Self { scopes: Scopes::with_journal(), read: None }
+        Self { scopes: Scopes::with_journal(), read: None, written: false }
+    }
+
+    /// Forgets what a transaction changed that came to nothing.
+    pub(super) fn undo(&mut self) {
+        if self.written || !self.scopes.changed().is_empty() {
+            *self = Self::unread();
+        }
     }
 
     /// Reads what others have changed.
     pub(super) fn sync(&mut self, rows: Rows<'_>, pool: &Pool) -> Done {
         let now = (pool.version, pool.epoch);
+        self.written = false;
         if self.read == Some(now) {
             return Ok(());
         }
@@ -63,6 +73,7 @@ impl Cooling {
         if changed.is_empty() {
             return Ok(());
         }
+        self.written = true;
         pool.version += 1;
         let version = to_sql(pool.version);
         for scope in changed {

@@ -1,5 +1,8 @@
 //! Why a step on the file did not happen: somebody else is writing, or the file is no good any more.
 
+use std::thread;
+use std::time::Duration;
+
 use rusqlite::{Error, ErrorCode};
 
 /// What went wrong.
@@ -12,6 +15,11 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// Whether it is only that another process is writing.
+    pub(super) fn is_busy(error: &Error) -> bool {
+        matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+    }
+
     /// A row of `table` makes no sense.
     pub(super) fn nonsense(table: &str) -> Self {
         Self::Broken(format!("a row of table `{table}` makes no sense"))
@@ -20,11 +28,14 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
-            _ => Self::Broken(error.to_string()),
-        }
+        if Self::is_busy(&error) { Self::Busy } else { Self::Broken(error.to_string()) }
     }
 }
 
 pub(super) type Done<T = ()> = Result<T, Failure>;
+
+/// Waits a little for another process: the longer, the more often it was looked at the lock.
+pub(super) fn wait(looks: i32) {
+    let longest = (400_u64 << looks.clamp(0, 4)).min(5_000);
+    thread::sleep(Duration::from_micros(fastrand::u64(200..=longest)));
+}

@@ -1,20 +1,21 @@
 //! Opening the file, and every reason not to.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 
+use super::failure::{Failure, wait};
 use super::schema;
 
 /// The name of a database that is no file.
 pub(super) const IN_MEMORY: &str = ":memory:";
-/// What a database begins with.
-const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-/// How long opening waits for another process that is creating or changing the file.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long SQLite waits for another process by itself, and how often it is asked to: not every step
+/// of creating a file waits. Ten seconds at least.
+const LOCKED: Duration = Duration::from_millis(100);
+const ROUNDS: i32 = 100;
 /// Statements kept prepared: more than there are.
 const STATEMENTS: usize = 64;
 
@@ -104,8 +105,8 @@ impl Base {
             create_folder(folder).map_err(|error| unwritable(path, &error))?;
         }
         create_file(path).map_err(|error| unwritable(path, &error))?;
-        look_at_header(path)?;
-        let mut connection = connect(path).map_err(|error| refused(path, &error))?;
+        look(path)?;
+        let mut connection = patiently(|| connect(path)).map_err(|error| refused(path, &error))?;
         check(&mut connection, path)?;
         let number = number(path);
         Ok(Self { connection, file: Some(Identity { path: path.to_owned(), number }) })
@@ -166,22 +167,32 @@ fn number(_: &Path) -> Option<(u64, u64)> {
     None
 }
 
-/// Refuses what is not ours before SQLite opens it: even opening may change a file.
-fn look_at_header(path: &Path) -> Result<(), OpenError> {
-    let mut header = Vec::with_capacity(100);
-    let read = File::open(path).and_then(|file| file.take(100).read_to_end(&mut header));
-    read.map_err(|error| unwritable(path, &error))?;
-    if header.is_empty() {
+/// Refuses what is not ours before it is opened for writing, which may change a file.
+///
+/// The file is read by SQLite alone: closing a file that was opened in another way would release the
+/// locks that this process holds on it by its other connections.
+fn look(path: &Path) -> Result<(), OpenError> {
+    if fs::metadata(path).map_err(|error| unwritable(path, &error))?.len() == 0 {
         return Ok(());
     }
-    let number = |at: usize| {
-        let bytes = header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
-        bytes.map_or(0, u32::from_be_bytes)
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let look = || {
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(LOCKED)?;
+        Ok::<_, rusqlite::Error>((application(&connection)?, schema::version(&connection)?))
     };
-    if !header.starts_with(MAGIC) || number(68) != schema::APPLICATION {
-        return Err(OpenError::Foreign { path: path.to_owned() });
+    match patiently(look) {
+        Ok((schema::APPLICATION, version)) => newer(path, version),
+        Ok(_) => Err(OpenError::Foreign { path: path.to_owned() }),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
+            Err(OpenError::Foreign { path: path.to_owned() })
+        }
+        Err(error) => Err(refused(path, &error)),
     }
-    newer(path, number(60))
+}
+
+fn application(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.query_row("PRAGMA application_id", [], |row| row.get(0))
 }
 
 fn newer(path: &Path, found: u32) -> Result<(), OpenError> {
@@ -194,7 +205,7 @@ fn newer(path: &Path, found: u32) -> Result<(), OpenError> {
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(PATIENCE)?;
+    connection.busy_timeout(LOCKED)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }
@@ -207,21 +218,32 @@ fn check(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
         return Err(OpenError::ReadOnly { path: path.to_owned(), why });
     }
     // Set before anything else, and before the write-ahead log: a file is ours or empty.
-    let application: u32 =
-        connection.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(error)?;
-    if application == 0 {
-        let sql = format!("PRAGMA application_id = {}", schema::APPLICATION);
-        connection.execute_batch(&sql).map_err(error)?;
-    } else if application != schema::APPLICATION {
-        return Err(OpenError::Foreign { path: path.to_owned() });
+    match patiently(|| application(connection)).map_err(error)? {
+        schema::APPLICATION => {}
+        0 => {
+            let sql = format!("PRAGMA application_id = {}", schema::APPLICATION);
+            patiently(|| connection.execute_batch(&sql)).map_err(error)?;
+        }
+        _ => return Err(OpenError::Foreign { path: path.to_owned() }),
     }
-    newer(path, schema::version(connection).map_err(error)?)?;
+    newer(path, patiently(|| schema::version(connection)).map_err(error)?)?;
     // Where the file system has no shared memory, SQLite keeps its older journal, which is as safe.
-    let _mode: String =
-        connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(error)?;
+    let log = || connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0));
+    patiently(log).map_err(error)?;
     connection.execute_batch("PRAGMA synchronous = NORMAL").map_err(error)?;
-    schema::migrate(connection).map_err(error)?;
-    newer(path, schema::version(connection).map_err(error)?)
+    patiently(|| schema::migrate(connection)).map_err(error)?;
+    newer(path, patiently(|| schema::version(connection)).map_err(error)?)
+}
+
+/// Tries again while another process is creating or changing the file.
+fn patiently<T>(mut step: impl FnMut() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    for round in 0..ROUNDS {
+        match step() {
+            Err(error) if Failure::is_busy(&error) => wait(round),
+            done => return done,
+        };
+    }
+    step()
 }
 
 fn refused(path: &Path, error: &rusqlite::Error) -> OpenError {

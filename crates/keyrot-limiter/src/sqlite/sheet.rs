@@ -32,7 +32,8 @@ pub(super) struct Sheet<'c> {
     pub(super) rows: Rows<'c>,
     clocks: &'c Clocks,
     cooling: &'c mut Cooling,
-    was: Pool,
+    /// Sequence number and version as they were read.
+    was: (u64, u64),
     pool: Pool,
     pages: HashMap<Domain, Page, RandomState>,
     /// Permits granted here.
@@ -44,7 +45,7 @@ impl<'c> Sheet<'c> {
         let pool = rows.pool()?;
         cooling.sync(rows, &pool)?;
         let pages = HashMap::default();
-        Ok(Self { rows, clocks, cooling, was: pool.clone(), pool, pages, granted: 0 })
+        Ok(Self { rows, clocks, cooling, was: (pool.seq, pool.version), pool, pages, granted: 0 })
     }
 
     /// Writes what is still to be written.
@@ -57,7 +58,8 @@ impl<'c> Sheet<'c> {
             }
         }
         self.cooling.save(self.rows, &mut self.pool)?;
-        if self.pool != self.was {
+        // Time alone is nothing to write: a look writes nothing.
+        if (self.pool.seq, self.pool.version) != self.was {
             self.rows.save_pool(&self.pool)?;
         }
         Ok(())
@@ -92,11 +94,11 @@ impl<'c> Sheet<'c> {
     fn row_of(&mut self, domain: &Domain) -> Done<i64> {
         let rows = self.rows;
         let page = self.page(domain)?;
-        let id = match page.id {
-            Some(id) => id,
-            None => rows.add_domain(domain, &page.ledger)?,
-        };
-        page.id = Some(id);
+        if let Some(id) = page.id {
+            return Ok(id);
+        }
+        let id = rows.add_domain(domain, &page.ledger)?;
+        (page.id, page.changed) = (Some(id), false);
         Ok(id)
     }
 

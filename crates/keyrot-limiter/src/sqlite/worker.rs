@@ -3,8 +3,6 @@
 
 use std::mem;
 use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
 
 use keyrot_core::Permit;
 use rusqlite::backup::{Backup, StepResult};
@@ -12,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::broom::Broom;
 use super::cooling::Cooling;
-use super::failure::{Done, Failure};
+use super::failure::{Done, Failure, wait};
 use super::job::{Job, Shared, give_back};
 use super::open::Base;
 use super::rows::Rows;
@@ -47,7 +45,10 @@ impl Worker {
         queue: mpsc::Receiver<Box<dyn Job>>,
         shared: Arc<Shared>,
     ) -> rusqlite::Result<Self> {
-        base.connection.busy_handler(Some(wait))?;
+        base.connection.busy_handler(Some(|looks| {
+            wait(looks);
+            looks < LOOKS
+        }))?;
         let looked = clocks.since_boot();
         let (cooling, broom) = (Cooling::unread(), Broom::new());
         Ok(Self { queue, shared, base, clocks, cooling, broom, looked })
@@ -96,7 +97,7 @@ impl Worker {
     fn attempt(&mut self, batch: &mut [Box<dyn Job>], unclaimed: &[Permit], writes: bool) -> Done {
         let done = self.transact(batch, unclaimed, writes);
         if done.is_err() {
-            self.cooling = Cooling::unread();
+            self.cooling.undo();
             if !self.base.connection.is_autocommit() {
                 // What cannot be rolled back is not used again.
                 let _broken = self.base.connection.execute_batch("ROLLBACK");
@@ -152,15 +153,8 @@ impl Worker {
             match backup.step(-1)? {
                 StepResult::Done => return Ok(()),
                 _ => wait(looks),
-            };
+            }
         }
         Err(Failure::Busy)
     }
-}
-
-/// Waits a little for another process to end its transaction; says whether to look again.
-fn wait(looks: i32) -> bool {
-    let longest = (200_u64 << looks.clamp(0, 5)).min(5_000);
-    thread::sleep(Duration::from_micros(fastrand::u64(200..=longest)));
-    looks < LOOKS
 }

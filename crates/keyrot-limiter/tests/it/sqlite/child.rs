@@ -1,0 +1,71 @@
+//! A process of its own that takes permits: what other tests start, and kill.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread;
+
+use keyrot_core::Limits;
+
+use super::rig::{Way, open, rpm};
+
+const WHAT: &str = "KEYROT_LIMITER_TEST_CHILD";
+
+/// Starts this program again, to do nothing but `what`.
+pub(super) fn start(what: &str) -> Child {
+    let mut command = command();
+    command.env(WHAT, what).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.spawn().expect("a child")
+}
+
+pub(super) fn command() -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this binary"));
+    command.args(["--exact", "sqlite::child::does_what_it_is_told", "--nocapture", "--quiet"]);
+    command
+}
+
+/// What a child says that takes permits from the file, line by line, once it is told to begin.
+pub(super) fn lines(child: &mut Child) -> impl Iterator<Item = String> + use<> {
+    child.stdin.take().expect("piped").write_all(b"go\n").expect("a child that listens");
+    let said: BufReader<ChildStdout> = BufReader::new(child.stdout.take().expect("piped"));
+    said.lines().map_while(Result::ok)
+}
+
+/// Nothing by itself: `take PATH FROM EACH RPM` takes EACH permits on two threads, named from FROM on,
+/// and tells each one it has got; `open PATH` opens a file and tells what came of it.
+#[test]
+fn does_what_it_is_told() {
+    #[expect(clippy::disallowed_methods, reason = "how the parent test tells this process what to do")]
+    let Ok(what) = std::env::var(WHAT) else { return };
+    let words: Vec<&str> = what.split(' ').collect();
+    match words[..] {
+        ["take", path, from, each, limit] => {
+            let number = |text: &str| text.parse::<u64>().expect("a number");
+            take(Path::new(path), number(from), number(each), rpm(number(limit)));
+        }
+        ["open", path] => match keyrot_limiter::SqliteStore::open(Path::new(path)) {
+            Ok(_) => println!("\nopened"),
+            Err(error) => println!("\n{error:?}"),
+        },
+        _ => panic!("{what}"),
+    }
+}
+
+fn take(path: &Path, from: u64, each: u64, limits: Limits) {
+    let store = open(path);
+    std::io::stdin().read_line(&mut String::new()).expect("told to begin");
+    thread::scope(|scope| {
+        for half in 0..2 {
+            let store = &store;
+            scope.spawn(move || {
+                let way = Way { concurrency: Some(u32::MAX), ..Way::new(limits) };
+                for i in 0..each {
+                    let id = from + half * each + i;
+                    if way.go(store, id.into()).grant.is_some() {
+                        writeln!(std::io::stdout(), "got {id}").expect("somebody listens");
+                    }
+                }
+            });
+        }
+    });
+}
