@@ -13,6 +13,8 @@ mod bytes;
 mod degrading;
 mod facts;
 mod flight;
+#[cfg(feature = "redis")]
+mod redis;
 mod scopes;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -24,6 +26,8 @@ mod sweep;
 pub use degrading::{Beat, Charges, DayCharge, Degrading, Manner, Mark, Reading, Shared, Used};
 pub use facts::MemoryFacts;
 pub use memory::MemoryLimiter;
+#[cfg(feature = "redis")]
+pub use redis::{RedisConfig, RedisConfigError, RedisStore};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{OpenError, SqliteStore};
 #[cfg(any(feature = "degrading", feature = "sqlite"))]

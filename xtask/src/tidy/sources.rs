@@ -15,6 +15,10 @@ pub(super) const EXPOSING: Exposing = &[
     ("crates/gemini-client/src/transport.rs", "puts the key on the wire"),
     ("crates/gemini-client/tests/it/child.rs", "its test looks for the key in what a process wrote"),
     ("crates/keyrot-core/src/secret.rs", "its test looks at what cleaning left of a secret"),
+    (
+        "crates/keyrot-limiter/src/redis/address.rs",
+        "the URL of Redis holds a password, which the driver needs",
+    ),
     ("crates/keyrot-secrets-env/src/list.rs", "compares the keys of a list"),
     ("crates/keyrot-secrets-env/src/store.rs", "its test looks at what was found"),
     ("crates/keyrot-secrets/src/cache.rs", "fingerprints secrets"),

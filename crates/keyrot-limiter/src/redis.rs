@@ -1,0 +1,146 @@
+//! Limits and cooldowns on a Redis or Valkey that any number of processes share.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyrot_core::Clock;
+use parking_lot::Mutex;
+use secrecy::SecretString;
+
+mod address;
+mod coding;
+mod facts;
+mod limiter;
+mod link;
+mod script;
+
+pub use address::RedisConfigError;
+
+use address::Address;
+use link::Link;
+
+/// The version of the scripts and of what they keep: part of every key, so that two releases whose
+/// scripts differ do not read each other's keys.
+const VERSION: u32 = 1;
+
+/// Where the store is, and which pool of it.
+#[derive(Debug, Clone)]
+pub struct RedisConfig {
+    /// `redis://`, `rediss://`, `unix://`, or with `+cluster` or `+sentinel` behind the scheme. May
+    /// hold a password.
+    pub url: SecretString,
+    /// The name of the pool: stores of one pool share everything, of two nothing.
+    pub pool: String,
+    /// The longest that any call takes, making a connection included.
+    pub timeout: Duration,
+}
+
+/// A [`RateLimiter`](keyrot_core::RateLimiter) and [`FactStore`](keyrot_core::FactStore) on Redis 6.2
+/// or newer, or Valkey.
+///
+/// The server decides, by its own clock, one script and one round trip for each question; what is
+/// settled and released is on its way, in order, when the call returns. All keys of a pool begin with
+/// `{keyrot:POOL}`, are therefore on one server of a cluster, and have an end.
+///
+/// Made lazily: a server that is away makes calls fail with
+/// [`LimitError::Unavailable`](keyrot_core::LimitError::Unavailable), each within the timeout, until it
+/// is back; see [`Degrading`](crate::Degrading) for going on meanwhile. It must be called on a Tokio
+/// runtime with time and I/O.
+///
+/// ```
+/// use std::time::Duration;
+/// use keyrot_limiter::{RedisConfig, RedisStore};
+/// let url = "redis://user:secret@127.0.0.1:6379/0".into();
+/// let config = RedisConfig { url, pool: "default".to_owned(), timeout: Duration::from_secs(1) };
+/// let store = RedisStore::connect(&config)?;
+/// assert!(!format!("{store:?} {config:?}").contains("secret"));
+/// # Ok::<(), keyrot_limiter::RedisConfigError>(())
+/// ```
+pub struct RedisStore {
+    link: Arc<Link>,
+    pool: String,
+    /// Tests have a clock; without one it is the server's.
+    clock: Option<Arc<dyn Clock>>,
+    /// The name of the server's memory as last heard, as a number and as text.
+    epoch: Mutex<(f64, Arc<str>)>,
+}
+
+impl RedisStore {
+    /// A store at `config.url`, which is not called yet.
+    ///
+    /// # Errors
+    /// [`RedisConfigError`] when the URL or the pool's name cannot be used.
+    pub fn connect(config: &RedisConfig) -> Result<Self, RedisConfigError> {
+        Self::new(config, None)
+    }
+
+    /// A store that decides by `clock` instead of the server's: for tests.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub fn with_clock(config: &RedisConfig, clock: Arc<dyn Clock>) -> Result<Self, RedisConfigError> {
+        Self::new(config, Some(clock))
+    }
+
+    fn new(config: &RedisConfig, clock: Option<Arc<dyn Clock>>) -> Result<Self, RedisConfigError> {
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let RedisConfig { url, pool, timeout } = config;
+        if pool.is_empty() || pool.len() > 64 || !pool.chars().all(legal) {
+            return Err(RedisConfigError::Pool);
+        }
+        let address = Address::read(url, *timeout)?;
+        let key = format!("{{keyrot:{pool}}}:{VERSION}:pool");
+        let link = Arc::new(Link::new(address, *timeout, key));
+        Ok(Self { link, pool: pool.clone(), clock, epoch: Mutex::new((0.0, "".into())) })
+    }
+
+    /// What the server does when its memory is full (`maxmemory-policy`), as it said when it was last
+    /// connected to; `None` before, and where it may not be asked.
+    #[must_use]
+    pub fn eviction_policy(&self) -> Option<Arc<str>> {
+        self.link.now().map(|live| Arc::clone(&live.policy)).filter(|policy| !policy.is_empty())
+    }
+
+    /// A warning for status when the server may throw limits away, if it may.
+    #[must_use]
+    pub fn eviction_warning(&self) -> Option<String> {
+        self.eviction_policy().filter(|policy| &**policy != "noeviction").map(|policy| {
+            format!(
+                "the limits in Redis may be thrown away when its memory is full (`maxmemory-policy` is \
+                 `{policy}`)\nhint: set it to `noeviction`"
+            )
+        })
+    }
+
+    /// Waits until what was settled and released has been delivered: before a process ends. What the
+    /// server does not take is tried for about a minute; have a deadline of your own.
+    pub async fn flush(&self) {
+        self.link.quiet().await;
+    }
+
+    /// The first argument of every script.
+    fn common(&self) -> Vec<u8> {
+        let now = self.clock.as_ref().map(|clock| clock.now());
+        coding::common(now, fastrand::u64(..1 << 53) as f64)
+    }
+
+    /// The name of the server's memory.
+    fn epoch(&self, number: f64) -> Arc<str> {
+        let mut known = self.epoch.lock();
+        if known.0 != number {
+            *known = (number, format!("{:014x}", number as u64).into());
+        }
+        Arc::clone(&known.1)
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let connected = self.link.now().is_some();
+        f.debug_struct("RedisStore")
+            .field("pool", &self.pool)
+            .field("connected", &connected)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,23 @@
+-- How every script begins: what time it is, and where the pool's keys are.
+--
+-- KEYS[1] is the pool's own key. The names of all others are made from it, so that a question about
+-- sixteen candidates sends no hundred names; they share its hash tag, and with it its server.
+-- Numbers cross the border as doubles: they are exact up to 2^53, and there is a never among them.
+local spread = unpack
+local call, pack, unpack = redis.call, struct.pack, struct.unpack
+local floor, max, min = math.floor, math.max, math.min
+local NEVER = math.huge
+local HOUR = 3600000
+local DAY = 24 * HOUR
+-- How long the pool is remembered when nobody uses it, and the longest that anything is.
+local LONGEST = 400 * DAY
+
+-- The caller's clock, or -1 for the server's; what every lifetime is longer by; a name for the memory
+-- of a pool that is found empty.
+local now, slack, fresh = unpack('<ddd', ARGV[1])
+if now < 0 then
+  local t = call('TIME')
+  now = t[1] * 1000 + floor(t[2] / 1000)
+end
+
+local prefix = string.sub(KEYS[1], 1, -5)

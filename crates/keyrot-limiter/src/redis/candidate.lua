@@ -1,0 +1,40 @@
+-- One way a request could go: its limits, its names, and what stands in its way.
+
+local CONCURRENCY = 4
+local LIMIT, TOO_LARGE, COOLING = 0, 1, 2
+-- The scopes in the order in which they are asked.
+local SCOPES = 6
+
+local function open_candidate(text)
+  local c = {}
+  c.rpm, c.tpm, c.rpd, c.burst, c.concurrency, c.domain, c.bucket, c.project, c.key, c.fingerprint =
+    unpack('<dddddI4c0I4c0I4c0I4c0I4c0', text)
+  return c
+end
+
+-- The keys of its cooldowns but the pool's: model, project, domain, key, key for the method.
+local function scopes_of(c, method)
+  local key = prefix .. 'c:k:' .. c.key .. ':' .. c.fingerprint
+  return prefix .. 'c:m:' .. c.bucket, prefix .. 'c:p:' .. c.project, prefix .. 'c:d:' .. c.domain,
+    key, key .. ':' .. method
+end
+
+local POOL_SCOPE = prefix .. 'c:pool'
+
+-- The key of the scope `i` of a candidate.
+local function scope_name(c, i, method)
+  return (select(i, POOL_SCOPE, scopes_of(c, method)))
+end
+
+-- Frees the place of the probe that a permit was, wherever it was one.
+local function free_probes(c, id, method)
+  local names = { POOL_SCOPE, scopes_of(c, method) }
+  local texts = call('MGET', names[1], names[2], names[3], names[4], names[5], names[6])
+  for i = 1, SCOPES do
+    local cooldown = texts[i] and open_cooldown(texts[i])
+    if cooldown and cooldown.ends >= 0 and cooldown.probe == id then
+      cooldown.probe = ''
+      save_cooldown(names[i], cooldown)
+    end
+  end
+end

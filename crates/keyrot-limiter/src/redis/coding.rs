@@ -1,0 +1,281 @@
+//! How questions and answers are written: numbers as little-endian doubles, which are exact up to 2^53
+//! and know a never; texts behind their lengths.
+
+use std::time::Duration;
+
+use keyrot_core::{
+    Candidate, KeyFault, LimitError, LimitKind, Method, PermitId, ProjectFault, Reason, Refusal, Scope,
+    ScopeKind, Timestamp, Why,
+};
+
+use super::link::senseless;
+
+/// The largest number that is told apart from the next.
+const MOST: u64 = 1 << 53;
+
+/// What stands for a number that there is none of.
+pub(super) const NONE: f64 = -1.0;
+
+/// Bytes to be sent.
+#[derive(Debug, Default)]
+pub(super) struct Blob(Vec<u8>);
+
+impl Blob {
+    pub(super) fn new() -> Self {
+        Self(Vec::with_capacity(128))
+    }
+
+    pub(super) fn number(mut self, number: f64) -> Self {
+        self.0.extend_from_slice(&number.to_le_bytes());
+        self
+    }
+
+    pub(super) fn numbers<const N: usize>(mut self, numbers: [f64; N]) -> Self {
+        for number in numbers {
+            self = self.number(number);
+        }
+        self
+    }
+
+    /// A text behind its length.
+    pub(super) fn text(mut self, text: &str) -> Self {
+        let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        self.0.extend_from_slice(&length.to_le_bytes());
+        self.0.extend_from_slice(text.as_bytes());
+        self
+    }
+
+    pub(super) fn permit(mut self, id: PermitId) -> Self {
+        self.0.extend_from_slice(format!("{:032x}", id.0).as_bytes());
+        self
+    }
+
+    pub(super) fn done(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+/// A count.
+pub(super) fn count(n: u64) -> f64 {
+    n.min(MOST) as f64
+}
+
+/// A limit, if there is one.
+fn limit(limit: Option<u64>) -> f64 {
+    limit.map_or(NONE, count)
+}
+
+/// Milliseconds, rounded up: a wait must never end early. What is longer than a number can say never
+/// ends.
+pub(super) fn millis(d: Duration) -> f64 {
+    let ms = d.as_nanos().div_ceil(1_000_000);
+    if ms >= u128::from(MOST) { f64::INFINITY } else { ms as f64 }
+}
+
+/// An instant.
+pub(super) fn instant(at: Timestamp) -> f64 {
+    if at.as_millis() >= MOST { f64::INFINITY } else { at.as_millis() as f64 }
+}
+
+/// What every script is told first: the time, if it is not the server's; a name for a memory that is
+/// found empty.
+pub(super) fn common(now: Option<Timestamp>, fresh: f64) -> Vec<u8> {
+    // By a clock that is not the server's nothing may end by the server's.
+    let slack = if now.is_some() { 86_400_000.0 } else { 0.0 };
+    Blob::new().numbers([now.map_or(NONE, instant), slack, fresh]).done()
+}
+
+/// A candidate's part of a question.
+pub(super) fn candidate(c: &Candidate<'_>) -> Vec<u8> {
+    Blob::new()
+        .numbers([
+            limit(c.limits.rpm),
+            limit(c.limits.tpm),
+            limit(c.limits.rpd),
+            limit(c.limits.burst),
+            limit(c.concurrency.map(u64::from)),
+        ])
+        .text(&domain(&c.domain.project, &c.domain.bucket))
+        .text(c.domain.bucket.as_str())
+        .text(c.domain.project.as_str())
+        .text(c.key.as_str())
+        .text(&c.fingerprint.to_string())
+        .done()
+}
+
+/// A domain's name in a key: no two have the same.
+pub(super) fn domain(project: &keyrot_core::Project, bucket: &keyrot_core::Bucket) -> String {
+    format!("{}:{project}/{bucket}", project.as_str().len())
+}
+
+/// A scope's name in a key, as the scripts make it.
+pub(super) fn scope(scope: &Scope) -> String {
+    match scope {
+        Scope::Pool => "pool".to_owned(),
+        Scope::Model(bucket) => format!("m:{bucket}"),
+        Scope::Project(project) => format!("p:{project}"),
+        Scope::Domain(d) => format!("d:{}", domain(&d.project, &d.bucket)),
+        Scope::Key(key, fingerprint) => format!("k:{key}:{fingerprint}"),
+        Scope::KeyMethod(key, fingerprint, method) => {
+            format!("k:{key}:{fingerprint}:{}", method_no(*method))
+        }
+    }
+}
+
+pub(super) fn method_no(method: Method) -> u8 {
+    match method {
+        Method::Generate => 0,
+        Method::CountTokens => 1,
+        Method::Models => 2,
+    }
+}
+
+/// Reasons by their numbers. What a number means never changes, for a store outlives a build.
+const REASONS: [Reason; 18] = [
+    Reason::QuotaMinute,
+    Reason::QuotaDay,
+    Reason::QuotaZero,
+    Reason::Throttled,
+    Reason::KeyRestricted,
+    Reason::OperationDenied,
+    Reason::Overloaded,
+    Reason::ModelNotFound,
+    Reason::Flaky,
+    Reason::Operator,
+    Reason::KeyRejected(KeyFault::Invalid),
+    Reason::KeyRejected(KeyFault::Expired),
+    Reason::KeyRejected(KeyFault::Leaked),
+    Reason::KeyRejected(KeyFault::Unauthenticated),
+    Reason::ProjectRejected(ProjectFault::ServiceDisabled),
+    Reason::ProjectRejected(ProjectFault::Denied),
+    Reason::ProjectRejected(ProjectFault::Suspended),
+    Reason::ProjectRejected(ProjectFault::Billing),
+];
+
+const SCOPES: [ScopeKind; 6] = [
+    ScopeKind::Pool,
+    ScopeKind::Model,
+    ScopeKind::Project,
+    ScopeKind::Domain,
+    ScopeKind::Key,
+    ScopeKind::KeyMethod,
+];
+
+const LIMITS: [LimitKind; 5] =
+    [LimitKind::Rpm, LimitKind::Tpm, LimitKind::Rpd, LimitKind::Burst, LimitKind::Concurrency];
+
+pub(super) fn reason_no(reason: Reason) -> u8 {
+    match reason {
+        Reason::QuotaMinute => 0,
+        Reason::QuotaDay => 1,
+        Reason::QuotaZero => 2,
+        Reason::Throttled => 3,
+        Reason::KeyRestricted => 4,
+        Reason::OperationDenied => 5,
+        Reason::Overloaded => 6,
+        Reason::ModelNotFound => 7,
+        Reason::Flaky => 8,
+        Reason::Operator => 9,
+        Reason::KeyRejected(KeyFault::Invalid) => 10,
+        Reason::KeyRejected(KeyFault::Expired) => 11,
+        Reason::KeyRejected(KeyFault::Leaked) => 12,
+        Reason::KeyRejected(KeyFault::Unauthenticated) => 13,
+        Reason::ProjectRejected(ProjectFault::ServiceDisabled) => 14,
+        Reason::ProjectRejected(ProjectFault::Denied) => 15,
+        Reason::ProjectRejected(ProjectFault::Suspended) => 16,
+        Reason::ProjectRejected(ProjectFault::Billing) => 17,
+    }
+}
+
+/// Bytes that came.
+#[derive(Debug)]
+pub(super) struct Answer<'a>(&'a [u8]);
+
+impl<'a> Answer<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The rest, as it came.
+    pub(super) fn rest(self) -> &'a [u8] {
+        self.0
+    }
+
+    pub(super) fn number(&mut self) -> Result<f64, LimitError> {
+        let (number, rest) = self.0.split_first_chunk::<8>().ok_or_else(senseless)?;
+        self.0 = rest;
+        Ok(f64::from_le_bytes(*number))
+    }
+
+    pub(super) fn count(&mut self) -> Result<u64, LimitError> {
+        let number = self.number()?;
+        // Saturates where it is no count.
+        Ok(number as u64)
+    }
+
+    pub(super) fn instant(&mut self) -> Result<Timestamp, LimitError> {
+        self.count().map(Timestamp::from_millis)
+    }
+
+    /// A duration, if there is one; an infinite one is [`Duration::MAX`].
+    pub(super) fn lasts(&mut self) -> Result<Option<Duration>, LimitError> {
+        Ok(match self.number()? {
+            none if none < 0.0 => None,
+            never if never.is_infinite() => Some(Duration::MAX),
+            ms => Some(Duration::from_millis(ms as u64)),
+        })
+    }
+
+    /// A refusal: how long, what sort of why, and the why; `None` where there is none.
+    pub(super) fn refusal(&mut self) -> Result<Option<Refusal>, LimitError> {
+        let (wait, sort, what, more) = (self.lasts()?, self.count()?, self.count()?, self.count()?);
+        let Some(retry_after) = wait else { return Ok(None) };
+        let limit = || nth(&LIMITS, what);
+        let why = match sort {
+            0 => Why::Limit(limit()?),
+            1 => Why::TooLarge(limit()?),
+            2 => Why::Cooling { scope: nth(&SCOPES, what)?, reason: nth(&REASONS, more)? },
+            _ => return Err(senseless()),
+        };
+        Ok(Some(Refusal { retry_after, why }))
+    }
+}
+
+fn nth<T: Copy>(all: &[T], i: u64) -> Result<T, LimitError> {
+    usize::try_from(i).ok().and_then(|i| all.get(i)).copied().ok_or_else(senseless)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_a_number_and_throttled_is_the_one_the_scripts_know() {
+        for (i, reason) in REASONS.iter().enumerate() {
+            assert_eq!(usize::from(reason_no(*reason)), i);
+        }
+        assert_eq!(reason_no(Reason::Throttled), 3);
+        assert!(include_str!("cooldown.lua").contains("local THROTTLED = 3\n"));
+    }
+
+    #[test]
+    fn no_two_domains_have_one_name() {
+        let names = [("a", "b/c"), ("a/b", "c"), ("1:a", "b/c")].map(|(p, b)| domain(&p.into(), &b.into()));
+        assert!(names[0] != names[1] && names[0] != names[2] && names[1] != names[2]);
+    }
+
+    #[test]
+    fn what_is_too_long_to_say_never_ends() {
+        assert_eq!(millis(Duration::MAX), f64::INFINITY);
+        assert_eq!(millis(Duration::from_micros(1)), 1.0);
+        assert_eq!(instant(Timestamp::NEVER), f64::INFINITY);
+        assert_eq!(count(u64::MAX), 9_007_199_254_740_992.0);
+        let bytes = Blob::new().number(f64::INFINITY).done();
+        assert_eq!(Answer::new(&bytes).lasts().unwrap(), Some(Duration::MAX));
+        assert!(Answer::new(&[1, 2, 3]).number().is_err());
+    }
+}

@@ -1,0 +1,205 @@
+-- One domain's ledger: the minute and the day.
+--
+-- The key `d:` holds sums, the newest slot, the day's counts and the limits last asked with: all that a
+-- grant has to touch. The list `r:` holds the slots before the newest, the oldest first; it is read
+-- only when a slot leaves the window or a refusal must say until when.
+
+local SLOT, WINDOW, SECOND = 250, 60000, 1000
+-- What one charge counts at most, so that no sum can overflow.
+local MOST_TOKENS = 2 ^ 40
+-- Longer than today and tomorrow, and than the last slot.
+local LEDGER_LIFE, RING_LIFE = 52 * HOUR, 65000
+local RPM, TPM, RPD, BURST = 0, 1, 2, 3
+
+local function open_ledger(name, text)
+  local l = {
+    name = prefix .. 'd:' .. name, ring = prefix .. 'r:' .. name,
+    requests = 0, tokens = 0,
+    oldest = -1, newest = -1, newest_requests = 0, newest_tokens = 0,
+    start = -1, ends = -1, yesterday = 0, today = 0, tomorrow = 0,
+    rpm = -1, tpm = -1, rpd = -1, burst = -1, since = 0,
+    closed = false, drop = 0, dirty = false,
+  }
+  if text then
+    l.requests, l.tokens, l.oldest, l.newest, l.newest_requests, l.newest_tokens,
+    l.start, l.ends, l.yesterday, l.today, l.tomorrow,
+    l.rpm, l.tpm, l.rpd, l.burst, l.since = unpack('<dddddddddddddddd', text)
+  end
+  return l
+end
+
+local function save_ledger(l)
+  if l.drop > 0 then
+    call('LTRIM', l.ring, l.drop, -1)
+    l.drop = 0
+  end
+  call('SET', l.name, pack('<dddddddddddddddd',
+    l.requests, l.tokens, l.oldest, l.newest, l.newest_requests, l.newest_tokens,
+    l.start, l.ends, l.yesterday, l.today, l.tomorrow,
+    l.rpm, l.tpm, l.rpd, l.burst, l.since), 'PX', LEDGER_LIFE + slack)
+  l.dirty = false
+end
+
+-- The slots before the newest.
+local function closed(l)
+  if not l.closed then
+    l.closed = call('LRANGE', l.ring, 0, -1)
+  end
+  return l.closed
+end
+
+-- Forgets the slots that lie wholly outside the window, and adds up the others.
+local function prune(l, window)
+  if l.oldest < 0 or (l.oldest + 1) * SLOT + window > now then
+    return
+  end
+  local kept, requests, tokens = {}, 0, 0
+  local all = closed(l)
+  for i = 1, #all do
+    local no, r, t = unpack('<ddd', all[i])
+    if #kept > 0 or (no + 1) * SLOT + window > now then
+      if #kept == 0 then
+        l.oldest = no
+      end
+      kept[#kept + 1] = all[i]
+      requests, tokens = requests + r, tokens + t
+    end
+  end
+  l.drop = l.drop + #all - #kept
+  l.closed = kept
+  if (l.newest + 1) * SLOT + window <= now then
+    l.newest, l.newest_requests, l.newest_tokens = -1, 0, 0
+  end
+  if #kept == 0 then
+    l.oldest = l.newest
+  end
+  l.requests, l.tokens = requests + l.newest_requests, tokens + l.newest_tokens
+  l.dirty = true
+end
+
+-- When `excess` (of the requests, or of the tokens) has left a window of length `span`.
+local function frees(l, excess, span, of_requests)
+  local freed, all = 0, closed(l)
+  for i = 1, #all + 1 do
+    local no, r, t
+    if i <= #all then
+      no, r, t = unpack('<ddd', all[i])
+    else
+      no, r, t = l.newest, l.newest_requests, l.newest_tokens
+    end
+    local leaves = (no + 1) * SLOT + span
+    if leaves > now then
+      freed = freed + (of_requests and r or t)
+      if freed >= excess then
+        return leaves
+      end
+    end
+  end
+  return NEVER
+end
+
+local function last_second(l)
+  if l.newest < 0 or (l.newest + 1) * SLOT + SECOND <= now then
+    return 0
+  end
+  local sum, all = l.newest_requests, closed(l)
+  for i = #all, 1, -1 do
+    local no, r = unpack('<dd', all[i])
+    if (no + 1) * SLOT + SECOND <= now then
+      break
+    end
+    sum = sum + r
+  end
+  return sum
+end
+
+-- Of a limit that `ask` overruns and of what was found before, the one that lasts longer.
+local function longer(kind, at, l, this, limit, sum, ask, span)
+  if limit < 0 or sum + ask <= limit then
+    return kind, at
+  end
+  local frees_at = NEVER
+  if ask <= limit then
+    frees_at = frees(l, sum - (limit - ask), span, this ~= TPM)
+  end
+  if not kind or (at < NEVER and frees_at > at) then
+    return this, frees_at
+  end
+  return kind, at
+end
+
+-- The limit per minute or second that a cost would overrun, and when it fits.
+local function full(l, limits, requests, tokens, window)
+  local kind, at = longer(nil, nil, l, RPM, limits.rpm, l.requests, requests, window)
+  kind, at = longer(kind, at, l, TPM, limits.tpm, l.tokens, tokens, window)
+  if limits.burst >= 0 and limits.burst < l.requests + requests then
+    kind, at = longer(kind, at, l, BURST, limits.burst, last_second(l), requests, SECOND)
+  end
+  return kind, at
+end
+
+-- Adds a charge to the slot of now, and gives the number of that slot. If time ran backwards, the
+-- newest takes it.
+local function charge_slot(l, requests, tokens)
+  local no = floor(now / SLOT)
+  if l.newest >= no then
+    no = l.newest
+    l.newest_requests, l.newest_tokens = l.newest_requests + requests, l.newest_tokens + tokens
+  else
+    if l.newest >= 0 then
+      if l.drop > 0 then
+        call('LTRIM', l.ring, l.drop, -1)
+        l.drop = 0
+      end
+      call('RPUSH', l.ring, pack('<ddd', l.newest, l.newest_requests, l.newest_tokens))
+      call('PEXPIRE', l.ring, RING_LIFE + slack)
+      l.closed = false
+    end
+    l.newest, l.newest_requests, l.newest_tokens = no, requests, tokens
+    if l.oldest < 0 then
+      l.oldest = no
+    end
+  end
+  l.requests, l.tokens = l.requests + requests, l.tokens + tokens
+  return no
+end
+
+-- Changes what a slot was charged; nothing when the slot has left: a refund never credits a later
+-- window.
+local function amend_slot(l, slot, requests, tokens)
+  if slot == l.newest then
+    l.newest_requests, l.newest_tokens = l.newest_requests + requests, l.newest_tokens + tokens
+  else
+    -- Not more than this many from the end, and just as many where every slot was used.
+    local back = l.newest - slot
+    if l.oldest < 0 or slot < l.oldest or back <= 0 then
+      return
+    end
+    local at, found = -back, call('LINDEX', l.ring, -back)
+    if not found or unpack('<d', found) ~= slot then
+      local all = call('LRANGE', l.ring, -back, -1)
+      found = nil
+      for i = 1, #all do
+        if unpack('<d', all[i]) == slot then
+          at, found = i - #all - 1, all[i]
+          break
+        end
+      end
+      if not found then
+        return
+      end
+    end
+    local _, r, t = unpack('<ddd', found)
+    call('LSET', l.ring, at, pack('<ddd', slot, r + requests, t + tokens))
+  end
+  l.requests, l.tokens = l.requests + requests, l.tokens + tokens
+  l.dirty = true
+end
+
+-- Takes note of the limits asked with, and since when they are in force.
+local function note(l, limits)
+  if l.rpm ~= limits.rpm or l.tpm ~= limits.tpm or l.rpd ~= limits.rpd or l.burst ~= limits.burst then
+    l.rpm, l.tpm, l.rpd, l.burst, l.since = limits.rpm, limits.tpm, limits.rpd, limits.burst, now
+    l.dirty = true
+  end
+end

@@ -1,0 +1,295 @@
+//! The limiter's calls: what is sent for each, and what the answers mean.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arrayvec::ArrayVec;
+use keyrot_core::{
+    Ask, Candidate, CoolFor, CoolReport, Cooled, Cost, Ended, Grant, Headroom, LimitError, MAX_CANDIDATES,
+    Method, Permit, RateLimiter, Reason, Reply, Scope, Stamp, Standing,
+};
+use redis::Value;
+
+use super::RedisStore;
+use super::coding::{self, Answer, Blob, NONE, count, instant, method_no, millis, reason_no};
+use super::link::{Again, Args, STORE, senseless};
+use super::script::SCRIPTS;
+use crate::degrading::{Beat, Charges, DayCharge, Mark, Reading, Shared, Used};
+
+/// The most candidates looked at in one go, so that no other question waits for long.
+const MOST_STANDINGS: usize = 64;
+
+/// Gives an asking up unless it was answered.
+struct Asking<'a> {
+    store: &'a RedisStore,
+    ask: &'a Ask<'a>,
+    /// Tells this asking from any other of the same permit.
+    name: f64,
+    /// Whether it may have reached the server.
+    sent: AtomicBool,
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        if self.sent.load(Ordering::Relaxed) {
+            let what = Blob::new()
+                .numbers([f64::from(method_no(self.ask.method)), self.name])
+                .permit(self.ask.permit)
+                .done();
+            let mut args = vec![self.store.common(), what];
+            args.extend(self.ask.candidates.iter().take(MAX_CANDIDATES).map(coding::candidate));
+            self.store.link.deliver(&SCRIPTS.give_back, args);
+        }
+    }
+}
+
+impl RedisStore {
+    async fn decide(&self, ask: &Ask<'_>) -> Result<(Reply, Reading), LimitError> {
+        let name = fastrand::u64(..1 << 53) as f64;
+        let asking = Asking { store: self, ask, name, sent: AtomicBool::new(false) };
+        let what = Blob::new()
+            .numbers([
+                f64::from(ask.cost.requests),
+                count(ask.cost.tokens),
+                millis(ask.lease),
+                f64::from(method_no(ask.method)),
+                name,
+            ])
+            .permit(ask.permit)
+            .done();
+        let mut args: Args = Vec::with_capacity(2 + ask.candidates.len());
+        args.extend([self.common(), what]);
+        args.extend(ask.candidates.iter().take(MAX_CANDIDATES).map(coding::candidate));
+        if args.len() == 2 {
+            return Err(LimitError::Unavailable { store: STORE, why: "nobody to ask for".to_owned() });
+        }
+        let sent = || asking.sent.store(true, Ordering::Relaxed);
+        let (answer, live) = self.link.call(&SCRIPTS.reserve, &args, Again::Yes, sent).await?;
+        let answer = reply(bytes(&answer)?, ask, self, &live.run)?;
+        // Answered: from here on it is the asker's to give back.
+        asking.sent.store(false, Ordering::Relaxed);
+        Ok(answer)
+    }
+
+    /// Has it done in order, without waiting.
+    async fn accept(&self, script: &'static super::script::Script, args: Args) -> Result<(), LimitError> {
+        self.link.reach().await?;
+        self.link.deliver(script, args);
+        Ok(())
+    }
+}
+
+fn bytes(answer: &Value) -> Result<&[u8], LimitError> {
+    match answer {
+        Value::BulkString(bytes) => Ok(bytes),
+        _ => Err(senseless()),
+    }
+}
+
+fn reply(
+    bytes: &[u8],
+    ask: &Ask<'_>,
+    store: &RedisStore,
+    run: &std::sync::Arc<str>,
+) -> Result<(Reply, Reading), LimitError> {
+    let mut answer = Answer::new(bytes);
+    let mark = store.mark(&mut answer, run)?;
+    let refused = answer.count()?;
+    let granted = answer.count()? == 1;
+    let grant = if granted {
+        let index = usize::try_from(answer.count()?).map_err(|_| senseless())?;
+        let stamp = Stamp { seq: answer.count()?, admitted: answer.instant()? };
+        Some((index, stamp, answer.count()? == 1))
+    } else {
+        None
+    };
+    let mut refusals = ArrayVec::new();
+    for _ in 0..refused {
+        let refusal = answer.refusal()?.ok_or_else(senseless)?;
+        refusals.try_push(refusal).map_err(|_| senseless())?;
+    }
+    let mut used = ArrayVec::new();
+    while !answer.is_empty() {
+        let by = Used { requests: answer.count()?, tokens: answer.count()?, day: answer.count()? };
+        // What was granted before is all there is to an answer repeated.
+        let index = if refusals.is_empty() { grant.map_or(used.len(), |(i, ..)| i) } else { used.len() };
+        used.try_push((index, by)).map_err(|_| senseless())?;
+    }
+    let grant = match grant {
+        Some((index, stamp, probe)) => {
+            let candidate = ask.candidates.get(index).ok_or_else(senseless)?;
+            let (_, by) = used.iter().find(|(i, _)| *i == index).ok_or_else(senseless)?;
+            let permit = Permit {
+                id: ask.permit,
+                key: candidate.key.clone(),
+                fingerprint: candidate.fingerprint,
+                domain: candidate.domain.clone(),
+                method: ask.method,
+                cost: ask.cost,
+                stamp,
+                probe,
+            };
+            Some(Grant { index, permit, headroom: headroom(candidate, by) })
+        }
+        None => None,
+    };
+    Ok((Reply { refusals, grant }, Reading { mark, used }))
+}
+
+/// What the scarcest limit has left.
+fn headroom(candidate: &Candidate<'_>, used: &Used) -> Headroom {
+    let of = |limit: Option<u64>, used| limit.map_or(Headroom::FULL, |limit| Headroom::of(used, limit));
+    let limits = &candidate.limits;
+    of(limits.rpm, used.requests).min(of(limits.tpm, used.tokens)).min(of(limits.rpd, used.day))
+}
+
+impl RateLimiter for RedisStore {
+    async fn reserve(&self, ask: &Ask<'_>) -> Result<Reply, LimitError> {
+        self.decide(ask).await.map(|(reply, _)| reply)
+    }
+
+    async fn settle(&self, permit: &Permit, tokens: u64) -> Result<(), LimitError> {
+        let what = Blob::new().number(count(tokens)).permit(permit.id).done();
+        let domain = coding::domain(&permit.domain.project, &permit.domain.bucket);
+        self.accept(&SCRIPTS.settle, vec![self.common(), what, domain.into_bytes()]).await
+    }
+
+    async fn release(&self, permit: &Permit, ended: Ended) -> Result<(), LimitError> {
+        let ended = match ended {
+            Ended::Succeeded => 0.0,
+            Ended::Failed => 1.0,
+            Ended::NeverSent => 2.0,
+        };
+        let what = Blob::new()
+            .numbers([ended, f64::from(u8::from(permit.probe)), f64::from(method_no(permit.method))])
+            .permit(permit.id)
+            .done();
+        let whose = Candidate {
+            key: &permit.key,
+            fingerprint: permit.fingerprint,
+            domain: &permit.domain,
+            limits: Default::default(),
+            concurrency: None,
+        };
+        self.accept(&SCRIPTS.release, vec![self.common(), what, coding::candidate(&whose)]).await
+    }
+
+    async fn cool(&self, report: &CoolReport) -> Result<Cooled, LimitError> {
+        let (sort, wait) = match report.cool {
+            CoolFor::After(wait) => (0.0, millis(wait)),
+            CoolFor::NextPacificMidnight => (1.0, 0.0),
+            CoolFor::UntilLifted => (2.0, 0.0),
+            CoolFor::Escalating { at_least } => (3.0, millis(at_least)),
+        };
+        let (first, longest) = report.reason.escalation();
+        let domain = match &report.scope {
+            Scope::Domain(domain) => Some(domain),
+            _ => None,
+        };
+        let contradicts = domain.is_some() && report.reason == Reason::QuotaMinute && report.stamp.is_some();
+        let what = Blob::new()
+            .numbers([
+                sort,
+                wait,
+                f64::from(reason_no(report.reason)),
+                f64::from(u8::from(report.reason.half_open())),
+                millis(first),
+                millis(longest),
+                report.stamp.map_or(NONE, |stamp| count(stamp.seq)),
+                report.stamp.map_or(NONE, |stamp| instant(stamp.admitted)),
+                count(report.projects as u64),
+                f64::from(u8::from(contradicts)),
+            ])
+            .text(&coding::scope(&report.scope))
+            .text(&domain.map(|d| coding::domain(&d.project, &d.bucket)).unwrap_or_default())
+            .text(domain.map_or("", |d| d.project.as_str()))
+            .done();
+        let args = vec![self.common(), what];
+        let (answer, _) = self.link.call(&SCRIPTS.cool, &args, Again::Yes, || ()).await?;
+        let mut answer = Answer::new(bytes(&answer)?);
+        let scope = if answer.count()? == 1 { Scope::Pool } else { report.scope.clone() };
+        Ok(Cooled { scope, lasts: answer.lasts()? })
+    }
+
+    async fn lift(&self, scope: &Scope) -> Result<(), LimitError> {
+        let args = vec![self.common(), coding::scope(scope).into_bytes()];
+        self.link.call(&SCRIPTS.lift, &args, Again::Yes, || ()).await.map(drop)
+    }
+
+    async fn snapshot(
+        &self,
+        candidates: &[Candidate<'_>],
+        method: Method,
+        cost: Cost,
+    ) -> Result<Vec<Standing>, LimitError> {
+        let mut standings = Vec::with_capacity(candidates.len());
+        for some in candidates.chunks(MOST_STANDINGS) {
+            let what = [f64::from(cost.requests), count(cost.tokens), f64::from(method_no(method))];
+            let mut args = vec![self.common(), Blob::new().numbers(what).done()];
+            args.extend(some.iter().map(coding::candidate));
+            let (answer, _) = self.link.call(&SCRIPTS.snapshot, &args, Again::Yes, || ()).await?;
+            let mut answer = Answer::new(bytes(&answer)?);
+            for _ in some {
+                standings.push(Standing {
+                    requests: answer.count()?,
+                    tokens: answer.count()?,
+                    day: answer.count()?,
+                    in_flight: u32::try_from(answer.count()?).unwrap_or(u32::MAX),
+                    refusal: answer.refusal()?,
+                });
+            }
+        }
+        Ok(standings)
+    }
+}
+
+impl Shared for RedisStore {
+    fn name(&self) -> &'static str {
+        STORE
+    }
+
+    async fn ask(&self, ask: &Ask<'_>) -> Result<(Reply, Reading), LimitError> {
+        self.decide(ask).await
+    }
+
+    async fn heartbeat(&self, instance: &str, ttl: Duration) -> Result<Beat, LimitError> {
+        let life = Blob::new().number(millis(ttl)).done();
+        let args = vec![self.common(), life, instance.as_bytes().to_vec()];
+        let (answer, live) = self.link.call(&SCRIPTS.heartbeat, &args, Again::Yes, || ()).await?;
+        let Value::Array(answer) = answer else { return Err(senseless()) };
+        let (first, rest) = answer.split_first().ok_or_else(senseless)?;
+        let mark = self.mark(&mut Answer::new(bytes(first)?), &live.run)?;
+        let names = rest.iter().map(|name| Ok(String::from_utf8_lossy(bytes(name)?).into_owned()));
+        let mut instances = names.collect::<Result<Vec<_>, LimitError>>()?;
+        instances.sort_unstable();
+        Ok(Beat { mark, instances })
+    }
+
+    async fn absorb(&self, once: &str, charges: &[Charges]) -> Result<(), LimitError> {
+        let mut args = vec![self.common(), once.as_bytes().to_vec()];
+        args.extend(charges.iter().map(|charges| {
+            let mut blob = Blob::new()
+                .text(&coding::domain(&charges.domain.project, &charges.domain.bucket))
+                .numbers([charges.window.len() as f64, charges.days.len() as f64]);
+            for (at, requests, tokens) in &charges.window {
+                blob = blob.numbers([instant(*at), count(*requests), count(*tokens)]);
+            }
+            for (day, charge) in &charges.days {
+                let (sort, requests) = match charge {
+                    DayCharge::Add(n) => (0.0, n),
+                    DayCharge::AtLeast(n) => (1.0, n),
+                };
+                blob = blob.numbers([instant(day.start), instant(day.end), sort, count(*requests)]);
+            }
+            blob.done()
+        }));
+        self.link.call(&SCRIPTS.absorb, &args, Again::Yes, || ()).await.map(drop)
+    }
+}
+
+impl RedisStore {
+    fn mark(&self, answer: &mut Answer<'_>, run: &std::sync::Arc<str>) -> Result<Mark, LimitError> {
+        let (at, epoch, seq) = (answer.instant()?, answer.number()?, answer.count()?);
+        Ok(Mark { epoch: self.epoch(epoch), run: std::sync::Arc::clone(run), seq, at })
+    }
+}

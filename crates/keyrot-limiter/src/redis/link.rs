@@ -1,0 +1,265 @@
+//! The connection: made when it is first needed, given up when it fails, never waited for longer than
+//! the deadline.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use keyrot_core::LimitError;
+use parking_lot::RwLock;
+use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
+use tokio::sync::{Mutex, Notify};
+
+use super::address::{Address, Wire};
+use super::script::{SCRIPTS, Script};
+
+/// What errors call the store.
+pub(super) const STORE: &str = "redis";
+
+/// How long to wait before each further attempt to deliver what nobody waits for: together as long as
+/// a charge is in the window.
+const PAUSES_MS: [u64; 9] = [20, 100, 500, 1_000, 3_000, 8_000, 12_000, 16_000, 20_000];
+/// The most that may be under way without anybody waiting: what is beyond it is lost, safely, for an
+/// estimate that is not settled stays charged and a lease passes by itself.
+const MOST_IN_BACKGROUND: usize = 16_384;
+
+/// A connection, and the server at its other end.
+pub(super) struct Live {
+    wire: Wire,
+    /// The name of the server's run.
+    pub(super) run: Arc<str>,
+    /// What it does when its memory is full.
+    pub(super) policy: Arc<str>,
+}
+
+/// What a script is called with: the pool's key and these.
+pub(super) type Args = Vec<Vec<u8>>;
+
+/// Whether what was sent may be sent again when nobody knows whether it was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    /// Done twice is done once.
+    Yes,
+    No,
+}
+
+pub(super) struct Link {
+    address: Address,
+    timeout: Duration,
+    /// The pool's key.
+    key: String,
+    live: RwLock<Option<Arc<Live>>>,
+    connecting: Mutex<()>,
+    /// How much is under way without anybody waiting.
+    background: AtomicUsize,
+    quiet: Notify,
+}
+
+impl Link {
+    pub(super) fn new(address: Address, timeout: Duration, key: String) -> Self {
+        Self {
+            address,
+            timeout,
+            key,
+            live: RwLock::new(None),
+            connecting: Mutex::new(()),
+            background: AtomicUsize::new(0),
+            quiet: Notify::new(),
+        }
+    }
+
+    /// The connection as it is, if there is one.
+    pub(super) fn now(&self) -> Option<Arc<Live>> {
+        self.live.read().clone()
+    }
+
+    /// The connection, made if there is none.
+    async fn live(&self) -> RedisResult<Arc<Live>> {
+        if let Some(live) = self.now() {
+            return Ok(live);
+        }
+        let _one_at_a_time = self.connecting.lock().await;
+        if let Some(live) = self.now() {
+            return Ok(live);
+        }
+        self.greet(self.address.connect().await?).await
+    }
+
+    /// Learns who is at the other end of `wire`, and makes the scripts known there: a script that is
+    /// known is run in the order in which it was sent.
+    async fn greet(&self, mut wire: Wire) -> RedisResult<Arc<Live>> {
+        let hello = redis::cmd("EVAL")
+            .arg(&SCRIPTS.hello.code)
+            .arg(1)
+            .arg(&self.key)
+            .arg(super::coding::common(None, 0.0))
+            .to_owned();
+        let (run, policy): (String, String) = redis::from_redis_value(wire.send(&hello).await?)?;
+        for script in SCRIPTS.all() {
+            wire.send(redis::cmd("SCRIPT").arg("LOAD").arg(&script.code)).await?;
+        }
+        let live = Arc::new(Live { wire, run: run.into(), policy: policy.into() });
+        *self.live.write() = Some(Arc::clone(&live));
+        Ok(live)
+    }
+
+    /// Gives a connection up; the next call makes another.
+    fn give_up(&self, dead: &Arc<Live>) {
+        let mut live = self.live.write();
+        if live.as_ref().is_some_and(|live| Arc::ptr_eq(live, dead)) {
+            *live = None;
+        }
+    }
+
+    /// Makes sure of a connection, within the deadline.
+    pub(super) async fn reach(&self) -> Result<(), LimitError> {
+        if self.now().is_some() {
+            return Ok(());
+        }
+        match tokio::time::timeout(self.timeout, self.live()).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(unavailable(&error)),
+            Err(_) => Err(self.too_late()),
+        }
+    }
+
+    /// Runs a script and gives its answer, within the deadline. `sent` is called before anything is.
+    pub(super) async fn call(
+        &self,
+        script: &Script,
+        args: &Args,
+        again: Again,
+        mut sent: impl FnMut(),
+    ) -> Result<(Value, Arc<Live>), LimitError> {
+        let mut at = None;
+        match tokio::time::timeout(self.timeout, self.attempt(script, args, again, &mut at, &mut sent)).await
+        {
+            Ok(answer) => answer.map_err(|error| unavailable(&error)),
+            Err(_) => {
+                // A path that swallows packets swallows them for as long as it is used.
+                if let Some(live) = at {
+                    self.give_up(&live);
+                }
+                Err(self.too_late())
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        script: &Script,
+        args: &Args,
+        again: Again,
+        at: &mut Option<Arc<Live>>,
+        sent: &mut impl FnMut(),
+    ) -> RedisResult<(Value, Arc<Live>)> {
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(&script.hash).arg(1).arg(&self.key);
+        for arg in args {
+            command.arg(arg);
+        }
+        let mut tries = 0;
+        loop {
+            let live = self.live().await?;
+            *at = Some(Arc::clone(&live));
+            sent();
+            let error = match live.wire.clone().send(&command).await {
+                Ok(answer) => return Ok((answer, live)),
+                Err(error) => error,
+            };
+            tries += 1;
+            let forgotten = error.kind() == ErrorKind::Server(ServerErrorKind::NoScript);
+            let demoted = error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly);
+            let broken = error.is_unrecoverable_error() || error.is_io_error();
+            if forgotten {
+                // Another server has taken its place behind the same connection, or somebody flushed.
+                self.greet(live.wire.clone()).await?;
+            } else if broken || demoted {
+                self.give_up(&live);
+            }
+            let undone = forgotten || demoted;
+            if tries > 2 || !(undone || broken && again == Again::Yes) {
+                return Err(error);
+            }
+        }
+    }
+
+    fn too_late(&self) -> LimitError {
+        let why = format!("no answer within {:.1} s", self.timeout.as_secs_f64());
+        LimitError::Unavailable { store: STORE, why }
+    }
+
+    /// Waits until nothing is under way that nobody waits for.
+    pub(super) async fn quiet(&self) {
+        loop {
+            let mut quiet = pin!(self.quiet.notified());
+            quiet.as_mut().enable();
+            if self.background.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            quiet.await;
+        }
+    }
+
+    /// Delivers a command without anybody waiting: what is asked on the same connection afterwards is
+    /// answered after it was done. It must be one that done twice is done once.
+    pub(super) fn deliver(self: &Arc<Self>, script: &'static Script, args: Args) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if self.background.fetch_add(1, Ordering::AcqRel) >= MOST_IN_BACKGROUND {
+            self.one_less();
+            return;
+        }
+        let under_way = UnderWay(Arc::clone(self));
+        let mut delivery = Box::pin(async move { under_way.0.persist(script, &args).await });
+        // Polled once, it is on its way before this task sends anything else.
+        let mut context = Context::from_waker(Waker::noop());
+        let first = tokio::task::unconstrained(poll_fn(|cx| delivery.as_mut().poll(cx)));
+        if pin!(first).poll(&mut context).is_pending() {
+            runtime.spawn(delivery);
+        }
+    }
+
+    async fn persist(&self, script: &Script, args: &Args) {
+        for pause in PAUSES_MS {
+            if self.call(script, args, Again::Yes, || ()).await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+        }
+        // The last word.
+        drop(self.call(script, args, Again::Yes, || ()).await);
+    }
+
+    fn one_less(&self) {
+        if self.background.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.quiet.notify_waiters();
+        }
+    }
+}
+
+/// Something is under way in the background.
+struct UnderWay(Arc<Link>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.one_less();
+    }
+}
+
+/// What went wrong. What a server says of a user's rights names the user, never the password.
+fn unavailable(error: &RedisError) -> LimitError {
+    let mut why = error.to_string();
+    if error.kind() == ErrorKind::AuthenticationFailed || matches!(error.code(), Some("NOAUTH" | "WRONGPASS"))
+    {
+        why.push_str("; hint: check the user and the password in `REDIS_URL`");
+    }
+    LimitError::Unavailable { store: STORE, why }
+}
+
+/// An answer that makes no sense.
+pub(super) fn senseless() -> LimitError {
+    LimitError::Unavailable { store: STORE, why: "its answer made no sense".to_owned() }
+}

@@ -1,0 +1,36 @@
+-- What belongs to the whole pool: the count of admissions and lifts, and the guard.
+
+local NARROWEST, WIDEST = 250, 2000
+
+-- The name of this memory, the count, the guard's width when it last changed, and when that was.
+local epoch, seq, width, changed
+
+local function open_pool(text)
+  if text then
+    epoch, seq, width, changed = unpack('<dddd', text)
+  else
+    -- Time grows faster than the count: what was stamped before the memory was lost is older than
+    -- anything counted since.
+    epoch, seq, width, changed = fresh, now * 1024, NARROWEST, -1
+  end
+end
+
+local function save_pool()
+  call('SET', KEYS[1], pack('<dddd', epoch, seq, width, changed), 'PX', LONGEST + slack)
+end
+
+-- How much longer than a minute the window is.
+local function guard()
+  if changed < 0 then
+    return width
+  end
+  local hours = floor(max(now - changed, 0) / HOUR)
+  return max(width / 2 ^ min(hours, 16), NARROWEST)
+end
+
+-- Google refused by the minute what the ledger had room for: one storm of it widens once.
+local function widen()
+  if changed < 0 or now - changed >= 60000 then
+    width, changed = min(guard() * 2, WIDEST), now
+  end
+end

@@ -1,0 +1,176 @@
+//! The scripts that decide, put together from their parts, and the calendar they are given.
+
+use std::fmt::Write;
+use std::sync::LazyLock;
+
+use keyrot_core::{PacificDay, Timestamp};
+
+const HOUR_MS: u64 = 3_600_000;
+const DAY_MS: u64 = 24 * HOUR_MS;
+/// The calendar the scripts know: from 2020 to 2079.
+const FIRST_MS: u64 = 1_577_865_600_000;
+const LAST_MS: u64 = FIRST_MS + 60 * 365 * DAY_MS;
+
+/// One script.
+#[derive(Debug)]
+pub(super) struct Script {
+    pub(super) code: String,
+    /// Its SHA-1, by which a server that knows it is asked to run it.
+    pub(super) hash: String,
+}
+
+impl Script {
+    fn new(parts: &[&str]) -> Self {
+        let code = parts.concat();
+        let hash = redis::Script::new(&code).get_hash().to_owned();
+        Self { code, hash }
+    }
+}
+
+/// All of them.
+#[derive(Debug)]
+pub(super) struct Scripts {
+    pub(super) hello: Script,
+    pub(super) reserve: Script,
+    pub(super) give_back: Script,
+    pub(super) settle: Script,
+    pub(super) release: Script,
+    pub(super) cool: Script,
+    pub(super) lift: Script,
+    pub(super) snapshot: Script,
+    pub(super) heartbeat: Script,
+    pub(super) absorb: Script,
+    pub(super) fact_get: Script,
+    pub(super) fact_put: Script,
+    pub(super) fact_scan: Script,
+    pub(super) fact_add: Script,
+}
+
+/// The scripts of this build.
+pub(super) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(Scripts::new);
+
+impl Scripts {
+    fn new() -> Self {
+        let zone = zone();
+        let zone = zone.as_str();
+        let (begin, pool, ledger, day) = (
+            include_str!("begin.lua"),
+            include_str!("pool.lua"),
+            include_str!("ledger.lua"),
+            include_str!("day.lua"),
+        );
+        let (cooldown, candidate, refusal, permit, facts) = (
+            include_str!("cooldown.lua"),
+            include_str!("candidate.lua"),
+            include_str!("refusal.lua"),
+            include_str!("permit.lua"),
+            include_str!("facts.lua"),
+        );
+        let ends = [begin, zone, pool, ledger, day, cooldown, candidate, permit];
+        let with = |parts: &[&str], last: &str| Script::new(&[parts, &[last]].concat());
+        Self {
+            hello: with(&[begin], include_str!("hello.lua")),
+            reserve: with(
+                &[begin, zone, pool, ledger, day, cooldown, candidate, refusal, permit],
+                include_str!("reserve.lua"),
+            ),
+            give_back: with(&ends, include_str!("give_back.lua")),
+            settle: with(&[begin, zone, ledger, day, permit], include_str!("settle.lua")),
+            release: with(&ends, include_str!("release.lua")),
+            cool: with(&[begin, zone, pool, ledger, day, cooldown], include_str!("cool.lua")),
+            lift: with(&[begin, pool, cooldown], include_str!("lift.lua")),
+            snapshot: with(
+                &[begin, zone, pool, ledger, day, cooldown, candidate, refusal],
+                include_str!("snapshot.lua"),
+            ),
+            heartbeat: with(&[begin, pool], include_str!("heartbeat.lua")),
+            absorb: with(&[begin, zone, pool, ledger, day], include_str!("absorb.lua")),
+            fact_get: with(&[begin, facts], include_str!("fact_get.lua")),
+            fact_put: with(&[begin, facts], include_str!("fact_put.lua")),
+            fact_scan: with(&[begin, facts], include_str!("fact_scan.lua")),
+            fact_add: with(&[begin, facts], include_str!("fact_add.lua")),
+        }
+    }
+
+    /// All of them, to be made known to a server.
+    pub(super) fn all(&self) -> [&Script; 14] {
+        [
+            &self.hello,
+            &self.reserve,
+            &self.give_back,
+            &self.settle,
+            &self.release,
+            &self.cool,
+            &self.lift,
+            &self.snapshot,
+            &self.heartbeat,
+            &self.absorb,
+            &self.fact_get,
+            &self.fact_put,
+            &self.fact_scan,
+            &self.fact_add,
+        ]
+    }
+}
+
+/// The calendar as a line of Lua: the first midnight of each stretch of time in which midnights are 24
+/// hours apart, 13 digits each.
+fn zone() -> String {
+    let start = |ms: u64| PacificDay::containing(Timestamp::from_millis(ms)).start.as_millis();
+    let offset = |midnight: u64| midnight % DAY_MS;
+    let mut line = String::from("local ZONE = '");
+    let mut first = start(FIRST_MS);
+    // Writing to a string cannot fail.
+    let _ = write!(line, "{first:013}");
+    while first < LAST_MS {
+        // A stretch is longer than three months: within these it is found by halves.
+        let (mut same, mut other) = (first, first + 90 * DAY_MS);
+        while offset(start(other)) == offset(first) {
+            (same, other) = (start(other), other + 30 * DAY_MS);
+        }
+        other = start(other);
+        while other - same > DAY_MS + HOUR_MS {
+            // Half a day on: never the same midnight again.
+            let middle = start(same + (other - same) / 2 + DAY_MS / 2);
+            if offset(middle) == offset(first) {
+                same = middle;
+            } else {
+                other = middle;
+            }
+        }
+        first = other;
+        let _ = write!(line, "{first:013}");
+    }
+    line.push_str("'\n");
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_calendar_holds_every_change_of_the_clocks() {
+        let line = zone();
+        let digits: Vec<&str> = line.split('\'').collect();
+        let stretches: Vec<u64> = digits[1]
+            .as_bytes()
+            .chunks(13)
+            .map(|chunk| std::str::from_utf8(chunk).unwrap().parse().unwrap())
+            .collect();
+        assert!(stretches.is_sorted());
+        // 2026-03-09 and 2026-11-02: the first midnights after the clocks have changed.
+        assert!(stretches.contains(&1_773_039_600_000) && stretches.contains(&1_793_606_400_000));
+        // Day by day, it is what the calendar says.
+        let mut day = PacificDay::containing(Timestamp::from_millis(FIRST_MS));
+        let mut at = 0;
+        while day.end.as_millis() < LAST_MS {
+            if stretches.get(at + 1) == Some(&day.end.as_millis()) {
+                at += 1;
+            } else {
+                assert_eq!((day.end.as_millis() - stretches[at]) % DAY_MS, 0, "{day:?}");
+            }
+            day = PacificDay::containing(day.end);
+        }
+    }
+}
