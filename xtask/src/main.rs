@@ -30,9 +30,9 @@ usage: cargo xtask COMMAND
   features             each crate with no, each and all features; the default build has no cloud SDK
   schema [--check]     write `keys.schema.json` from the types, or compare it with them
   bench core [ARGS]    time selection + reserve + settle, as ratios to a baseline of the same run
-  bench limiter [--seconds N] [--store memory|sqlite]
+  bench limiter [--seconds N] [--store memory|sqlite|redis]
                        time reserve on each store, beside the store's bare round trip
-  soak limiter [--minutes N] [--store sqlite]
+  soak limiter [--minutes N] [--store sqlite|redis]
                        eight processes on one store: no window above a limit, 99 % of each used; without
                        arguments 6 minutes on each, kept in docs/soak-limiter.md
   help                 this text";

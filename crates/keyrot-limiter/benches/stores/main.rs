@@ -18,8 +18,8 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 const USAGE: &str = "\
-speed [--seconds N] [--store memory|sqlite]        time reserve
-soak [--minutes N] [--store sqlite] [--keep FILE]  eight processes on one store";
+speed [--seconds N] [--store memory|sqlite|redis]   time reserve
+soak [--minutes N] [--store sqlite|redis] [--keep FILE]  eight processes on one store";
 
 fn main() -> ExitCode {
     let args = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());

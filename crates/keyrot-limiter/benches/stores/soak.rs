@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use keyrot_core::Limits;
 use keyrot_testkit::limiter::log::{Admission, busiest, used};
+use keyrot_testkit::server::{Kind, Server};
 
 use crate::pool::COST;
 use crate::worker;
@@ -51,7 +52,7 @@ impl Report {
 /// Soaks the stores and prints a report, which also goes to `keep`; whether every promise was kept.
 pub(crate) fn run(stores: &str, minutes: u64, keep: Option<&Path>) -> Result<bool> {
     let stores = match stores {
-        "all" => vec!["sqlite"],
+        "all" => vec!["sqlite", "redis"],
         one => vec![one],
     };
     let mut report = Report::default();
@@ -78,10 +79,11 @@ pub(crate) fn run(stores: &str, minutes: u64, keep: Option<&Path>) -> Result<boo
 
 fn soak(store: &str, minutes: u64, report: &mut Report) -> Result<bool> {
     let folder = tempfile::tempdir()?;
+    let server = (store == "redis").then(|| Server::start(Kind::Redis, &[]));
     let place = match store {
         "memory" => String::new(),
         "sqlite" => folder.path().join("state.db").to_string_lossy().into_owned(),
-        _ => bail!("no store `{store}`"),
+        _ => server.as_ref().with_context(|| format!("no store `{store}`"))?.url(),
     };
     let seconds = (minutes * 60).to_string();
     let logs: Vec<PathBuf> = (0..PROCESSES).map(|i| folder.path().join(format!("log-{i}"))).collect();

@@ -7,11 +7,13 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use keyrot_core::RateLimiter;
 use keyrot_limiter::{MemoryLimiter, SqliteStore};
+use keyrot_testkit::server::{Kind, Server};
 
-use crate::baseline::{Counters, Empty};
+use crate::baseline::{Counters, Empty, Nothing};
 use crate::clock::Wall;
 use crate::load::{Figures, load};
 use crate::pool::Pool;
+use crate::worker::redis_at;
 
 const TASKS: [usize; 3] = [1, 16, 64];
 /// Keys in the pool, each of its own project; 1 is one hot project.
@@ -21,7 +23,7 @@ const KEYS: [usize; 4] = [1, 4, 100, 1_000];
 pub(crate) fn run(stores: &str, seconds: u64) -> Result<()> {
     let span = Duration::from_secs(seconds);
     let stores = match stores {
-        "all" => vec!["memory", "sqlite"],
+        "all" => vec!["memory", "sqlite", "redis"],
         one => vec![one],
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -31,6 +33,7 @@ pub(crate) fn run(stores: &str, seconds: u64) -> Result<()> {
         match store {
             "memory" => runtime.block_on(memory(span))?,
             "sqlite" => runtime.block_on(sqlite(span))?,
+            "redis" => runtime.block_on(redis(span))?,
             _ => bail!("no store `{store}`"),
         }
     }
@@ -52,6 +55,14 @@ async fn sqlite(span: Duration) -> Result<()> {
     let bare = move || std::future::ready(empty.transaction());
     let store = SqliteStore::open(&folder.path().join("state.db"))?;
     compare("sqlite", "an empty transaction", Arc::new(store), bare, span).await
+}
+
+async fn redis(span: Duration) -> Result<()> {
+    let server = Server::start(Kind::Redis, &[]);
+    let nothing = Nothing::connect(&server.url()).await?;
+    let bare = move || nothing.clone().call();
+    let store = redis_at(&server.url())?;
+    compare("redis", "a script that does nothing", Arc::new(store), bare, span).await
 }
 
 /// Times `bare` and the store's reserve in turn.

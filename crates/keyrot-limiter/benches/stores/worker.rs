@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use keyrot_core::{Ended, RateLimiter};
-use keyrot_limiter::{MemoryLimiter, SqliteStore};
+use keyrot_limiter::{MemoryLimiter, RedisConfig, RedisStore, SqliteStore};
 
 use crate::clock::{Wall, monotonic};
 use crate::load::now;
@@ -35,9 +35,19 @@ pub(crate) fn run(store: &str, place: &str, seconds: u64, log: &Path) -> Result<
                     Some(suspended) => bail!("the promise was suspended: {}", suspended.why),
                 }
             }
+            "redis" => {
+                let store = redis_at(place)?;
+                drive(store, span, log).await
+            }
             _ => bail!("no store `{store}` at {place}"),
         }
     })
+}
+
+/// The store on the server at `url`.
+pub(crate) fn redis_at(url: &str) -> Result<RedisStore> {
+    let timeout = Duration::from_secs(5);
+    Ok(RedisStore::connect(&RedisConfig { url: url.into(), pool: "stores".to_owned(), timeout })?)
 }
 
 async fn drive(store: impl RateLimiter, span: Duration, log: &Path) -> Result<()> {

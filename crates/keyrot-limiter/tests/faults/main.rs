@@ -16,6 +16,9 @@ mod facts;
 #[cfg(test)]
 mod lost;
 #[cfg(test)]
+#[cfg(feature = "redis")]
+mod real;
+#[cfg(test)]
 mod scripted;
 #[cfg(test)]
 mod world;
