@@ -19,8 +19,6 @@ use crate::pool::Pool;
 use crate::profile::Profile;
 use crate::retry::Tried;
 
-/// Candidates a reserve in this process's memory gets at once: the next one costs no round trip.
-const BATCH: usize = 1;
 /// How often what ends with somebody else's call is asked for again, should its end go unnoticed here.
 const POLL: Duration = Duration::from_millis(100);
 /// Who waits does not wake on the dot with everybody else.
@@ -220,9 +218,10 @@ impl Search<'_> {
     }
 
     fn draw(&self, tried: &Tried, now: Timestamp) -> ArrayVec<Pick, MAX_CANDIDATES> {
+        let batch = self.pool.limiter.batch();
         let mut draw = self.lane.draw.lock();
         let crate::lane::Draw { selector, rng, .. } = &mut *draw;
-        selector.pick(self.profile.cost.tokens, now, BATCH, |p| self.barred(tried, p, now), |n| rng.u64(0..n))
+        selector.pick(self.profile.cost.tokens, now, batch, |p| self.barred(tried, p, now), |n| rng.u64(0..n))
     }
 
     fn barred(&self, tried: &Tried, pick: Pick, now: Timestamp) -> bool {

@@ -9,6 +9,7 @@ use keyrot_secrets::{Resolver, SecretCache, StoreKind};
 
 use crate::clock::SystemClock;
 use crate::event::{Observer, Watch};
+use crate::limiter::{Limiter, Time};
 use crate::pool::{Parts, Pool};
 use crate::rotator::Rotator;
 use crate::settings::Settings;
@@ -42,7 +43,7 @@ pub struct Assembly {
     env: EnvMap,
     mode: Mode,
     keys: Option<KeySet>,
-    clock: Arc<dyn Clock>,
+    time: Time,
     watch: Watch,
     stores: Vec<(StoreKind, Arc<dyn SecretStore>)>,
     rng: fastrand::Rng,
@@ -78,7 +79,7 @@ impl Assembly {
             env,
             mode: Mode::Auto,
             keys: None,
-            clock: Arc::new(SystemClock::start()),
+            time: Time::Machine(Arc::new(SystemClock::start())),
             watch: Watch::default(),
             stores: Vec::new(),
             rng: fastrand::Rng::new(),
@@ -100,10 +101,11 @@ impl Assembly {
         self
     }
 
-    /// Another clock.
+    /// Another clock, by which everything goes, a shared store included. Unless `KEYROT_STATE` or
+    /// `REDIS_URL` names a store, limits and cooldowns then are kept in this process.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.time = Time::Given(clock);
         self
     }
 
@@ -136,6 +138,7 @@ impl Assembly {
         let settings = Settings::read(&self.env)?;
         let mut warnings = settings.warnings.clone();
         let mut plan = self.plan(&settings, &mut warnings)?;
+        let limiter = Limiter::open(&settings, &self.time, &mut warnings).await?;
         let mut resolver = Resolver::new(settings.secret_store, self.env.clone());
         for (kind, store) in self.stores.drain(..) {
             resolver = resolver.with_store(kind, store);
@@ -155,7 +158,8 @@ impl Assembly {
             keys,
             last_resort,
             config: plan.config,
-            clock: self.clock,
+            clock: Arc::clone(self.time.clock()),
+            limiter,
             secrets,
             missing,
             watch: self.watch,

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use arrayvec::ArrayVec;
 use keyrot_core::{Bucket, Domain, FactStore, Learned, Limits, Quantity, Timestamp};
-use keyrot_limiter::MemoryFacts;
 
 use crate::pool::Pool;
 
@@ -70,7 +69,7 @@ pub(crate) async fn learn(pool: &Pool, domain: &Domain, learned: &[Learned], now
     for Learned { bucket, quantity, limit } in tightest(learned) {
         let bucket = bucket.as_deref().map_or_else(|| domain.bucket.clone(), Bucket::new);
         let name = format!("{PREFIX}{}/{bucket}/{}", domain.project, word(*quantity));
-        if let Err(error) = pool.facts.put(&name, &limit.to_string(), Some(TTL)).await {
+        if let Err(error) = pool.limiter.put(&name, &limit.to_string(), Some(TTL)).await {
             tracing::warn!(%error, "cannot remember a learned limit");
         }
         let lesson = Lesson { quantity: *quantity, limit: *limit, until: now + TTL };
@@ -94,7 +93,7 @@ fn tightest(learned: &[Learned]) -> impl Iterator<Item = &Learned> {
 }
 
 /// Every learned limit, by domain.
-pub(crate) async fn all(facts: &MemoryFacts) -> HashMap<Domain, Vec<Lesson>> {
+pub(crate) async fn all(facts: &impl FactStore) -> HashMap<Domain, Vec<Lesson>> {
     let mut all: HashMap<Domain, Vec<Lesson>> = HashMap::new();
     for (name, fact) in facts.scan(PREFIX).await.unwrap_or_default() {
         let mut parts = name[PREFIX.len()..].rsplitn(3, '/');

@@ -16,6 +16,7 @@ mod lane;
 mod lanes;
 mod learn;
 mod lease;
+mod limiter;
 mod operate;
 mod pool;
 mod probes;
@@ -41,7 +42,7 @@ pub use profile::Profile;
 pub use rotator::{Rotator, RunError};
 pub use settings::{Settings, SettingsError, process_env};
 pub use setup::SetupError;
-pub use status::{KeyState, KeyStatus, LearnedLimit, Status, Truth};
+pub use status::{KeyState, KeyStatus, LearnedLimit, Status, Suspension, Truth};
 pub use stream::LeasedStream;
 
 // What users of the facade need from the layers beneath.

@@ -95,7 +95,7 @@ impl Rotator {
     pub async fn disable(&self, key: &KeyId) -> Result<bool, OperateError> {
         self.pool.known(key)?;
         let before = self.pool.disabled().await?.contains(key);
-        self.pool.facts.put(&format!("{DISABLED}{key}"), YES, None).await?;
+        self.pool.limiter.put(&format!("{DISABLED}{key}"), YES, None).await?;
         // What refuses it at once, everywhere; the fact is for later secrets.
         if let Some(scope) = self.pool.key_scope(key) {
             self.pool.cool_by_operator(&scope, CoolFor::UntilLifted).await?;
@@ -112,7 +112,7 @@ impl Rotator {
         if !self.pool.disabled().await?.contains(key) {
             return Ok(false);
         }
-        self.pool.facts.put(&format!("{DISABLED}{key}"), NO, None).await?;
+        self.pool.limiter.put(&format!("{DISABLED}{key}"), NO, None).await?;
         if let Some(scope) = self.pool.key_scope(key) {
             self.pool.lift(&scope).await?;
         }
@@ -137,7 +137,7 @@ impl Rotator {
         let mut buckets = pool.buckets(entry, models);
         for (name, domain) in pool.learned_names().await? {
             if domain.project == entry.project {
-                pool.facts.put(&name, "", Some(AT_ONCE)).await?;
+                pool.limiter.put(&name, "", Some(AT_ONCE)).await?;
                 buckets.insert(domain.bucket);
             }
         }
@@ -197,7 +197,7 @@ impl Pool {
 
     /// The keys an operator took out.
     pub(crate) async fn disabled(&self) -> Result<BTreeSet<KeyId>, LimitError> {
-        let facts = self.facts.scan(DISABLED).await?;
+        let facts = self.limiter.scan(DISABLED).await?;
         let out = facts.iter().filter(|(_, fact)| fact.value == YES);
         Ok(out.filter_map(|(name, _)| KeyId::new(&name[DISABLED.len()..]).ok()).collect())
     }
@@ -231,7 +231,7 @@ impl Pool {
 
     /// The facts that hold learned limits, with what they are of.
     pub(crate) async fn learned_names(&self) -> Result<Vec<(String, Domain)>, LimitError> {
-        let facts = self.facts.scan(LIMITS).await?;
+        let facts = self.limiter.scan(LIMITS).await?;
         let domain = |name: &str| {
             let mut parts = name[LIMITS.len()..].rsplitn(3, '/').skip(1);
             let (bucket, project) = (parts.next()?, parts.next()?);

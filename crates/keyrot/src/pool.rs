@@ -11,7 +11,6 @@ use keyrot_core::{
     Clock, Condemn, CoolFor, CoolReport, Cooled, Domain, Ended, LimitError, NetworkFault, Outcome, Permit,
     Project, RateLimiter, Reason, Scope, ScopeKind, Timestamp,
 };
-use keyrot_limiter::{MemoryFacts, MemoryLimiter};
 use keyrot_secrets::SecretCache;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
@@ -22,6 +21,7 @@ use crate::lane::{Lane, LaneKey, Queue};
 use crate::lanes::Lanes;
 use crate::learn::{self, InForce, Lesson};
 use crate::lease::{Attempt, Ending};
+use crate::limiter::Limiter;
 use crate::probes::Probes;
 use crate::retry::Budget;
 
@@ -52,8 +52,7 @@ pub(crate) struct Pool {
     projects: usize,
     pub(crate) config: PoolConfig,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) limiter: MemoryLimiter,
-    pub(crate) facts: MemoryFacts,
+    pub(crate) limiter: Limiter,
     pub(crate) secrets: SecretCache,
     /// Secrets that could not be read when the pool was made, by key: why.
     pub(crate) missing: BTreeMap<u32, String>,
@@ -74,6 +73,7 @@ pub(crate) struct Parts {
     pub(crate) last_resort: Option<u32>,
     pub(crate) config: PoolConfig,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limiter: Limiter,
     pub(crate) secrets: SecretCache,
     pub(crate) missing: BTreeMap<u32, String>,
     pub(crate) watch: Watch,
@@ -95,9 +95,8 @@ impl Pool {
             last_resort: parts.last_resort,
             projects: projects.len(),
             config: parts.config,
-            limiter: MemoryLimiter::new(Arc::clone(&parts.clock)),
-            facts: MemoryFacts::new(Arc::clone(&parts.clock)),
             clock: parts.clock,
+            limiter: parts.limiter,
             secrets: parts.secrets,
             missing: parts.missing,
             budget: Mutex::default(),
@@ -125,7 +124,7 @@ impl Pool {
         if let Some(lane) = self.lanes.get(key) {
             return lane;
         }
-        let learned = learn::all(&self.facts).await;
+        let learned = learn::all(&self.limiter).await;
         self.lanes.get_or_make(key, |queue| self.new_lane(key, queue, &learned))
     }
 
@@ -148,10 +147,14 @@ impl Pool {
         }
     }
 
-    /// Waits until everything left to the background so far is done, `timeout` at most.
+    /// Waits until everything left to the background so far is done and in the store, `timeout` at most.
     pub(crate) async fn flush(&self, timeout: Duration) -> bool {
         let (done, wait) = tokio::sync::oneshot::channel();
-        let flush = async { self.endings.send(Ending::Flush(done)).await.is_ok() && wait.await.is_ok() };
+        let flush = async {
+            let ended = self.endings.send(Ending::Flush(done)).await.is_ok() && wait.await.is_ok();
+            self.limiter.flush().await;
+            ended
+        };
         tokio::time::timeout(timeout, flush).await.unwrap_or(false)
     }
 

@@ -6,6 +6,10 @@ use std::time::Duration;
 
 use keyrot_core::{EnvMap, StoreKind, leak};
 
+mod limits;
+
+pub use limits::{RedisSettings, StatePlace};
+
 /// One environment variable: the table below is the only place that names it.
 #[derive(Debug, Clone, Copy)]
 pub struct Variable {
@@ -30,8 +34,16 @@ pub enum Acts {
     Underneath,
 }
 
-const NO_REDIS: Acts = Acts::NotInThisBuild("limits are kept in this process only");
-const NO_SQLITE: Acts = Acts::NotInThisBuild("limits and cooldowns end with the process");
+const REDIS: Acts = if cfg!(feature = "redis") {
+    Acts::Now
+} else {
+    Acts::NotInThisBuild("limits are not shared with other machines")
+};
+const SQLITE: Acts = if cfg!(feature = "sqlite") {
+    Acts::Now
+} else {
+    Acts::NotInThisBuild("limits and cooldowns end with the process")
+};
 const NO_VAULT: Acts = Acts::NotInThisBuild("secrets come from environment variables");
 
 const fn var(name: &'static str, default: &'static str, about: &'static str, acts: Acts) -> Variable {
@@ -65,12 +77,12 @@ pub const VARIABLES: &[Variable] = &[
     var("GEMINI_BASE_URL", "Google's", "endpoint of the Gemini API", Acts::Now),
     var("GOOGLE_GEMINI_BASE_URL", "Google's", "another name for `GEMINI_BASE_URL`, which wins", Acts::Now),
     var("GEMINI_MODEL", "gemini-2.5-flash", "the default model", Acts::Now),
-    var("REDIS_URL", "unset", "shared limiter; empty disables it", NO_REDIS),
-    var("REDIS_TIMEOUT", "1 s", "longest wait for Redis", NO_REDIS),
-    var("KEYROT_POOL", "default", "name of the pool in a shared store", NO_REDIS),
-    var("KEYROT_INSTANCES", "1", "instances to assume when none were ever seen", NO_REDIS),
-    var("KEYROT_FAIL_CLOSED", "false", "refuse instead of degrading", NO_REDIS),
-    var("KEYROT_STATE", "the platform's state directory", "embedded ledger", NO_SQLITE),
+    var("REDIS_URL", "unset", "shared limiter; empty disables it", REDIS),
+    var("REDIS_TIMEOUT", "1 s", "longest wait for Redis", REDIS),
+    var("KEYROT_POOL", "default", "name of the pool in a shared store", REDIS),
+    var("KEYROT_INSTANCES", "1", "instances to assume when none were ever seen", REDIS),
+    var("KEYROT_FAIL_CLOSED", "false", "refuse instead of degrading", REDIS),
+    var("KEYROT_STATE", "the platform's state directory", "embedded ledger", SQLITE),
     var("KEYROT_SECRET_TTL", "300 s", "how long a secret is cached", NO_VAULT),
     var("VAULT_ADDR", "unset", "Vault or OpenBao", NO_VAULT),
     var("VAULT_TOKEN", "unset", "Vault token", NO_VAULT),
@@ -96,7 +108,7 @@ pub const VARIABLES: &[Variable] = &[
 
 /// Variables whose values are shown in messages, logs and status. A key that somebody put into one of
 /// them would be shown with it.
-const SHOWN: [&str; 7] = [
+const SHOWN: [&str; 9] = [
     "ENABLE_KEY_ROTATION",
     "KEYS_FILE",
     "GEMINI_BASE_URL",
@@ -104,6 +116,8 @@ const SHOWN: [&str; 7] = [
     "GEMINI_MODEL",
     "KEYROT_LOG",
     "RUST_LOG",
+    "KEYROT_STATE",
+    "KEYROT_POOL",
 ];
 
 /// The default model.
@@ -129,6 +143,10 @@ pub struct Settings {
     pub log: String,
     /// Whether `NO_COLOR` forbids colour.
     pub no_color: bool,
+    /// `KEYROT_STATE`, or where the platform keeps such files.
+    pub state: StatePlace,
+    /// `REDIS_URL` and what belongs to it.
+    pub redis: RedisSettings,
     /// What a user should know.
     pub warnings: Vec<String>,
 }
@@ -144,6 +162,8 @@ impl fmt::Debug for Settings {
             model,
             log,
             no_color,
+            state,
+            redis,
             warnings,
         } = self;
         f.debug_struct("Settings")
@@ -156,6 +176,8 @@ impl fmt::Debug for Settings {
             .field("model", model)
             .field("log", log)
             .field("no_color", no_color)
+            .field("state", state)
+            .field("redis", redis)
             .field("warnings", warnings)
             .finish()
     }
@@ -215,6 +237,7 @@ impl Settings {
                 }
             }
         }
+        let redis = RedisSettings::read(env, &mut problems);
         if !problems.is_empty() {
             return Err(SettingsError { problems });
         }
@@ -227,6 +250,8 @@ impl Settings {
             model: env.filled("GEMINI_MODEL").unwrap_or(DEFAULT_MODEL).to_owned(),
             log: env.filled("KEYROT_LOG").or_else(|| env.filled("RUST_LOG")).unwrap_or("warn").to_owned(),
             no_color: env.filled("NO_COLOR").is_some(),
+            state: StatePlace::read(env),
+            redis,
             warnings,
         })
     }
@@ -306,9 +331,10 @@ mod tests {
     }
 
     #[test]
-    fn a_set_redis_url_gets_a_warning_and_an_empty_one_none() {
+    fn a_redis_url_that_nothing_acts_on_gets_a_warning_and_an_empty_one_none() {
         let set = EnvMap::from_iter([("REDIS_URL", "redis://localhost:6379/0")]);
-        assert!(Settings::read(&set).expect("read").warnings.iter().any(|w| w.contains("REDIS_URL")));
+        let warned = Settings::read(&set).expect("read").warnings.iter().any(|w| w.contains("REDIS_URL"));
+        assert_eq!(warned, !cfg!(feature = "redis"));
         let empty = EnvMap::from_iter([("REDIS_URL", "")]);
         assert!(Settings::read(&empty).expect("read").warnings.is_empty());
     }

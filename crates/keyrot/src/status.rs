@@ -42,8 +42,30 @@ pub struct Truth {
     pub place: Option<String>,
     /// Whether other processes see the same.
     pub shared: bool,
-    /// Why the promise across processes does not hold now, since when, and within which bounds.
-    pub suspended: Option<String>,
+    /// Why the promise across processes does not hold now.
+    pub suspended: Option<Suspension>,
+    /// What might break it one day, in words.
+    pub warning: Option<String>,
+}
+
+/// The limits hold in this process, but not over all that should share them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Suspension {
+    /// Since when; `None` is from the start.
+    pub since: Option<Timestamp>,
+    /// What happened.
+    pub why: String,
+    /// How far a limit may be overrun meanwhile, in words with numbers, where that is known.
+    pub bounds: Option<String>,
+}
+
+#[cfg(any(feature = "redis", feature = "sqlite"))]
+impl From<keyrot_limiter::Suspended> for Suspension {
+    fn from(suspended: keyrot_limiter::Suspended) -> Self {
+        let keyrot_limiter::Suspended { since, why, bounds } = suspended;
+        Self { since: Some(since), why, bounds }
+    }
 }
 
 /// How a key stands.
@@ -149,7 +171,7 @@ impl Rotator {
     /// Where counts and cooldowns are kept.
     #[must_use]
     pub fn truth(&self) -> Truth {
-        Truth { store: "memory", place: None, shared: false, suspended: None }
+        self.pool.limiter.truth()
     }
 }
 
@@ -212,7 +234,7 @@ impl Pool {
 
     /// What the store has counted of a key; 0 where nothing was.
     async fn counted(&self, key: &KeyId, name: &str) -> u64 {
-        let fact = self.facts.get(&format!("key/{key}/{name}")).await;
+        let fact = self.limiter.get(&format!("key/{key}/{name}")).await;
         fact.ok().flatten().and_then(|fact| fact.value.parse().ok()).unwrap_or(0)
     }
 
@@ -220,7 +242,7 @@ impl Pool {
     async fn learned(&self, project: &Project, bucket: &Bucket) -> Vec<LearnedLimit> {
         let mut learned = Vec::new();
         for (word, quantity) in [("rpm", Quantity::Rpm), ("tpm", Quantity::Tpm), ("rpd", Quantity::Rpd)] {
-            let fact = self.facts.get(&format!("{LIMITS}{project}/{bucket}/{word}")).await.ok().flatten();
+            let fact = self.limiter.get(&format!("{LIMITS}{project}/{bucket}/{word}")).await.ok().flatten();
             if let Some(fact) = fact
                 && let Ok(limit) = fact.value.parse()
             {

@@ -47,7 +47,7 @@ pub(crate) async fn run(subject: &str, model: Option<String>, json: bool) -> Res
     let colour = colour(made.settings.no_color);
     let paragraphs: Vec<String> = explanations.iter().map(|e| paragraph(e, now, colour)).collect();
     print(&paragraphs.join("\n\n"))?;
-    print(&format!("\n{}", footer(&truth)))?;
+    print(&format!("\n{}", footer(&truth, now)))?;
     Ok(0)
 }
 

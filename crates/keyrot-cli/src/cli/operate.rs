@@ -88,17 +88,28 @@ fn name(scope: &Scope) -> String {
     }
 }
 
+/// What is shared did not hear of the change.
+const UNAVAILABLE: u8 = 6;
+
 fn done(made: &Made, text: &str, mut change: Value, json: bool) -> Result<u8, Failure> {
     let truth = made.rotator.truth();
+    let away = truth.suspended.as_ref().filter(|_| truth.shared);
     if json {
         if let Value::Object(change) = &mut change {
             change.insert("schema".to_owned(), 1.into());
-            change.insert("status".to_owned(), "ok".into());
-            change.insert("shared".to_owned(), truth.shared.into());
+            change.insert("status".to_owned(), if away.is_some() { "unavailable" } else { "ok" }.into());
+            change.insert("shared".to_owned(), (truth.shared && away.is_none()).into());
         }
         print(&format!("{change:#}"))?;
     } else {
         print(text)?;
+    }
+    if let Some(away) = away {
+        say(&format!(
+            "error: {} cannot be used: {}: this changed nothing for other processes\nhint: repeat it when it is back",
+            truth.store, away.why
+        ));
+        return Ok(UNAVAILABLE);
     }
     if !truth.shared {
         say(

@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use keyrot::{KeyStatus, Limits, Status, Truth, in_words};
+use keyrot::{KeyStatus, Limits, Status, Suspension, Timestamp, Truth, in_words};
 use serde_json::json;
 
 use super::table::{WIDTH, colour, cut, folded, painted, short, state, used};
@@ -62,7 +62,7 @@ fn text(status: &Status, colour: bool) -> String {
         }
     }
     text.push('\n');
-    text.push_str(&footer(&status.truth));
+    text.push_str(&footer(&status.truth, status.at));
     text
 }
 
@@ -108,7 +108,7 @@ fn learned(key: &KeyStatus) -> Option<String> {
     (!differ.is_empty()).then(|| differ.join("; "))
 }
 
-pub(crate) fn footer(truth: &Truth) -> String {
+pub(crate) fn footer(truth: &Truth, now: Timestamp) -> String {
     let place = truth.place.as_ref().map_or_else(String::new, |place| format!(" ({place})"));
     let shared = if truth.shared {
         "shared by every process that uses it"
@@ -116,9 +116,15 @@ pub(crate) fn footer(truth: &Truth) -> String {
         "each process keeps its own: what others use is not seen here"
     };
     let mut text = folded(&format!("counts and cooldowns: {}{place}, {shared}", truth.store), "  ");
-    if let Some(why) = &truth.suspended {
+    if let Some(Suspension { since, why, bounds, .. }) = &truth.suspended {
+        let since = since.map_or_else(String::new, |since| format!(" since {}", time::local(since, now)));
+        let bounds = bounds.as_ref().map_or_else(String::new, |bounds| format!("; {bounds}"));
         text.push('\n');
-        text.push_str(&folded(&format!("suspended: {why}"), "  "));
+        text.push_str(&folded(&format!("suspended{since}: {why}{bounds}"), "  "));
+    }
+    if let Some(warning) = &truth.warning {
+        text.push('\n');
+        text.push_str(&folded(&format!("warning: {warning}"), "  "));
     }
     text
 }

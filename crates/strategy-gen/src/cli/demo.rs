@@ -6,7 +6,7 @@ use gemini_client::wire::GenerateRequest;
 use gemini_client::{Client, Config};
 use gemini_sim::{Answer, Asked, KeySpec, KeyState, ProjectSpec, Quota, Sim, SimServer};
 use keyrot::settings::{DEFAULT_MODEL, SHUTDOWN};
-use keyrot::{Assembly, EnvMap, Gemini, Key, KeyId, KeySet, PoolConfig, Project};
+use keyrot::{Assembly, Gemini, Key, KeyId, KeySet, PoolConfig, Project};
 use strategy_gen::output::Existing;
 use strategy_gen::{Strategy, StrategyGenerator, prompt};
 
@@ -110,8 +110,10 @@ async fn connect(server: &SimServer, progress: &Progress) -> Result<Gemini, Fail
         let project = Project::new(project);
         keys.push(Key { project, project_given: true, priority, ..Key::new(id) });
     }
-    let env = EnvMap::from_iter(KEYS.map(|(key, _)| (format!("GEMINI_KEY_{key}"), secret(key))));
-    let made = Assembly::new(env)
+    let secrets = KEYS.map(|(key, _)| (format!("GEMINI_KEY_{key}"), secret(key)));
+    // What became of these keys is nobody's business but the demo's.
+    let alone = ("KEYROT_STATE".to_owned(), ":memory:".to_owned());
+    let made = Assembly::new(secrets.into_iter().chain([alone]).collect())
         .keys(KeySet { keys, config: PoolConfig::default() })
         .observer(Arc::new(progress.clone()))
         .make()

@@ -1,7 +1,7 @@
 //! `strategy-gen doctor`: what would happen, and what is missing.
 
 use gemini_client::{Client, Config};
-use keyrot::{Assembly, Limits, Made, Mode, SetupError, process_env};
+use keyrot::{Assembly, Limits, Made, Mode, SetupError, Truth, process_env};
 use serde_json::json;
 
 use super::{Failure, print, say, table};
@@ -21,6 +21,12 @@ pub(crate) async fn run(json: bool) -> Result<u8, Failure> {
         let days = k.age.map_or(0, |age| age.as_secs() / 86_400);
         format!("the secret of key `{}` is {days} days old: rotate it", k.key_id)
     }));
+    // That memory serves instead of the file was told when the pool was made.
+    if let Some(away) = status.truth.suspended.as_ref().filter(|_| status.truth.shared) {
+        let bounds = away.bounds.as_ref().map_or_else(String::new, |bounds| format!("; {bounds}"));
+        warnings.push(format!("the limits in {} are away: {}{bounds}", place(&status.truth), away.why));
+    }
+    warnings.extend(status.truth.warning.clone());
     let ready = status.keys.iter().filter(|k| k.ready).count();
     if json {
         let result = json!({
@@ -36,6 +42,7 @@ pub(crate) async fn run(json: bool) -> Result<u8, Failure> {
         print(&format!("mode: {}", mode(&made)))?;
         print(&format!("model: {model}"))?;
         print(&format!("endpoint: {}", config.base_url))?;
+        print(&format!("counts and cooldowns: {}", place(&status.truth)))?;
         print(&format!("keys: {ready} of {} ready", status.keys.len()))?;
         print(&table::health(&status))?;
         let mut shown = Vec::new();
@@ -63,6 +70,10 @@ pub(crate) async fn run(json: bool) -> Result<u8, Failure> {
 
 fn setup(error: SetupError) -> Failure {
     strategy_gen::GenerateError::from(error).into()
+}
+
+fn place(truth: &Truth) -> String {
+    truth.place.as_ref().map_or_else(|| truth.store.to_owned(), |place| format!("{} ({place})", truth.store))
 }
 
 fn mode(made: &Made) -> &'static str {

@@ -57,7 +57,11 @@ fn something_amiss_is_1_and_the_rest_by_its_kind() {
     let place = Place::new();
     let single = ("GEMINI_API_KEY", "AIzaCANARY");
     let doctor = |env: &[(&str, &str)]| place.program(["doctor"]).envs(env).run();
-    doctor(&[single, ("REDIS_URL", "redis://x")]).code(1).says(&["warning: ", "REDIS_URL"]);
+    doctor(&[single, ("REDIS_URL", "redis://:CANARY@127.0.0.1:1")]).code(1).says(&[
+        "warning: ",
+        "redis://127.0.0.1:1",
+        "away",
+    ]);
     doctor(&[single, ON]).code(1).says(&["warning: ", "`keys.json` does not exist"]);
     doctor(&[single, ("GEMINI_BASE_URL", "ftp://x")]).fails(2, &["`GEMINI_BASE_URL`", "hint: "]);
     doctor(&[single, ("ENABLE_KEY_ROTATION", "maybe")]).fails(2, &["`ENABLE_KEY_ROTATION`", "hint: "]);

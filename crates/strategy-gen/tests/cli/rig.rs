@@ -51,7 +51,12 @@ impl Place {
     /// The program in this directory, with an environment that holds nothing.
     pub(crate) fn program<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Program {
         let args = args.into_iter().map(str::to_owned).collect();
-        Program { directory: self.path().to_owned(), args, env: BTreeMap::new(), stdin: Vec::new() }
+        Program {
+            directory: self.path().to_owned(),
+            args,
+            env: BTreeMap::from([("KEYROT_STATE".to_owned(), ":memory:".to_owned())]),
+            stdin: Vec::new(),
+        }
     }
 
     /// [`program`](Self::program), run to its end.
