@@ -115,6 +115,24 @@ impl SecretCache {
         self.read(key, &slot).await
     }
 
+    /// Reads the secret of `key` anew, for its place in the store is another now.
+    ///
+    /// # Errors
+    /// [`SecretError`] when the store gives none: then the old one stays.
+    pub async fn reread(&self, key: &Key) -> Result<Arc<Resolved>, SecretError> {
+        let slot = self.slot(&key.id);
+        let _reading = slot.forced.lock().await;
+        self.read(key, &slot).await
+    }
+
+    /// Forgets the secrets of keys: there is none until it is loaded again.
+    pub fn forget<'a>(&self, ids: impl IntoIterator<Item = &'a KeyId>) {
+        let mut slots = self.slots.write();
+        for id in ids {
+            slots.remove(id);
+        }
+    }
+
     /// Reads the secret of `key` again, because the one with fingerprint `rejected` was: at most
     /// once in 10 s, and once for all who were rejected together.
     pub async fn refresh_after_rejection(

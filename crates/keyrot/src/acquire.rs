@@ -6,7 +6,7 @@ use std::time::Duration;
 use arrayvec::ArrayVec;
 use keyrot_core::select::{Blocked, Pick};
 use keyrot_core::{
-    Ask, Candidate, Cost, Grant, LimitKind, MAX_CANDIDATES, Permit, PermitId, RateLimiter, Refusal, Reply,
+    Ask, Candidate, Grant, LimitKind, MAX_CANDIDATES, Permit, PermitId, RateLimiter, Refusal, Reply,
     ScopeKind, Timestamp, Why,
 };
 use keyrot_secrets::Resolved;
@@ -21,6 +21,10 @@ use crate::retry::Tried;
 
 /// How often what ends with somebody else's call is asked for again, should its end go unnoticed here.
 const POLL: Duration = Duration::from_millis(100);
+/// How soon a store that cannot decide is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
+/// What a store is given to answer, even to who will not wait for capacity at all.
+const LEAST: Duration = Duration::from_secs(2);
 /// Who waits does not wake on the dot with everybody else.
 const JITTER_MS: u64 = 50;
 
@@ -29,6 +33,15 @@ struct Place {
     permit: Permit,
     pick: Pick,
     resolved: Arc<Resolved>,
+}
+
+/// Why there is no lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// No key may go before the deadline.
+    Exhausted,
+    /// The keys were read again: the lane is not the one to wait in any more.
+    Moved,
 }
 
 /// One request's way to its next lease.
@@ -42,15 +55,14 @@ pub(crate) struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// A lease, as soon as a key may go; `Err` when none may before the deadline. `waited` grows by
-    /// the time it took since `began`, which is now.
+    /// A lease, as soon as a key may go. `waited` grows by the time it took since `began`, which is now.
     pub(crate) async fn lease(
         &self,
         tried: &Tried,
         number: u32,
         waited: &mut Duration,
         began: Timestamp,
-    ) -> Result<Lease, ()> {
+    ) -> Result<Lease, Stop> {
         let place = match self.at_once(tried, began).await {
             Ok(Some(place)) => Ok((place, began)),
             Ok(None) => {
@@ -59,7 +71,7 @@ impl Search<'_> {
                 *waited += now.since(began);
                 place.map(|place| (place, now))
             }
-            Err(()) => Err(()),
+            Err(stop) => Err(stop),
         };
         let (Place { permit, pick, resolved }, started) = place?;
         if permit.probe {
@@ -77,20 +89,20 @@ impl Search<'_> {
         Ok(Lease { pool: Arc::clone(self.pool), attempt, resolved, over: false })
     }
 
-    /// A place without waiting; `None` when waiting may help, `Err` when it cannot. Nobody may
+    /// A place without waiting; `None` when waiting may help. Nobody may
     /// overtake: with a line, a newcomer goes to its end.
-    async fn at_once(&self, tried: &Tried, now: Timestamp) -> Result<Option<Place>, ()> {
+    async fn at_once(&self, tried: &Tried, now: Timestamp) -> Result<Option<Place>, Stop> {
         if self.lane.queue.waiting() > 0 {
             return Ok(None);
         }
         match self.reserve(tried, now).await {
             Ok(place) => Ok(Some(place)),
-            Err(at) if self.in_vain(at, now) => Err(()),
+            Err(at) if self.in_vain(at, now) => Err(Stop::Exhausted),
             Err(_) => Ok(None),
         }
     }
 
-    async fn in_line(&self, tried: &Tried, now: Timestamp) -> Result<Place, ()> {
+    async fn in_line(&self, tried: &Tried, now: Timestamp) -> Result<Place, Stop> {
         let queue = &self.lane.queue;
         let ready = self.lane.draw.lock().selector.earliest().unwrap_or(now);
         let _in_line = queue.join();
@@ -103,17 +115,20 @@ impl Search<'_> {
         let _turn = tokio::select! {
             biased;
             turn = queue.turn.lock() => turn,
-            () = self.pool.clock.sleep_until(self.deadline) => return Err(()),
+            () = self.pool.clock.sleep_until(self.deadline) => return Err(Stop::Exhausted),
         };
         loop {
             let changed = self.pool.changed.notified();
             tokio::pin!(changed);
             // Before looking, so that nothing that happens from here on is missed.
             changed.as_mut().enable();
+            if !Arc::ptr_eq(&self.pool.roster(), &self.lane.roster) {
+                return Err(Stop::Moved);
+            }
             let now = self.pool.clock.now();
             let ready = match self.reserve(tried, now).await {
                 Ok(place) => return Ok(place),
-                Err(at) if self.in_vain(at, now) => return Err(()),
+                Err(at) if self.in_vain(at, now) => return Err(Stop::Exhausted),
                 Err(at) => at,
             };
             let jitter = Duration::from_millis(self.pool.rng.lock().u64(0..=JITTER_MS));
@@ -146,8 +161,10 @@ impl Search<'_> {
             }
             let usable: ArrayVec<_, MAX_CANDIDATES> =
                 picks.into_iter().filter_map(|pick| self.usable(pick, now)).collect();
-            let candidates: ArrayVec<_, MAX_CANDIDATES> =
-                usable.iter().map(|(pick, resolved)| self.candidate(*pick, resolved, now)).collect();
+            let candidates: ArrayVec<_, MAX_CANDIDATES> = usable
+                .iter()
+                .map(|(pick, resolved)| self.lane.candidate(pick.key, pick.group, resolved, now))
+                .collect();
             let (permit, seen) = self.permit();
             let ask = Ask {
                 permit,
@@ -156,11 +173,20 @@ impl Search<'_> {
                 cost: self.profile.cost,
                 lease: self.profile.lease,
             };
-            let reply = match self.pool.limiter.reserve(&ask).await {
+            let reply = tokio::select! {
+                biased;
+                reply = self.pool.limiter.reserve(&ask) => reply,
+                // Made only when there is something to wait for. What is granted too late is given back.
+                () = async { self.pool.clock.sleep_until(self.deadline.max(now + LEAST)).await } => {
+                    tracing::warn!("the limit store did not answer before the deadline");
+                    return Err(Timestamp::NEVER);
+                }
+            };
+            let reply = match reply {
                 Ok(reply) => reply,
                 Err(error) => {
-                    tracing::error!(%error, "cannot reserve");
-                    return Err(Timestamp::NEVER);
+                    tracing::warn!(%error, "cannot reserve");
+                    return Err(now + AGAIN);
                 }
             };
             if let Some((permit, index)) = self.note(&usable, reply, seen, now)? {
@@ -172,17 +198,13 @@ impl Search<'_> {
 
     /// A pick with its secret; a key without one, or past its date, is out for good.
     fn usable(&self, pick: Pick, now: Timestamp) -> Option<(Pick, Arc<Resolved>)> {
-        let key = self.pool.key(pick.key);
+        let key = self.lane.roster.key(pick.key);
         let expired = key.expires_at.is_some_and(|at| at <= now);
         let resolved = self.pool.secrets.get(&key.id).filter(|_| !expired);
         if resolved.is_none() {
             self.lane.draw.lock().selector.refused(pick, Blocked::Key, Timestamp::NEVER);
         }
         resolved.map(|resolved| (pick, resolved))
-    }
-
-    fn candidate(&self, pick: Pick, resolved: &Resolved, now: Timestamp) -> Candidate<'_> {
-        self.pool.candidate(self.lane, pick.key, pick.group, resolved, now)
     }
 
     /// The name of a permit to be, and how often the lane had been reopened when it was made.
@@ -225,7 +247,8 @@ impl Search<'_> {
     }
 
     fn barred(&self, tried: &Tried, pick: Pick, now: Timestamp) -> bool {
-        let fingerprint = |key: u32| self.pool.secrets.get(&self.pool.key(key).id).map(|r| r.fingerprint);
+        let fingerprint =
+            |key: u32| self.pool.secrets.get(&self.lane.roster.key(key).id).map(|r| r.fingerprint);
         tried.bars(pick, fingerprint, now)
     }
 
@@ -233,13 +256,11 @@ impl Search<'_> {
     pub(crate) async fn exhausted(&self, tried: &Tried, waited: Duration) -> Exhausted {
         let now = self.pool.clock.now();
         let mut keys = Vec::new();
-        for (index, (key, _)) in (0_u32..).zip(&self.pool.keys) {
-            if (Some(index) == self.pool.last_resort) != self.lane.key.last_resort {
-                continue;
-            }
-            let refusal = self.pool.refusal(self.lane, index, self.profile.cost, now).await;
-            let (why, until) = refusal.unwrap_or_else(|| {
-                let pick = self.lane.group(&key.project).map(|group| Pick { key: index, group });
+        for verdict in self.pool.verdicts(self.lane, self.profile.cost, now).await {
+            let key = self.lane.roster.key(verdict.index);
+            let (why, until) = verdict.why.map(|why| (why, verdict.until)).unwrap_or_else(|| {
+                let group = self.lane.group(&key.project);
+                let pick = group.map(|group| Pick { key: verdict.index, group });
                 if pick.is_some_and(|pick| self.barred(tried, pick, now)) {
                     ("already failed this request".to_owned(), None)
                 } else {
@@ -254,17 +275,16 @@ impl Search<'_> {
     }
 }
 
-impl Pool {
+impl Lane {
     /// A key with its secret, as the limiter sees it.
-    pub(crate) fn candidate<'a>(
-        &'a self,
-        lane: &'a Lane,
+    pub(crate) fn candidate(
+        &self,
         key: u32,
         group: u32,
         resolved: &Resolved,
         now: Timestamp,
-    ) -> Candidate<'a> {
-        let (key, group) = (self.key(key), &lane.groups[group as usize]);
+    ) -> Candidate<'_> {
+        let (key, group) = (self.roster.key(key), &self.groups[group as usize]);
         Candidate {
             key: &key.id,
             fingerprint: resolved.fingerprint,
@@ -273,9 +293,11 @@ impl Pool {
             concurrency: key.concurrency,
         }
     }
+}
 
+impl Pool {
     /// When what refused may be asked again.
-    fn until(&self, refusal: &Refusal, group: &Group, now: Timestamp) -> Timestamp {
+    pub(crate) fn until(&self, refusal: &Refusal, group: &Group, now: Timestamp) -> Timestamp {
         // At least the next millisecond: a refusal that ends now must not be asked again at once.
         let until = now + refusal.retry_after.max(Duration::from_millis(1));
         match refusal.why {
@@ -284,33 +306,6 @@ impl Pool {
             Why::Cooling { .. } => until,
             Why::Limit(_) | Why::TooLarge(_) => until.min(group.limits.read().changes(now)),
         }
-    }
-
-    /// Why a key cannot serve `lane` now, in words, and until when; `None` when it can.
-    pub(crate) async fn refusal(
-        &self,
-        lane: &Lane,
-        index: u32,
-        cost: Cost,
-        now: Timestamp,
-    ) -> Option<(String, Option<Timestamp>)> {
-        let key = self.key(index);
-        if let Err(why) = lane.key.admits(key) {
-            return Some((why.to_owned(), None));
-        }
-        if key.expires_at.is_some_and(|at| at <= now) {
-            return Some(("expired by its `expires_at`".to_owned(), None));
-        }
-        let Some(resolved) = self.secrets.get(&key.id) else {
-            let why = self.missing.get(&index).map_or("its secret is not set", String::as_str);
-            return Some((why.to_owned(), None));
-        };
-        let group = lane.group(&key.project)?;
-        let candidate = self.candidate(lane, index, group, &resolved, now);
-        let standing = self.limiter.snapshot(&[candidate], lane.key.method, cost).await.ok()?.pop()?;
-        let refusal = standing.refusal?;
-        let until = self.until(&refusal, &lane.groups[group as usize], now);
-        Some((refusal.why.to_string(), (until < Timestamp::NEVER).then_some(until)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! From settings to a rotator: which mode, which keys, which secrets.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use keyrot_core::keys::{Key, KeySet, PoolConfig};
@@ -11,10 +12,12 @@ use crate::clock::SystemClock;
 use crate::event::{Observer, Watch};
 use crate::limiter::{Limiter, Time};
 use crate::pool::{Parts, Pool};
+use crate::reload::{self, Source};
+use crate::roster::Roster;
 use crate::rotator::Rotator;
 use crate::settings::Settings;
 use crate::setup::SetupError;
-use crate::sources::{load, merge_equal_secrets, named_by_variables, nothing_resolves, read_keys_file};
+use crate::sources::{self, Loaded, named_by_variables};
 
 /// One key, or many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -69,6 +72,8 @@ struct Plan {
     keys: Vec<Key>,
     single: Option<Key>,
     config: PoolConfig,
+    /// The file they come from, and its text.
+    file: Option<(PathBuf, String)>,
 }
 
 impl Assembly {
@@ -137,41 +142,35 @@ impl Assembly {
     pub async fn make(mut self) -> Result<Made, SetupError> {
         let settings = Settings::read(&self.env)?;
         let mut warnings = settings.warnings.clone();
-        let mut plan = self.plan(&settings, &mut warnings)?;
+        let plan = self.plan(&settings, &mut warnings).await?;
         let limiter = Limiter::open(&settings, &self.time, &mut warnings).await?;
         let mut resolver = Resolver::new(settings.secret_store, self.env.clone());
         for (kind, store) in self.stores.drain(..) {
             resolver = resolver.with_store(kind, store);
         }
         let secrets = SecretCache::new(resolver);
-        let missing = load(&secrets, plan.keys.iter().chain(&plan.single), &mut warnings).await;
-        merge_equal_secrets(&secrets, &mut plan.keys, &mut warnings);
-        if missing.len() == plan.keys.len() && plan.single.is_none() {
-            return Err(nothing_resolves(&plan.keys, &missing));
-        }
-        let mut keys = plan.keys;
-        let last_resort = plan.single.map(|single| {
-            keys.push(single);
-            u32::try_from(keys.len() - 1).unwrap_or(u32::MAX)
-        });
+        let Plan { mode, keys, single, config, file } = plan;
+        let source = file.map(|(path, text)| Source::new(path, text, single.clone()));
+        let has_last_resort = single.is_some();
+        let Loaded { keys, missing } =
+            sources::load(&secrets, keys, single, |_| false, &mut warnings).await?;
         let pool = Pool::start(Parts {
-            keys,
-            last_resort,
-            config: plan.config,
+            roster: Roster::new(keys, has_last_resort, config, missing),
+            source,
             clock: Arc::clone(self.time.clock()),
             limiter,
             secrets,
-            missing,
             watch: self.watch,
             rng: self.rng,
         });
         if let Err(error) = pool.keep_disabled().await {
             warnings.push(format!("cannot tell which keys are disabled: {error}"));
         }
-        Ok(Made { rotator: Rotator { pool }, settings, mode: plan.mode, warnings })
+        reload::watch(&pool);
+        Ok(Made { rotator: Rotator { pool }, settings, mode, warnings })
     }
 
-    fn plan(&mut self, settings: &Settings, warnings: &mut Vec<String>) -> Result<Plan, SetupError> {
+    async fn plan(&mut self, settings: &Settings, warnings: &mut Vec<String>) -> Result<Plan, SetupError> {
         let (listed, single) = named_by_variables(&self.env, warnings)?;
         let rotate = match self.mode {
             Mode::Auto => settings.rotation.unwrap_or(listed.len() >= 2),
@@ -181,19 +180,20 @@ impl Assembly {
         if !rotate {
             return self.single_plan(settings, single, listed);
         }
-        let (keys, config) = match self.keys.take() {
-            Some(set) => (set.keys, set.config),
-            None => match read_keys_file(&settings.keys_file, warnings)? {
-                Some(set) => {
+        let (keys, config, file) = match self.keys.take() {
+            Some(set) => (set.keys, set.config, None),
+            None => match sources::read_keys_file(&settings.keys_file).await? {
+                Some(text) => {
+                    let set = sources::parse(&settings.keys_file, &text, warnings)?;
                     if !listed.is_empty() {
                         warnings.push(format!(
                             "`GEMINI_API_KEYS` is ignored: the keys come from `{}`",
                             settings.keys_file.display()
                         ));
                     }
-                    (set.keys, set.config)
+                    (set.keys, set.config, Some((settings.keys_file.clone(), text)))
                 }
-                None => (listed, PoolConfig::default()),
+                None => (listed, PoolConfig::default(), None),
             },
         };
         if keys.is_empty() {
@@ -207,16 +207,11 @@ impl Assembly {
                 });
             };
             warnings.push(format!("rotation is on, but `{file}` does not exist: the single key serves"));
-            return Ok(Plan { mode: Mode::Single, keys: vec![single], single: None, config });
+            return Ok(Plan { mode: Mode::Single, keys: vec![single], single: None, config, file: None });
         }
-        let label = single.as_ref().map(|s| s.id.clone());
-        if let Some(id) = label.filter(|id| keys.iter().any(|key| key.id == *id)) {
-            return Err(SetupError::Invalid(format!(
-                "key id `{id}` is taken by the variable of that name\nhint: give the key another `key_id`"
-            )));
-        }
+        sources::check_label(&keys, single.as_ref())?;
         let single = single.filter(|_| config.enable_fallback);
-        Ok(Plan { mode: Mode::Multi, keys, single, config })
+        Ok(Plan { mode: Mode::Multi, keys, single, config, file })
     }
 
     fn single_plan(
@@ -227,7 +222,7 @@ impl Assembly {
     ) -> Result<Plan, SetupError> {
         let config = PoolConfig::default();
         if let Some(key) = single.or_else(|| listed.into_iter().next()) {
-            return Ok(Plan { mode: Mode::Single, keys: vec![key], single: None, config });
+            return Ok(Plan { mode: Mode::Single, keys: vec![key], single: None, config, file: None });
         }
         let rotation_could = settings.keys_file.exists() && self.mode != Mode::Single;
         Err(SetupError::NoKeys {

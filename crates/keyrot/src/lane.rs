@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use keyrot_core::keys::Key;
 use keyrot_core::select::{Entry, Selector};
-use keyrot_core::{Bucket, Domain, Method, ModelId, Project};
+use keyrot_core::{Bucket, Domain, KeyId, Method, ModelId, Project};
 use parking_lot::{Mutex, RwLock};
 
 use crate::learn::InForce;
+use crate::roster::Roster;
 
 /// What tells one kind of request from another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -98,47 +99,57 @@ pub(crate) struct Draw {
 pub(crate) struct Lane {
     pub(crate) key: LaneKey,
     pub(crate) bucket: Bucket,
+    pub(crate) roster: Arc<Roster>,
     pub(crate) groups: Vec<Group>,
     group_of: HashMap<Project, u32>,
+    index_of: HashMap<KeyId, u32>,
     pub(crate) draw: Mutex<Draw>,
     pub(crate) queue: Arc<Queue>,
 }
 
 impl Lane {
-    /// The lane of `key` over the pool's keys; `limits` gives a domain's limits.
+    /// The lane of `key` over the keys of `roster`; `limits` gives a domain's limits.
     pub(crate) fn new(
         key: LaneKey,
         bucket: Bucket,
-        keys: &[(u32, &Key)],
+        roster: Arc<Roster>,
         queue: Arc<Queue>,
         rng: fastrand::Rng,
         limits: impl Fn(&Key, &Domain) -> InForce,
     ) -> Self {
-        let (mut groups, mut group_of, mut entries) = (Vec::new(), HashMap::new(), Vec::new());
-        for (index, k) in keys.iter().filter(|(_, k)| key.admits(k).is_ok()) {
+        let (mut groups, mut group_of, mut index_of) = (Vec::new(), HashMap::new(), HashMap::new());
+        let mut entries = Vec::new();
+        let members = roster.indexed().filter(|(i, _)| (Some(*i) == roster.last_resort) == key.last_resort);
+        for (index, k) in members.filter(|(_, k)| key.admits(k).is_ok()) {
+            index_of.insert(k.id.clone(), index);
             let group = *group_of.entry(k.project.clone()).or_insert_with(|| {
                 let domain = Domain { project: k.project.clone(), bucket: bucket.clone() };
                 groups.push(Group { limits: RwLock::new(limits(k, &domain)), domain });
                 u32::try_from(groups.len() - 1).unwrap_or(u32::MAX)
             });
-            entries.push(Entry { key: *index, group, priority: k.priority, weight: k.weight });
+            entries.push(Entry { key: index, group, priority: k.priority, weight: k.weight });
         }
         let draw = Mutex::new(Draw { selector: Selector::new(&entries), rng, reopened: 0 });
-        Self { key, bucket, groups, group_of, draw, queue }
+        Self { key, bucket, roster, groups, group_of, index_of, draw, queue }
     }
 
     pub(crate) fn group(&self, project: &Project) -> Option<u32> {
         self.group_of.get(project).copied()
     }
 
+    /// The index of a key that may serve here.
+    pub(crate) fn index(&self, key: &KeyId) -> Option<u32> {
+        self.index_of.get(key).copied()
+    }
+
     /// The project may have capacity again.
-    pub(crate) fn reopen(&self, project: &Project, key: Option<u32>) {
+    pub(crate) fn reopen(&self, project: &Project, key: Option<&KeyId>) {
         let mut draw = self.draw.lock();
         draw.reopened += 1;
         if let Some(group) = self.group(project) {
             draw.selector.reopen_group(group);
         }
-        if let Some(key) = key {
+        if let Some(key) = key.and_then(|key| self.index(key)) {
             draw.selector.reopen_key(key);
         }
     }

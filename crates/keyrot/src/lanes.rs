@@ -44,6 +44,11 @@ impl Lanes {
         lane
     }
 
+    /// Forgets every lane; who waits in front of one keeps his place in the line.
+    pub(crate) fn forget(&self) {
+        self.0.write().lanes.clear();
+    }
+
     /// Calls `f` with every lane; a lane that is in use is among them.
     pub(crate) fn each(&self, f: impl FnMut(&Arc<Lane>)) {
         self.0.read().lanes.values().for_each(f);
@@ -64,8 +69,12 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::learn::InForce;
+    use crate::roster::Roster;
+    use keyrot_core::keys::PoolConfig;
     use keyrot_core::{Limits, Method, ModelId};
 
     fn key(model: &str) -> LaneKey {
@@ -73,7 +82,7 @@ mod tests {
             model: ModelId::from(model),
             method: Method::Generate,
             workload: None,
-            tags: std::collections::BTreeMap::new(),
+            tags: BTreeMap::new(),
             affinity: None,
             last_resort: false,
         }
@@ -82,7 +91,9 @@ mod tests {
     fn lane(lanes: &Lanes, model: &str) -> Arc<Lane> {
         let key = key(model);
         let make = |queue| {
-            Lane::new(key.clone(), bucket_of(&key.model), &[], queue, fastrand::Rng::with_seed(1), |_, _| {
+            let roster = Roster::new(Vec::new(), false, PoolConfig::default(), BTreeMap::new());
+            let rng = fastrand::Rng::with_seed(1);
+            Lane::new(key.clone(), bucket_of(&key.model), Arc::new(roster), queue, rng, |_, _| {
                 InForce::new(Limits::default(), &[])
             })
         };

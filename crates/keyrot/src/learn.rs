@@ -10,7 +10,7 @@ use crate::pool::Pool;
 
 /// How long a learned limit counts: tiers change.
 const TTL: Duration = Duration::from_secs(24 * 3600);
-const PREFIX: &str = "limit/";
+pub(crate) const PREFIX: &str = "limit/";
 const QUANTITIES: [Quantity; 3] = [Quantity::Rpm, Quantity::Tpm, Quantity::Rpd];
 
 /// A limit Google named, and how long it counts.
@@ -96,16 +96,18 @@ fn tightest(learned: &[Learned]) -> impl Iterator<Item = &Learned> {
 pub(crate) async fn all(facts: &impl FactStore) -> HashMap<Domain, Vec<Lesson>> {
     let mut all: HashMap<Domain, Vec<Lesson>> = HashMap::new();
     for (name, fact) in facts.scan(PREFIX).await.unwrap_or_default() {
-        let mut parts = name[PREFIX.len()..].rsplitn(3, '/');
-        let (Some(quantity), Some(bucket), Some(project)) = (parts.next(), parts.next(), parts.next()) else {
-            continue;
-        };
-        if let (Some(quantity), Ok(limit)) = (quantity_of(quantity), fact.value.parse()) {
-            let lesson = Lesson { quantity, limit, until: fact.at + TTL };
-            all.entry(Domain::new(project, bucket)).or_default().push(lesson);
+        if let (Some((domain, quantity)), Ok(limit)) = (about(&name), fact.value.parse()) {
+            all.entry(domain).or_default().push(Lesson { quantity, limit, until: fact.at + TTL });
         }
     }
     all
+}
+
+/// What the fact called `name` is a limit of.
+pub(crate) fn about(name: &str) -> Option<(Domain, Quantity)> {
+    let mut parts = name.strip_prefix(PREFIX)?.rsplitn(3, '/');
+    let (quantity, bucket, project) = (quantity_of(parts.next()?)?, parts.next()?, parts.next()?);
+    Some((Domain::new(project, bucket), quantity))
 }
 
 fn word(quantity: Quantity) -> &'static str {

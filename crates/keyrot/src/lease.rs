@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use keyrot_core::keys::Key;
 use keyrot_core::{Fingerprint, KeyId, ModelId, Outcome, Permit, Project, Timestamp};
 use keyrot_secrets::Resolved;
 use secrecy::SecretString;
@@ -40,7 +41,11 @@ impl Lease {
     /// The key's label.
     #[must_use]
     pub fn key_id(&self) -> &KeyId {
-        &self.pool.key(self.attempt.key).id
+        &self.key().id
+    }
+
+    pub(crate) fn key(&self) -> &Key {
+        self.attempt.lane.roster.key(self.attempt.key)
     }
 
     /// The project whose quota pays.

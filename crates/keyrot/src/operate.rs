@@ -1,6 +1,7 @@
 //! What an operator may do to the pool: cool, lift, disable, enable, reset.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use keyrot_core::bucket::bucket_of;
@@ -11,14 +12,12 @@ use keyrot_core::{
 };
 use secrecy::SecretString;
 
-use crate::learn::InForce;
+use crate::learn::{self, InForce};
 use crate::pool::Pool;
 use crate::rotator::Rotator;
 
 /// Where it is remembered that an operator took a key out.
 pub(crate) const DISABLED: &str = "disabled/";
-/// Where learned limits are remembered, by project, bucket and quantity.
-pub(crate) const LIMITS: &str = "limit/";
 /// What stands there of a key that is out. A store of facts forgets nothing: enabling overwrites it.
 const YES: &str = "yes";
 const NO: &str = "no";
@@ -45,8 +44,9 @@ pub enum OperateError {
 
 impl Rotator {
     /// The keys of the pool, in the order of the file.
-    pub fn keys(&self) -> impl Iterator<Item = &Key> {
-        self.pool.keys.iter().map(|(key, _)| key)
+    #[must_use]
+    pub fn keys(&self) -> Arc<[Key]> {
+        Arc::clone(&self.pool.roster().keys)
     }
 
     /// The secret of a key, for asking about it outside of any request: nothing is counted.
@@ -127,7 +127,7 @@ impl Rotator {
     /// [`OperateError`] for an unknown key, and when the store does not answer.
     pub async fn reset(&self, key: &KeyId, models: &[ModelId]) -> Result<Vec<Scope>, OperateError> {
         let pool = &self.pool;
-        let entry = pool.known(key)?;
+        let entry = &pool.known(key)?;
         let mut scopes: Vec<Scope> = Vec::new();
         if let Some(Scope::Key(id, fingerprint)) = pool.key_scope(key) {
             scopes.extend(METHODS.map(|method| Scope::KeyMethod(id.clone(), fingerprint, method)));
@@ -160,7 +160,7 @@ impl Rotator {
     pub async fn reset_all(&self, models: &[ModelId]) -> Result<Vec<Scope>, OperateError> {
         let mut scopes: BTreeSet<Scope> = BTreeSet::new();
         let mut buckets = BTreeSet::new();
-        for (key, _) in &self.pool.keys {
+        for key in self.keys().iter() {
             scopes.extend(self.reset(&key.id, models).await?);
             buckets.extend(self.pool.buckets(key, models));
         }
@@ -174,9 +174,8 @@ impl Rotator {
 }
 
 impl Pool {
-    fn known(&self, key: &KeyId) -> Result<&Key, OperateError> {
-        let found = self.keys.iter().map(|(known, _)| known).find(|known| known.id == *key);
-        found.ok_or_else(|| OperateError::UnknownKey(key.clone()))
+    fn known(&self, key: &KeyId) -> Result<Key, OperateError> {
+        self.roster().find(key).cloned().ok_or_else(|| OperateError::UnknownKey(key.clone()))
     }
 
     fn key_scope(&self, key: &KeyId) -> Option<Scope> {
@@ -219,8 +218,9 @@ impl Pool {
             ModelFilter::Any => &[],
             ModelFilter::Listed(models) => models.as_slice(),
         };
+        let roster = self.roster();
         let fallbacks =
-            self.config.model_fallback.iter().flat_map(|(model, more)| more.iter().chain([model]));
+            roster.config.model_fallback.iter().flat_map(|(model, more)| more.iter().chain([model]));
         let all = listed.iter().chain(key.model_limits.keys()).chain(fallbacks).chain(models);
         let mut buckets: BTreeSet<Bucket> = all.map(bucket_of).collect();
         self.lanes.each(|lane| {
@@ -231,21 +231,17 @@ impl Pool {
 
     /// The facts that hold learned limits, with what they are of.
     pub(crate) async fn learned_names(&self) -> Result<Vec<(String, Domain)>, LimitError> {
-        let facts = self.limiter.scan(LIMITS).await?;
-        let domain = |name: &str| {
-            let mut parts = name[LIMITS.len()..].rsplitn(3, '/').skip(1);
-            let (bucket, project) = (parts.next()?, parts.next()?);
-            Some(Domain::new(project, bucket))
-        };
-        Ok(facts.into_iter().filter_map(|(name, _)| domain(&name).map(|domain| (name, domain))).collect())
+        let facts = self.limiter.scan(learn::PREFIX).await?;
+        let about = |name: String| learn::about(&name).map(|(domain, _)| (name, domain));
+        Ok(facts.into_iter().filter_map(|(name, _)| about(name)).collect())
     }
 
     /// Puts the configured limits alone into force, where `of` says so.
     fn forget_learned(&self, of: impl Fn(&Domain) -> bool) {
         self.lanes.each(|lane| {
             for group in lane.groups.iter().filter(|group| of(&group.domain)) {
-                let member = self.keys.iter().find(|(key, _)| key.project == group.domain.project);
-                if let Some((key, _)) = member {
+                let member = lane.roster.keys.iter().find(|key| key.project == group.domain.project);
+                if let Some(key) = member {
                     *group.limits.write() = InForce::new(key.limits_for(&lane.key.model), &[]);
                 }
             }

@@ -1,18 +1,18 @@
 //! The pool: keys, limiter, secrets and lanes behind a [`Rotator`](crate::Rotator).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use keyrot_core::bucket::bucket_of;
-use keyrot_core::keys::{Key, PoolConfig};
+use keyrot_core::keys::Key;
 use keyrot_core::{
     Clock, Condemn, CoolFor, CoolReport, Cooled, Domain, Ended, LimitError, NetworkFault, Outcome, Permit,
-    Project, RateLimiter, Reason, Scope, ScopeKind, Timestamp,
+    RateLimiter, Reason, Scope, ScopeKind, Timestamp,
 };
 use keyrot_secrets::SecretCache;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, mpsc};
 
 use crate::event::{Event, Watch};
@@ -23,39 +23,27 @@ use crate::learn::{self, InForce, Lesson};
 use crate::lease::{Attempt, Ending};
 use crate::limiter::Limiter;
 use crate::probes::Probes;
+use crate::reload::Source;
 use crate::retry::Budget;
+use crate::roster::{Roster, Tally};
 
 /// How many endings may wait to be settled; past that a permit expires by itself.
 const ENDINGS: usize = 4096;
+/// How long a store may keep whoever has no deadline of his own.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Failures in a row that make a key suspect, while others succeed.
 const FLAKY_AFTER: u32 = 3;
 /// How recently another key must have succeeded for the blame to be the key's.
 const SAME_MINUTE: Duration = Duration::from_secs(60);
 
-/// What a process knows of one key's calls.
-#[derive(Debug, Default)]
-pub(crate) struct Tally {
-    pub(crate) successes: AtomicU64,
-    pub(crate) errors: AtomicU64,
-    /// Milliseconds since the epoch; 0 for never.
-    pub(crate) last_used: AtomicU64,
-    pub(crate) last_success: AtomicU64,
-    failures_in_a_row: AtomicU32,
-}
-
 #[derive(Debug)]
 pub(crate) struct Pool {
-    pub(crate) keys: Vec<(Key, Tally)>,
-    /// The index of the single key of last resort, if there is one; it is no member of the pool.
-    pub(crate) last_resort: Option<u32>,
-    /// Projects that serve, for telling one throttled project from a throttled machine.
-    projects: usize,
-    pub(crate) config: PoolConfig,
+    roster: RwLock<Arc<Roster>>,
+    /// Where the keys came from, if they can be read again.
+    pub(crate) source: Option<Source>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limiter: Limiter,
     pub(crate) secrets: SecretCache,
-    /// Secrets that could not be read when the pool was made, by key: why.
-    pub(crate) missing: BTreeMap<u32, String>,
     pub(crate) budget: Mutex<Budget>,
     pub(crate) probes: Probes,
     pub(crate) watch: Watch,
@@ -69,13 +57,11 @@ pub(crate) struct Pool {
 /// What a pool is made of.
 #[derive(Debug)]
 pub(crate) struct Parts {
-    pub(crate) keys: Vec<Key>,
-    pub(crate) last_resort: Option<u32>,
-    pub(crate) config: PoolConfig,
+    pub(crate) roster: Roster,
+    pub(crate) source: Option<Source>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limiter: Limiter,
     pub(crate) secrets: SecretCache,
-    pub(crate) missing: BTreeMap<u32, String>,
     pub(crate) watch: Watch,
     pub(crate) rng: fastrand::Rng,
 }
@@ -85,20 +71,12 @@ impl Pool {
     /// called inside a tokio runtime.
     pub(crate) fn start(parts: Parts) -> Arc<Self> {
         let (endings, inbox) = mpsc::channel(ENDINGS);
-        let serves = |index: &u32, key: &Key| {
-            key.active && Some(*index) != parts.last_resort && !parts.missing.contains_key(index)
-        };
-        let serving = (0_u32..).zip(&parts.keys).filter(|(index, key)| serves(index, key));
-        let projects: BTreeSet<Project> = serving.map(|(_, key)| key.project.clone()).collect();
         let pool = Arc::new(Self {
-            keys: parts.keys.into_iter().map(|key| (key, Tally::default())).collect(),
-            last_resort: parts.last_resort,
-            projects: projects.len(),
-            config: parts.config,
+            roster: RwLock::new(Arc::new(parts.roster)),
+            source: parts.source,
             clock: parts.clock,
             limiter: parts.limiter,
             secrets: parts.secrets,
-            missing: parts.missing,
             budget: Mutex::default(),
             probes: Probes::default(),
             watch: parts.watch,
@@ -111,12 +89,17 @@ impl Pool {
         pool
     }
 
-    pub(crate) fn key(&self, index: u32) -> &Key {
-        &self.keys[index as usize].0
+    /// The keys as they were last read.
+    pub(crate) fn roster(&self) -> Arc<Roster> {
+        Arc::clone(&self.roster.read())
     }
 
-    pub(crate) fn tally(&self, index: u32) -> &Tally {
-        &self.keys[index as usize].1
+    /// Goes on with other keys: requests under way end as they began, those that wait move over.
+    pub(crate) fn go_on_with(&self, roster: Roster) {
+        *self.roster.write() = Arc::new(roster);
+        // After the roster: a lane made of the old one meanwhile is forgotten as well.
+        self.lanes.forget();
+        self.changed.notify_waiters();
     }
 
     /// The lane of `key`, made at its first use.
@@ -129,13 +112,8 @@ impl Pool {
     }
 
     fn new_lane(&self, key: &LaneKey, queue: Arc<Queue>, learned: &HashMap<Domain, Vec<Lesson>>) -> Lane {
-        let members: Vec<(u32, &Key)> = (0_u32..)
-            .zip(&self.keys)
-            .map(|(index, (key, _))| (index, key))
-            .filter(|(index, _)| (Some(*index) == self.last_resort) == key.last_resort)
-            .collect();
         let rng = self.rng.lock().fork();
-        Lane::new(key.clone(), bucket_of(&key.model), &members, queue, rng, |k, domain| {
+        Lane::new(key.clone(), bucket_of(&key.model), self.roster(), queue, rng, |k, domain| {
             InForce::new(k.limits_for(&key.model), learned.get(domain).map_or(&[], Vec::as_slice))
         })
     }
@@ -144,6 +122,22 @@ impl Pool {
     pub(crate) fn later(&self, ending: Ending) {
         if self.endings.try_send(ending).is_err() {
             tracing::warn!("too many unsettled calls: a permit is left to expire");
+        }
+    }
+
+    /// What a store answers to who has no deadline of his own.
+    pub(crate) async fn patiently<T>(
+        &self,
+        call: impl Future<Output = Result<T, LimitError>>,
+    ) -> Result<T, LimitError> {
+        tokio::select! {
+            biased;
+            answer = call => answer,
+            // Made only when there is something to wait for.
+            () = async { self.clock.sleep_until(self.clock.now() + PATIENCE).await } => {
+                let why = format!("no answer within {} s", PATIENCE.as_secs());
+                Err(LimitError::Unavailable { store: self.limiter.truth().store, why })
+            }
         }
     }
 
@@ -161,15 +155,15 @@ impl Pool {
     /// Draws every consequence of an attempt's outcome: learns, condemns, settles, counts, wakes.
     /// Gives back what was condemned.
     pub(crate) async fn conclude(&self, attempt: &Attempt, outcome: &Outcome) -> Option<Cooled> {
-        let Attempt { permit, key, .. } = attempt;
-        let (now, key) = (self.clock.now(), *key);
-        self.count(key, outcome, now);
+        let Attempt { permit, key, lane, .. } = attempt;
+        let (now, key, roster) = (self.clock.now(), *key, &lane.roster);
+        self.count(roster.tally(key), outcome, now);
         if !outcome.learned().is_empty() {
             learn::learn(self, &permit.domain, outcome.learned(), now).await;
         }
-        let condemn = outcome.effect().condemn.or_else(|| self.flaky(key, outcome, now));
+        let condemn = outcome.effect().condemn.or_else(|| flaky(roster, key, outcome, now));
         let cooled = match condemn {
-            Some(condemn) => self.cool(permit, condemn).await,
+            Some(condemn) => self.cool(permit, condemn, roster.projects).await,
             None => None,
         };
         let ended = match outcome {
@@ -182,11 +176,11 @@ impl Pool {
             other if other.never_sent() => Ended::NeverSent,
             _ => Ended::Failed,
         };
-        log_failure(self.limiter.release(permit, ended).await);
+        log_failure(self.patiently(self.limiter.release(permit, ended)).await);
         if permit.probe {
             self.probes.back(permit.id);
         }
-        self.reopen(permit, key, ended);
+        self.reopen(attempt, ended);
         if cooled.as_ref().is_some_and(|cooled| cooled.scope == Scope::Pool) {
             // It was nobody's fault: what was said of single projects no longer holds.
             self.lanes.each(|lane| lane.reopen_groups());
@@ -197,7 +191,7 @@ impl Pool {
 
     /// The one log line of an attempt, and the event for whoever watches.
     fn record(&self, attempt: &Attempt, outcome: &Outcome, cooled: Option<&Cooled>, now: Timestamp) {
-        let key = self.key(attempt.key);
+        let key = attempt.lane.roster.key(attempt.key);
         let took = now.since(attempt.started);
         let tokens = match outcome {
             Outcome::Success { usage } => usage.prompt_tokens,
@@ -230,7 +224,7 @@ impl Pool {
 
     /// Replaces the estimate of a call by what it used.
     async fn settle(&self, permit: &Permit, tokens: u64) {
-        log_failure(self.limiter.settle(permit, tokens).await);
+        log_failure(self.patiently(self.limiter.settle(permit, tokens)).await);
         if tokens < permit.cost.tokens {
             self.given_back(&permit.domain);
         }
@@ -247,29 +241,31 @@ impl Pool {
     }
 
     /// Wakes whoever may profit from a call that is over.
-    fn reopen(&self, permit: &Permit, key: u32, ended: Ended) {
-        if permit.probe || self.key(key).concurrency.is_some() {
-            self.reopen_key(key, &permit.domain.project);
+    fn reopen(&self, attempt: &Attempt, ended: Ended) {
+        let Attempt { permit, .. } = attempt;
+        let key = attempt.lane.roster.key(attempt.key);
+        if permit.probe || key.concurrency.is_some() {
+            self.reopen_key(key);
         } else if ended == Ended::NeverSent {
             self.given_back(&permit.domain);
         }
     }
 
     /// Wakes whoever may profit from a key that may go again.
-    pub(crate) fn reopen_key(&self, key: u32, project: &Project) {
-        self.lanes.each(|lane| lane.reopen(project, Some(key)));
+    pub(crate) fn reopen_key(&self, key: &Key) {
+        self.lanes.each(|lane| lane.reopen(&key.project, Some(&key.id)));
         self.changed.notify_waiters();
     }
 
-    async fn cool(&self, permit: &Permit, condemn: Condemn) -> Option<Cooled> {
+    async fn cool(&self, permit: &Permit, condemn: Condemn, projects: usize) -> Option<Cooled> {
         let report = CoolReport {
             scope: Scope::of(condemn.scope, permit),
             cool: self.jittered(condemn.cool),
             reason: condemn.reason,
             stamp: Some(permit.stamp),
-            projects: self.projects,
+            projects,
         };
-        match self.limiter.cool(&report).await {
+        match self.patiently(self.limiter.cool(&report)).await {
             Ok(cooled) => Some(cooled),
             Err(error) => {
                 tracing::warn!(%error, scope = %report.scope, "cannot share a cooldown");
@@ -294,16 +290,15 @@ impl Pool {
     pub(crate) async fn lift(&self, scope: &Scope) -> Result<(), LimitError> {
         self.limiter.lift(scope).await?;
         self.lanes.each(|lane| {
-            for (index, (key, _)) in (0_u32..).zip(&self.keys) {
-                lane.reopen(&key.project, Some(index));
+            for key in lane.roster.keys.iter() {
+                lane.reopen(&key.project, Some(&key.id));
             }
         });
         self.changed.notify_waiters();
         Ok(())
     }
 
-    fn count(&self, key: u32, outcome: &Outcome, now: Timestamp) {
-        let tally = self.tally(key);
+    fn count(&self, tally: &Tally, outcome: &Outcome, now: Timestamp) {
         tally.last_used.store(now.as_millis(), Ordering::Relaxed);
         match outcome {
             Outcome::Success { .. } => {
@@ -318,30 +313,31 @@ impl Pool {
             }
         }
     }
+}
 
-    /// Three server or network failures in a row on one key, while another key succeeded within the
-    /// minute: that key, softly.
-    fn flaky(&self, key: u32, outcome: &Outcome, now: Timestamp) -> Option<Condemn> {
-        let blamed = match outcome {
-            Outcome::ServerError { .. } => true,
-            // No connection says nothing about a key.
-            Outcome::Network(fault) => *fault != NetworkFault::Connect,
-            _ => false,
-        };
-        if !blamed || self.tally(key).failures_in_a_row.fetch_add(1, Ordering::Relaxed) + 1 < FLAKY_AFTER {
-            return None;
-        }
-        let recent = |tally: &Tally| {
-            let at = tally.last_success.load(Ordering::Relaxed);
-            at > 0 && now.since(Timestamp::from_millis(at)) < SAME_MINUTE
-        };
-        let others = (0_u32..).zip(&self.keys).any(|(index, (_, tally))| index != key && recent(tally));
-        others.then(|| {
-            self.tally(key).failures_in_a_row.store(0, Ordering::Relaxed);
-            let cool = CoolFor::Escalating { at_least: Duration::ZERO };
-            Condemn { scope: ScopeKind::Key, cool, reason: Reason::Flaky }
-        })
+/// Three server or network failures in a row on one key, while another key succeeded within the
+/// minute: that key, softly.
+fn flaky(roster: &Roster, key: u32, outcome: &Outcome, now: Timestamp) -> Option<Condemn> {
+    let blamed = match outcome {
+        Outcome::ServerError { .. } => true,
+        // No connection says nothing about a key.
+        Outcome::Network(fault) => *fault != NetworkFault::Connect,
+        _ => false,
+    };
+    let failures = &roster.tally(key).failures_in_a_row;
+    if !blamed || failures.fetch_add(1, Ordering::Relaxed) + 1 < FLAKY_AFTER {
+        return None;
     }
+    let recent = |tally: &Tally| {
+        let at = tally.last_success.load(Ordering::Relaxed);
+        at > 0 && now.since(Timestamp::from_millis(at)) < SAME_MINUTE
+    };
+    let others = roster.indexed().any(|(index, _)| index != key && recent(roster.tally(index)));
+    others.then(|| {
+        failures.store(0, Ordering::Relaxed);
+        let cool = CoolFor::Escalating { at_least: Duration::ZERO };
+        Condemn { scope: ScopeKind::Key, cool, reason: Reason::Flaky }
+    })
 }
 
 fn log_failure(result: Result<(), LimitError>) {

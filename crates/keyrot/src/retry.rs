@@ -6,6 +6,8 @@ use std::time::Duration;
 use keyrot_core::select::Pick;
 use keyrot_core::{Fingerprint, Timestamp};
 
+use crate::lane::Lane;
+
 /// The stretch over which successes and retries are counted.
 const STRETCH: Duration = Duration::from_secs(10);
 /// Retries allowed in a stretch whatever the successes.
@@ -64,6 +66,18 @@ pub(crate) struct Tried {
 }
 
 impl Tried {
+    /// The same in another lane for the same requests. What is not there any more is forgotten.
+    pub(crate) fn moved(&self, from: &Lane, to: &Lane) -> Self {
+        let key = |key: u32| to.index(&from.roster.key(key).id);
+        let group = |group: u32| to.group(&from.groups[group as usize].domain.project);
+        let pick = |pick: Pick| Some(Pick { key: key(pick.key)?, group: group(pick.group)? });
+        Self {
+            keys: self.keys.iter().filter_map(|(k, fingerprint)| Some((key(*k)?, *fingerprint))).collect(),
+            groups: self.groups.iter().filter_map(|(g, until)| Some((group(*g)?, *until))).collect(),
+            stay: self.stay.and_then(pick),
+        }
+    }
+
     /// The request does not return to this key with this secret.
     pub(crate) fn key(&mut self, key: u32, fingerprint: Fingerprint) {
         self.keys.push((key, fingerprint));

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use keyrot_core::call::Judged;
 use keyrot_core::select::Pick;
-use keyrot_core::{Cooled, LimitError, ModelId, Outcome, Retry, Scope, Timestamp};
+use keyrot_core::{Cooled, KeyId, LimitError, ModelId, Outcome, Retry, Scope, Timestamp};
 use keyrot_secrets::Refreshed;
 
-use crate::acquire::Search;
+use crate::acquire::{Search, Stop};
 use crate::event::Event;
 use crate::exhausted::Exhausted;
 use crate::lane::LaneKey;
@@ -67,7 +67,7 @@ struct Course {
     spaced: u32,
     throttled: bool,
     other_project: bool,
-    refreshed: Vec<u32>,
+    refreshed: Vec<KeyId>,
 }
 
 impl Rotator {
@@ -102,9 +102,9 @@ impl Rotator {
         F: FnMut(&Lease) -> Fut,
         Fut: Future<Output = Result<(T, Outcome), E>>,
     {
-        let config = &self.pool.config;
-        let deadline = self.pool.clock.now() + profile.max_wait.unwrap_or(config.max_wait);
-        let fallbacks = config.model_fallback.get(&profile.model);
+        let roster = self.pool.roster();
+        let deadline = self.pool.clock.now() + profile.max_wait.unwrap_or(roster.config.max_wait);
+        let fallbacks = roster.config.model_fallback.get(&profile.model);
         let mut model = profile.model.clone();
         let mut fallbacks = fallbacks.into_iter().flatten();
         loop {
@@ -143,11 +143,12 @@ impl Rotator {
         let key = profile.lane_key(model.clone());
         let error = match self.drive_lane(profile, &key, deadline, call).await {
             Err(RunError::Exhausted { exhausted, last, attempts }) => {
-                let single = self.pool.last_resort.filter(|_| exhausted.is_hopeless());
+                let roster = self.pool.roster();
+                let single = roster.last_resort.filter(|_| exhausted.is_hopeless());
                 let Some(single) = single else {
                     return Err(RunError::Exhausted { exhausted, last, attempts });
                 };
-                let single = &self.pool.key(single).id;
+                let single = &roster.key(single).id;
                 tracing::warn!(key_id = %single, "no key of the pool is usable: the single key serves");
                 self.pool.watch.tell(|| Event::LastResort { key: single.clone() });
                 RunError::Exhausted { exhausted, last, attempts }
@@ -173,16 +174,25 @@ impl Rotator {
         F: FnMut(&Lease) -> Fut,
         Fut: Future<Output = Result<(T, Outcome), E>>,
     {
-        let lane = self.pool.lane(key).await;
-        let search = Search { pool: &self.pool, lane: &lane, profile, deadline };
+        let mut lane = self.pool.lane(key).await;
         let mut course = Course::default();
         let mut last = None;
         loop {
             let now = self.pool.clock.now();
+            let search = Search { pool: &self.pool, lane: &lane, profile, deadline };
             let lease = search.lease(&course.tried, course.attempts + 1, &mut course.waited, now).await;
-            let Ok(mut lease) = lease else {
-                let exhausted = search.exhausted(&course.tried, course.waited).await;
-                return Err(RunError::Exhausted { exhausted, last, attempts: course.attempts });
+            let mut lease = match lease {
+                Ok(lease) => lease,
+                Err(Stop::Exhausted) => {
+                    let exhausted = search.exhausted(&course.tried, course.waited).await;
+                    return Err(RunError::Exhausted { exhausted, last, attempts: course.attempts });
+                }
+                Err(Stop::Moved) => {
+                    let next = self.pool.lane(key).await;
+                    course.tried = course.tried.moved(&lane, &next);
+                    lane = next;
+                    continue;
+                }
             };
             course.attempts += 1;
             self.pool.watch.tell(|| Event::Started {
@@ -243,7 +253,7 @@ impl Rotator {
             }
             Retry::Spaced => {
                 course.spaced += 1;
-                course.spaced <= SPACED.min(self.pool.config.max_retries)
+                course.spaced <= SPACED.min(self.pool.roster().config.max_retries)
                     && self.pool.budget.lock().take(now)
                     && self.pause(course.spaced, deadline).await
             }
@@ -258,22 +268,22 @@ impl Rotator {
     /// Takes one of the retries that a request and the pool have.
     fn once_more(&self, course: &mut Course, now: Timestamp) -> bool {
         course.spaced += 1;
-        course.spaced <= self.pool.config.max_retries && self.pool.budget.lock().take(now)
+        course.spaced <= self.pool.roster().config.max_retries && self.pool.budget.lock().take(now)
     }
 
     /// Reads a rejected key's secret again, once per request; the key is out for this request unless
     /// its secret has changed.
     async fn refresh(&self, course: &mut Course, lease: &Lease, now: Timestamp, deadline: Timestamp) {
-        let key = lease.attempt.key;
-        course.tried.key(key, lease.fingerprint());
-        if course.refreshed.contains(&key) {
+        let key = lease.key();
+        course.tried.key(lease.attempt.key, lease.fingerprint());
+        if course.refreshed.contains(&key.id) {
             return;
         }
-        course.refreshed.push(key);
+        course.refreshed.push(key.id.clone());
         let secrets = &self.pool.secrets;
         let refreshed = tokio::select! {
             biased;
-            refreshed = secrets.refresh_after_rejection(self.pool.key(key), lease.fingerprint(), now) => refreshed,
+            refreshed = secrets.refresh_after_rejection(key, lease.fingerprint(), now) => refreshed,
             // A store may hang; the request must not.
             () = self.pool.clock.sleep_until(deadline) => return,
         };
@@ -285,7 +295,7 @@ impl Rotator {
                 if let Err(error) = self.pool.keep_disabled().await {
                     tracing::warn!(%error, "cannot tell which keys are disabled");
                 }
-                self.pool.reopen_key(key, lease.project());
+                self.pool.reopen_key(key);
             }
             Refreshed::Unchanged | Refreshed::TooSoon => {}
             Refreshed::Failed(error) => {
@@ -295,7 +305,8 @@ impl Rotator {
     }
 
     async fn pause(&self, n: u32, deadline: Timestamp) -> bool {
-        let config = &self.pool.config;
+        let roster = self.pool.roster();
+        let config = &roster.config;
         let share = self.pool.rng.lock().u32(0..=1000);
         let until = self.pool.clock.now() + backoff(config.base_backoff, config.max_backoff, n, share);
         if until > deadline {
@@ -312,14 +323,17 @@ impl Rotator {
     /// [`Exhausted`] when no key can serve the request in the time allowed.
     pub async fn lease(&self, profile: &Profile) -> Result<Lease, Exhausted> {
         let now = self.pool.clock.now();
-        let deadline = now + profile.max_wait.unwrap_or(self.pool.config.max_wait);
-        let lane = self.pool.lane(&profile.lane_key(profile.model.clone())).await;
-        let search = Search { pool: &self.pool, lane: &lane, profile, deadline };
+        let deadline = now + profile.max_wait.unwrap_or(self.pool.roster().config.max_wait);
         let mut waited = Duration::ZERO;
         let tried = Tried::default();
-        match search.lease(&tried, 1, &mut waited, now).await {
-            Ok(lease) => Ok(lease),
-            Err(()) => Err(search.exhausted(&tried, waited).await),
+        loop {
+            let lane = self.pool.lane(&profile.lane_key(profile.model.clone())).await;
+            let search = Search { pool: &self.pool, lane: &lane, profile, deadline };
+            match search.lease(&tried, 1, &mut waited, self.pool.clock.now()).await {
+                Ok(lease) => return Ok(lease),
+                Err(Stop::Exhausted) => return Err(search.exhausted(&tried, waited).await),
+                Err(Stop::Moved) => {}
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Where keys come from: the file, the variables that name keys by themselves, and their secrets.
 
 use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
 use keyrot_core::keys::{Key, KeySet};
@@ -43,31 +44,67 @@ fn in_env(id: KeyId) -> Key {
     Key { secret: Some(SecretRef { store: StoreKind::Env, name: id.to_string() }), ..Key::new(id) }
 }
 
-/// The keys of the file; `None` when there is no such file.
-pub(crate) fn read_keys_file(path: &Path, warnings: &mut Vec<String>) -> Result<Option<KeySet>, SetupError> {
-    let name = path.display().to_string();
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(SetupError::Unreadable { path: name, why: error.to_string() }),
-    };
-    let parsed = KeySet::parse(&name, &text).map_err(SetupError::KeysFile)?;
-    warnings.extend(parsed.warnings.iter().map(ToString::to_string));
-    Ok(Some(parsed.set))
+/// No list of keys is larger: 4 MiB are some ten thousand.
+const LARGEST: u64 = 4 * 1024 * 1024;
+
+/// The text of the file; `None` when there is no such file.
+pub(crate) async fn read_keys_file(path: &Path) -> Result<Option<String>, SetupError> {
+    let file = path.to_owned();
+    let read = tokio::task::spawn_blocking(move || {
+        let mut text = String::new();
+        std::fs::File::open(file)?.take(LARGEST + 1).read_to_string(&mut text).map(|_| text)
+    });
+    let unreadable = |why: String| Err(SetupError::Unreadable { path: path.display().to_string(), why });
+    match read.await {
+        Ok(Ok(text)) if text.len() as u64 > LARGEST => unreadable("it is larger than 4 MiB".to_owned()),
+        Ok(Ok(text)) => Ok(Some(text)),
+        Ok(Err(error)) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Ok(Err(error)) => unreadable(error.to_string()),
+        Err(error) => unreadable(error.to_string()),
+    }
 }
 
-/// Reads every secret once, so that a missing one is known at the start; gives what is missing.
-pub(crate) async fn load<'a>(
+/// The keys in the text of the file at `path`.
+pub(crate) fn parse(path: &Path, text: &str, warnings: &mut Vec<String>) -> Result<KeySet, SetupError> {
+    let parsed = KeySet::parse(&path.display().to_string(), text).map_err(SetupError::KeysFile)?;
+    warnings.extend(parsed.warnings.iter().map(ToString::to_string));
+    Ok(parsed.set)
+}
+
+/// Refuses a key that has the label of the single one.
+pub(crate) fn check_label(keys: &[Key], single: Option<&Key>) -> Result<(), SetupError> {
+    let taken = single.map(|single| &single.id).filter(|id| keys.iter().any(|key| key.id == **id));
+    taken.map_or(Ok(()), |id| {
+        Err(SetupError::Invalid(format!(
+            "key id `{id}` is taken by the variable of that name\nhint: give the key another `key_id`"
+        )))
+    })
+}
+
+/// Keys whose secrets have been read.
+pub(crate) struct Loaded {
+    /// The single key of last resort, if there is one, is the last.
+    pub(crate) keys: Vec<Key>,
+    /// Why the secret of a key could not be read.
+    pub(crate) missing: BTreeMap<KeyId, String>,
+}
+
+/// Reads every secret that is not known yet, or is `elsewhere` now, so that a missing one is known before
+/// it is needed.
+///
+/// # Errors
+/// [`SetupError::NoKeys`] when no secret at all can be read.
+pub(crate) async fn load(
     secrets: &SecretCache,
-    keys: impl Iterator<Item = &'a Key>,
+    mut keys: Vec<Key>,
+    single: Option<Key>,
+    elsewhere: impl Fn(&Key) -> bool,
     warnings: &mut Vec<String>,
-) -> BTreeMap<u32, String> {
+) -> Result<Loaded, SetupError> {
     let mut missing = BTreeMap::new();
-    for (index, key) in (0_u32..).zip(keys) {
-        if !key.active {
-            continue;
-        }
-        match secrets.load(key).await {
+    for key in keys.iter().chain(&single).filter(|key| key.active) {
+        let read = if elsewhere(key) { secrets.reread(key).await } else { secrets.load(key).await };
+        match read {
             Ok(resolved) => {
                 if let Some(mended) = resolved.mended {
                     warnings.push(format!("secret of key `{}`: {mended}", key.id));
@@ -75,15 +112,20 @@ pub(crate) async fn load<'a>(
             }
             Err(error) => {
                 warnings.push(format!("key `{}` is out: {error}", key.id));
-                missing.insert(index, error.to_string());
+                missing.insert(key.id.clone(), error.to_string());
             }
         }
     }
-    missing
+    merge_equal_secrets(secrets, &mut keys, warnings);
+    if missing.len() == keys.len() && single.is_none() {
+        return Err(nothing_resolves(&keys, &missing));
+    }
+    keys.extend(single);
+    Ok(Loaded { keys, missing })
 }
 
 /// Two ids with one secret are one key at Google: they share a project, whatever the file says.
-pub(crate) fn merge_equal_secrets(secrets: &SecretCache, keys: &mut [Key], warnings: &mut Vec<String>) {
+fn merge_equal_secrets(secrets: &SecretCache, keys: &mut [Key], warnings: &mut Vec<String>) {
     let mut first: BTreeMap<u64, (KeyId, Project)> = BTreeMap::new();
     for key in keys {
         let Some(resolved) = secrets.get(&key.id) else { continue };
@@ -99,13 +141,9 @@ pub(crate) fn merge_equal_secrets(secrets: &SecretCache, keys: &mut [Key], warni
     }
 }
 
-pub(crate) fn nothing_resolves(keys: &[Key], missing: &BTreeMap<u32, String>) -> SetupError {
-    let why: Vec<String> = missing
-        .iter()
-        .filter_map(|(index, why)| {
-            Some(format!("\n  {}: {}", keys.get(*index as usize)?.id, first_line(why)))
-        })
-        .collect();
+fn nothing_resolves(keys: &[Key], missing: &BTreeMap<KeyId, String>) -> SetupError {
+    let missed = keys.iter().filter_map(|key| missing.get_key_value(&key.id));
+    let why: Vec<String> = missed.map(|(id, why)| format!("\n  {id}: {}", first_line(why))).collect();
     // The store that failed knows best; every key's own hint was told as a warning.
     let hint = missing.values().find_map(|why| why.split_once("hint: "));
     SetupError::NoKeys {

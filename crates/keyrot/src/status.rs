@@ -1,21 +1,24 @@
 //! The health of the pool, key by key.
 
-use std::sync::atomic::Ordering;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use keyrot_core::{
-    Bucket, Cost, FactStore, KeyId, Limits, Method, ModelId, Project, Quantity, RateLimiter, Timestamp, Why,
-};
+use keyrot_core::{Bucket, Cost, FactStore, KeyId, Limits, ModelId, Project, Quantity, Timestamp, Why};
 use serde::Serialize;
 
 use crate::lane::{Lane, LaneKey};
-use crate::operate::LIMITS;
+use crate::learn;
 use crate::pool::Pool;
 use crate::profile::Profile;
 use crate::rotator::Rotator;
+use crate::standing::Verdict;
 
 /// What "ready" is about: the smallest generation.
 const ONE: Cost = Cost { requests: 1, tokens: 0 };
+
+/// Where the calls of every key are counted, by key.
+const COUNTERS: &str = "key/";
 
 /// The health of a pool for one model.
 #[derive(Debug, Clone, Serialize)]
@@ -151,10 +154,12 @@ impl Rotator {
         let lane = pool.lane(&key).await;
         let single = pool.lane(&LaneKey { last_resort: true, ..key }).await;
         let at = pool.clock.now();
-        let mut keys = Vec::with_capacity(pool.keys.len());
-        for index in (0_u32..).take(pool.keys.len()) {
-            let last_resort = Some(index) == pool.last_resort;
-            keys.push(pool.key_status(if last_resort { &single } else { &lane }, index, at).await);
+        let remembered = pool.remembered(&lane.bucket).await;
+        let mut keys = Vec::new();
+        for lane in [&lane, &single] {
+            for verdict in pool.verdicts(lane, ONE, at).await {
+                keys.push(KeyStatus::new(lane, verdict, &remembered, at));
+            }
         }
         if let Ok(disabled) = pool.disabled().await {
             for key in keys.iter_mut().filter(|key| disabled.contains(&key.key_id)) {
@@ -175,21 +180,59 @@ impl Rotator {
     }
 }
 
+/// What the store of facts says of keys and projects.
+#[derive(Debug, Default)]
+struct Remembered {
+    counters: HashMap<String, u64>,
+    learned: HashMap<Project, Vec<LearnedLimit>>,
+}
+
+impl Remembered {
+    /// What was counted of a key; 0 where nothing was.
+    fn counter(&self, key: &KeyId, name: &str) -> u64 {
+        self.counters.get(&format!("{COUNTERS}{key}/{name}")).copied().unwrap_or(0)
+    }
+}
+
 impl Pool {
-    async fn key_status(&self, lane: &Lane, index: u32, at: Timestamp) -> KeyStatus {
-        let (key, tally) = (self.key(index), self.tally(index));
-        let refusal = self.refusal(lane, index, ONE, at).await;
-        let (why, until) = refusal.map_or((None, None), |(why, until)| (Some(why), until));
+    async fn remembered(&self, bucket: &Bucket) -> Remembered {
+        let mut remembered = Remembered::default();
+        for (name, fact) in self.patiently(self.limiter.scan(COUNTERS)).await.unwrap_or_default() {
+            if let Ok(count) = fact.value.parse() {
+                remembered.counters.insert(name, count);
+            }
+        }
+        for (name, fact) in self.patiently(self.limiter.scan(learn::PREFIX)).await.unwrap_or_default() {
+            if let Some((domain, quantity)) = learn::about(&name)
+                && domain.bucket == *bucket
+                && let Ok(limit) = fact.value.parse()
+            {
+                let learned = LearnedLimit { quantity, limit, at: fact.at };
+                remembered.learned.entry(domain.project).or_default().push(learned);
+            }
+        }
+        remembered
+    }
+}
+
+impl KeyStatus {
+    fn new(lane: &Lane, verdict: Verdict, remembered: &Remembered, at: Timestamp) -> Self {
+        let Verdict { index, why, cause, until, standing, limits } = verdict;
+        let (key, tally) = (lane.roster.key(index), lane.roster.tally(index));
         let state = match (&why, until) {
             (None, _) => KeyState::Ready,
             (Some(_), _) if !key.active => KeyState::Disabled,
             (Some(_), Some(_)) => KeyState::Cooling,
             (Some(_), None) => KeyState::Out,
         };
-        let counted = |name: &'static str| self.counted(&key.id, name);
-        let last_used = tally.last_used.load(Ordering::Relaxed).max(counted("last_used").await);
+        let counted =
+            |own: &AtomicU64, name| own.load(Ordering::Relaxed).max(remembered.counter(&key.id, name));
+        let last_used = counted(&tally.last_used, "last_used");
         let configured = key.limits_for(&lane.key.model);
-        let mut status = KeyStatus {
+        let standing = standing.as_ref();
+        let age = key.updated_at.or(key.created_at).map(|made| at.since(made));
+        let rotate_after = Duration::from_secs(u64::from(lane.roster.config.rotate_after_days) * 24 * 3600);
+        Self {
             key_id: key.id.clone(),
             project: key.project.clone(),
             bucket: lane.bucket.clone(),
@@ -197,58 +240,21 @@ impl Pool {
             ready: why.is_none(),
             disabled: false,
             why,
-            cause: None,
+            cause,
             until,
-            success_count: tally.successes.load(Ordering::Relaxed).max(counted("successes").await),
-            error_count: tally.errors.load(Ordering::Relaxed).max(counted("errors").await),
+            success_count: counted(&tally.successes, "successes"),
+            error_count: counted(&tally.errors, "errors"),
             last_used: Some(last_used).filter(|ms| *ms > 0).map(Timestamp::from_millis),
-            requests_per_minute: 0,
-            tokens_per_minute: 0,
-            requests_per_day: 0,
-            in_flight: 0,
-            limits: configured,
+            requests_per_minute: standing.map_or(0, |s| s.requests),
+            tokens_per_minute: standing.map_or(0, |s| s.tokens),
+            requests_per_day: standing.map_or(0, |s| s.day),
+            in_flight: standing.map_or(0, |s| s.in_flight),
+            limits: limits.unwrap_or(configured),
             configured,
-            learned: self.learned(&key.project, &lane.bucket).await,
-            age: key.updated_at.or(key.created_at).map(|made| at.since(made)),
-            rotate: false,
-            last_resort: Some(index) == self.last_resort,
-        };
-        let rotate_after = Duration::from_secs(u64::from(self.config.rotate_after_days) * 24 * 3600);
-        status.rotate = status.age.is_some_and(|age| age >= rotate_after);
-        if let (Some(group), Some(resolved)) = (lane.group(&key.project), self.secrets.get(&key.id)) {
-            let candidate = self.candidate(lane, index, group, &resolved, at);
-            status.limits = candidate.limits;
-            let standings = self.limiter.snapshot(&[candidate], Method::Generate, ONE).await;
-            for standing in standings.unwrap_or_default() {
-                status.requests_per_minute = standing.requests;
-                status.tokens_per_minute = standing.tokens;
-                status.requests_per_day = standing.day;
-                status.in_flight = standing.in_flight;
-                // What keys.json says outranks what the limiter would.
-                status.cause =
-                    standing.refusal.map(|refusal| refusal.why).filter(|_| key.active && !status.ready);
-            }
+            learned: remembered.learned.get(&key.project).cloned().unwrap_or_default(),
+            age,
+            rotate: age.is_some_and(|age| age >= rotate_after),
+            last_resort: Some(index) == lane.roster.last_resort,
         }
-        status
-    }
-
-    /// What the store has counted of a key; 0 where nothing was.
-    async fn counted(&self, key: &KeyId, name: &str) -> u64 {
-        let fact = self.limiter.get(&format!("key/{key}/{name}")).await;
-        fact.ok().flatten().and_then(|fact| fact.value.parse().ok()).unwrap_or(0)
-    }
-
-    /// The limits Google named for a domain.
-    async fn learned(&self, project: &Project, bucket: &Bucket) -> Vec<LearnedLimit> {
-        let mut learned = Vec::new();
-        for (word, quantity) in [("rpm", Quantity::Rpm), ("tpm", Quantity::Tpm), ("rpd", Quantity::Rpd)] {
-            let fact = self.limiter.get(&format!("{LIMITS}{project}/{bucket}/{word}")).await.ok().flatten();
-            if let Some(fact) = fact
-                && let Ok(limit) = fact.value.parse()
-            {
-                learned.push(LearnedLimit { quantity, limit, at: fact.at });
-            }
-        }
-        learned
     }
 }

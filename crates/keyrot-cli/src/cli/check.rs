@@ -37,9 +37,9 @@ pub(crate) async fn run(probe: bool, json: bool) -> Result<u8, Failure> {
     };
     let model = made.settings.model.clone();
     let status = made.rotator.status(&model).await;
-    let keys: Vec<&Key> = made.rotator.keys().collect();
+    let keys = made.rotator.keys();
     let (made_, client_, model_) = (&made, client.as_ref(), model.as_str());
-    let checked: Vec<Checked> = stream::iter(keys.iter().copied().zip(status.keys))
+    let checked: Vec<Checked> = stream::iter(keys.iter().zip(status.keys))
         .map(|(key, status)| async move {
             let secret = made_.rotator.secret(&key.id);
             let word = match (&secret, key.active) {
@@ -132,7 +132,7 @@ fn judged(answer: Result<(), gemini_client::Error>) -> Probe {
     Probe { verdict, detail: Some(error.to_string()), fine }
 }
 
-fn findings(made: &Made, keys: &[&Key], checked: &[Checked]) -> Vec<String> {
+fn findings(made: &Made, keys: &[Key], checked: &[Checked]) -> Vec<String> {
     let now = keyrot::SystemClock::start().now();
     let mut findings = made.warnings.clone();
     for (key, Checked { status, probe, .. }) in keys.iter().zip(checked) {

@@ -14,7 +14,8 @@ pub(crate) async fn run(subject: &str, model: Option<String>, json: bool) -> Res
     let made = pool::make().await?;
     pool::warn(&made);
     let rotator = &made.rotator;
-    let key = rotator.keys().find(|key| key.id.as_str() == subject);
+    let keys = rotator.keys();
+    let key = keys.iter().find(|key| key.id.as_str() == subject);
     let explanations = match key {
         Some(key) => {
             let model = model.unwrap_or_else(|| default_model(key, &made.settings.model));
@@ -25,14 +26,14 @@ pub(crate) async fn run(subject: &str, model: Option<String>, json: bool) -> Res
         None => {
             let found = scope::model(rotator, subject);
             // Every name may be a model where a key serves all of them: what looks like a key's id is one.
-            let near = rotator.keys().any(|key| strsim::jaro_winkler(key.id.as_str(), subject) > 0.9);
+            let near = keys.iter().any(|key| strsim::jaro_winkler(key.id.as_str(), subject) > 0.9);
             if found.is_err() || near {
-                let keys = rotator.keys().map(|key| key.id.as_str());
-                let models = rotator.keys().flat_map(|key| match &key.models {
+                let ids = keys.iter().map(|key| key.id.as_str());
+                let models = keys.iter().flat_map(|key| match &key.models {
                     ModelFilter::Any => &[],
                     ModelFilter::Listed(models) => models.as_slice(),
                 });
-                let known = keys.chain(models.map(keyrot::ModelId::as_str));
+                let known = ids.chain(models.map(keyrot::ModelId::as_str));
                 return Err(scope::unknown("key or model", subject, known));
             }
             rotator.explain(subject.strip_prefix("models/").unwrap_or(subject)).await

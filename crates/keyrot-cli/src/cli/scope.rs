@@ -26,15 +26,16 @@ pub(crate) fn read(rotator: &Rotator, text: &str) -> Result<Scope, Failure> {
 /// The key that `text` names.
 pub(crate) fn key(rotator: &Rotator, text: &str) -> Result<KeyId, Failure> {
     let key = key_id(text)?;
-    if rotator.keys().any(|known| known.id == key) {
+    if rotator.keys().iter().any(|known| known.id == key) {
         return Ok(key);
     }
-    Err(unknown("key", text, rotator.keys().map(|known| known.id.as_str())))
+    Err(unknown("key", text, rotator.keys().iter().map(|known| known.id.as_str())))
 }
 
 fn project(rotator: &Rotator, text: &str) -> Result<keyrot::Project, Failure> {
-    let found = rotator.keys().map(|key| &key.project).find(|project| project.as_str() == text);
-    found.cloned().ok_or_else(|| unknown("project", text, rotator.keys().map(|key| key.project.as_str())))
+    let keys = rotator.keys();
+    let found = keys.iter().map(|key| &key.project).find(|project| project.as_str() == text);
+    found.cloned().ok_or_else(|| unknown("project", text, keys.iter().map(|key| key.project.as_str())))
 }
 
 /// A model that some key serves.
@@ -42,10 +43,11 @@ pub(crate) fn model(rotator: &Rotator, text: &str) -> Result<keyrot::ModelId, Fa
     let model = model_id(text);
     let legal =
         !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic()) && !leak::looks_like_a_key(text);
-    if legal && rotator.keys().any(|key| key.models.serves(&model)) {
+    if legal && rotator.keys().iter().any(|key| key.models.serves(&model)) {
         return Ok(model);
     }
-    let listed = rotator.keys().flat_map(|key| match &key.models {
+    let keys = rotator.keys();
+    let listed = keys.iter().flat_map(|key| match &key.models {
         ModelFilter::Any => &[],
         ModelFilter::Listed(models) => models.as_slice(),
     });

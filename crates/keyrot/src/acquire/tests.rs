@@ -22,7 +22,7 @@ async fn what_is_reopened_while_a_refusal_is_on_its_way_stays_open() {
     for (reopened, out) in [(true, false), (false, true)] {
         let pick = search.draw(&Tried::default(), now)[0];
         let usable = [search.usable(pick, now).expect("it has a secret")];
-        let candidates = [search.candidate(pick, &usable[0].1, now)];
+        let candidates = [lane.candidate(pick.key, pick.group, &usable[0].1, now)];
         let (permit, seen) = search.permit();
         let Profile { method, cost, lease, .. } = profile;
         let reply = pool.limiter.reserve(&Ask { permit, candidates: &candidates, method, cost, lease }).await;

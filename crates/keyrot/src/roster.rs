@@ -1,0 +1,86 @@
+//! The keys of a pool, as one reading of keys.json gave them. Another reading makes another roster:
+//! whoever began with this one ends with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
+use keyrot_core::keys::{Key, PoolConfig};
+use keyrot_core::{KeyId, Project};
+
+/// What this process knows of one key's calls.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) successes: AtomicU64,
+    pub(crate) errors: AtomicU64,
+    /// Milliseconds since the epoch; 0 for never.
+    pub(crate) last_used: AtomicU64,
+    pub(crate) last_success: AtomicU64,
+    pub(crate) failures_in_a_row: AtomicU32,
+}
+
+/// See the module's docs.
+#[derive(Debug)]
+pub(crate) struct Roster {
+    pub(crate) keys: Arc<[Key]>,
+    tallies: Vec<Arc<Tally>>,
+    /// The index of the single key of last resort, if there is one; it is no member of the pool.
+    pub(crate) last_resort: Option<u32>,
+    /// Projects that serve, for telling one throttled project from a throttled machine.
+    pub(crate) projects: usize,
+    pub(crate) config: PoolConfig,
+    /// Secrets that could not be read when the roster was made, by key: why.
+    pub(crate) missing: BTreeMap<KeyId, String>,
+}
+
+impl Roster {
+    /// The single key of last resort is the last of `keys`, if there is one.
+    pub(crate) fn new(
+        keys: Vec<Key>,
+        has_last_resort: bool,
+        config: PoolConfig,
+        missing: BTreeMap<KeyId, String>,
+    ) -> Self {
+        let last_resort = has_last_resort.then(|| u32::try_from(keys.len() - 1).unwrap_or(u32::MAX));
+        let serves = |index: &u32, key: &Key| {
+            key.active && Some(*index) != last_resort && !missing.contains_key(&key.id)
+        };
+        let serving = (0_u32..).zip(&keys).filter(|(index, key)| serves(index, key));
+        let projects: BTreeSet<&Project> = serving.map(|(_, key)| &key.project).collect();
+        let projects = projects.len();
+        let tallies = keys.iter().map(|_| Arc::default()).collect();
+        Self { keys: keys.into(), tallies, last_resort, projects, config, missing }
+    }
+
+    /// The same, with what is known of the calls of keys that were there before.
+    pub(crate) fn after(mut self, before: &Self) -> Self {
+        for (key, tally) in self.keys.iter().zip(&mut self.tallies) {
+            if let Some((_, known)) = before.members().find(|(known, _)| known.id == key.id) {
+                *tally = Arc::clone(known);
+            }
+        }
+        self
+    }
+
+    pub(crate) fn key(&self, index: u32) -> &Key {
+        &self.keys[index as usize]
+    }
+
+    pub(crate) fn tally(&self, index: u32) -> &Tally {
+        &self.tallies[index as usize]
+    }
+
+    /// The key called `id`.
+    pub(crate) fn find(&self, id: &KeyId) -> Option<&Key> {
+        self.keys.iter().find(|key| key.id == *id)
+    }
+
+    /// Every key with its index.
+    pub(crate) fn indexed(&self) -> impl Iterator<Item = (u32, &Key)> {
+        (0_u32..).zip(self.keys.iter())
+    }
+
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&Key, &Arc<Tally>)> {
+        self.keys.iter().zip(&self.tallies)
+    }
+}
