@@ -7,6 +7,7 @@ mod cancel;
 mod documents;
 mod load;
 mod matrix;
+mod reload;
 mod streams;
 mod waiting;
 mod wakeups;

@@ -52,5 +52,6 @@ pub use stream::LeasedStream;
 // What users of the facade need from the layers beneath.
 pub use keyrot_core::keys::{Key, KeySet, PoolConfig, SecretRef, StoreKind};
 pub use keyrot_core::{
-    Clock, EnvMap, FakeClock, KeyId, Limits, ModelId, Outcome, Project, SecretError, SecretStore, Timestamp,
+    Clock, CoolFor, Cooled, EnvMap, FakeClock, KeyId, LimitError, Limits, ModelId, Outcome, Project, Scope,
+    SecretError, SecretStore, Timestamp,
 };
