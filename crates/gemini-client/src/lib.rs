@@ -4,6 +4,7 @@
 //!   ([`Client::raw`]).
 //! - [`classify()`]: what an answer means for the key, its project and its model, as a pure
 //!   function.
+//! - [`estimate`]: how many input tokens a request will be charged, before it is sent.
 //! - [`wire`], [`sse`], [`delay`], [`scrub`]: the API's JSON, its streams, its durations, and the
 //!   removal of keys from texts, each usable alone.
 //!
@@ -23,6 +24,7 @@
 
 pub mod classify;
 pub mod delay;
+pub mod estimate;
 pub mod scrub;
 pub mod sse;
 pub mod wire;

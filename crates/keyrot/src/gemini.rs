@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use gemini_client::estimate::{self, Estimate};
 use gemini_client::wire::{CountTokensRequest, GenerateRequest, GenerateResponse};
 use gemini_client::{Chunk, ChunkStream, Client, Error};
 use keyrot_core::{Method, Outcome, Usage};
@@ -44,7 +45,8 @@ impl Gemini {
         &self.rotator
     }
 
-    /// generateContent. The profile's tokens are estimated from the request unless given. An answer
+    /// generateContent. The profile's tokens are [estimated](gemini_client::estimate) from the
+    /// request unless given, and corrected by what such estimates turned out to be for the model. An answer
     /// that the safety filter emptied is an answer: see its `block_reason` and `finish_reason`.
     ///
     /// # Errors
@@ -113,47 +115,32 @@ impl Gemini {
     }
 }
 
-/// Base64 of pictures, sound and film to a token, roughly: 258 tokens are a picture's tile, 8 seconds
-/// of sound or one of film. As text they would seem larger than a minute's limit, and never go.
-const MEDIA_PER_TOKEN: usize = 128;
-/// What the smallest picture costs.
-const TILE: usize = 258;
-
-/// About four bytes of text to a token (gemini-wire §8); what is neither text nor media counts by its
-/// JSON, which errs on the safe side.
+/// The profile with what the request is estimated at, unless its tokens were given.
 fn estimated(profile: &Profile, request: &GenerateRequest) -> Profile {
     if profile.cost.tokens > 0 || profile.cost.requests == 0 {
         return profile.clone();
     }
-    let bytes = serde_json::to_vec(request).map_or(0, |json| json.len());
-    let turns = request.contents.iter().chain(&request.system_instruction);
-    let blobs = turns.flat_map(|turn| &turn.parts).filter_map(|part| part.inline_data.as_ref());
-    let media = blobs.filter(|blob| !blob.mime_type.as_ref().is_some_and(|mime| mime.starts_with("text/")));
-    let sizes = media.filter_map(|blob| blob.data.as_ref()).map(String::len);
-    let (text, media) = sizes.fold((bytes, 0), |(text, media), size| {
-        (text.saturating_sub(size), media + TILE.max(size / MEDIA_PER_TOKEN))
-    });
-    profile.clone().tokens(u64::try_from(text.div_ceil(4) + media).unwrap_or(u64::MAX))
+    let Estimate { tokens, complete } = estimate::of(request);
+    let profile = profile.clone();
+    // What is not in the request teaches nothing about what is.
+    if complete { profile.estimated(tokens) } else { profile.tokens(tokens) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gemini_client::wire::{Blob, Content, Part};
-
-    fn tokens(mime: &str, size: usize) -> u64 {
-        let mut blob = Blob::default();
-        (blob.mime_type, blob.data) = (Some(mime.to_owned()), Some("A".repeat(size)));
-        let mut part = Part::default();
-        part.inline_data = Some(blob);
-        let request = GenerateRequest::contents(vec![Content::of("user", vec![part])]);
-        estimated(&Profile::new("model-1"), &request).cost.tokens
-    }
 
     #[test]
-    fn a_picture_is_no_text() {
-        assert!((258..400).contains(&tokens("image/png", 20_000)));
-        assert!(tokens("image/jpeg", 5_000_000) < 50_000, "it fits a minute of 250,000");
-        assert!(tokens("text/plain", 20_000) >= 5_000);
+    fn tokens_are_estimated_unless_they_were_given() {
+        let (any, mut request) = (Profile::new("model-1"), GenerateRequest::text("four and four"));
+        let of = |profile: &Profile, request: &GenerateRequest| {
+            let Profile { cost, estimate, .. } = estimated(profile, request);
+            (cost.tokens, estimate)
+        };
+        assert_eq!(of(&any, &request), (4, Some(4)));
+        assert_eq!(of(&any.clone().tokens(9), &request), (9, None));
+        assert_eq!(of(&Profile::uncounted("model-1", Method::CountTokens), &request), (0, None));
+        request.cached_content = Some("cachedContents/1".to_owned());
+        assert_eq!(of(&any, &request), (1_028, None));
     }
 }

@@ -19,6 +19,8 @@ pub struct Profile {
     pub(crate) model: ModelId,
     pub(crate) method: Method,
     pub(crate) cost: Cost,
+    /// The input tokens by a rule of thumb, where the cost is one.
+    pub(crate) estimate: Option<u64>,
     pub(crate) workload: Option<String>,
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) affinity: Option<Project>,
@@ -38,6 +40,7 @@ impl Profile {
             model: model_id(model),
             method: Method::Generate,
             cost: Cost { requests: 1, tokens: 0 },
+            estimate: None,
             workload: None,
             tags: BTreeMap::new(),
             affinity: None,
@@ -52,10 +55,18 @@ impl Profile {
         Self { method, cost: Cost { requests: 0, tokens: 0 }, ..Self::new(model) }
     }
 
-    /// The estimated input tokens.
+    /// The input tokens, as good as they are known. They are charged as they are.
     #[must_use]
-    pub fn tokens(mut self, estimate: u64) -> Self {
-        self.cost.tokens = estimate;
+    pub fn tokens(mut self, tokens: u64) -> Self {
+        (self.cost.tokens, self.estimate) = (tokens, None);
+        self
+    }
+
+    /// The input tokens by a rule of thumb that is the same for all requests. What is charged is
+    /// corrected by how far off the rule was for this model before.
+    #[must_use]
+    pub fn estimated(mut self, tokens: u64) -> Self {
+        (self.cost.tokens, self.estimate) = (tokens, Some(tokens));
         self
     }
 
