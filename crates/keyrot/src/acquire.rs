@@ -85,6 +85,7 @@ impl Search<'_> {
             number,
             waited: *waited,
             started,
+            estimate: self.profile.estimate,
         };
         Ok(Lease { pool: Arc::clone(self.pool), attempt, resolved, over: false })
     }

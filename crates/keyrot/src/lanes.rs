@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use keyrot_core::bucket::bucket_of;
+use keyrot_core::Bucket;
 use parking_lot::RwLock;
 
 use crate::lane::{Lane, LaneKey, Queue};
@@ -31,13 +31,18 @@ impl Lanes {
     }
 
     /// The lane of `key`; `make` makes it, in front of the queue of its bucket.
-    pub(crate) fn get_or_make(&self, key: &LaneKey, make: impl FnOnce(Arc<Queue>) -> Lane) -> Arc<Lane> {
+    pub(crate) fn get_or_make(
+        &self,
+        key: &LaneKey,
+        bucket: &Bucket,
+        make: impl FnOnce(Arc<Queue>) -> Lane,
+    ) -> Arc<Lane> {
         let mut inner = self.0.write();
         if let Some(lane) = inner.lanes.get(key) {
             return Arc::clone(lane);
         }
         inner.forget_idle();
-        let queue = LaneKey { model: bucket_of(&key.model).as_str().into(), ..key.clone() };
+        let queue = LaneKey { model: bucket.as_str().into(), ..key.clone() };
         let queue = Arc::clone(inner.queues.entry(queue).or_default());
         let lane = Arc::new(make(queue));
         inner.lanes.insert(key.clone(), Arc::clone(&lane));
@@ -89,15 +94,15 @@ mod tests {
     }
 
     fn lane(lanes: &Lanes, model: &str) -> Arc<Lane> {
-        let key = key(model);
+        let (key, bucket) = (key(model), Bucket::new(model));
         let make = |queue| {
             let roster = Roster::new(Vec::new(), false, PoolConfig::default(), BTreeMap::new());
             let rng = fastrand::Rng::with_seed(1);
-            Lane::new(key.clone(), bucket_of(&key.model), Arc::new(roster), queue, rng, |_, _| {
+            Lane::new(key.clone(), bucket.clone(), Arc::new(roster), queue, rng, |_, _| {
                 InForce::new(Limits::default(), &[])
             })
         };
-        lanes.get_or_make(&key, make)
+        lanes.get_or_make(&key, &bucket, make)
     }
 
     #[test]

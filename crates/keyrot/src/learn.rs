@@ -1,20 +1,29 @@
-//! Limits that Google named in its refusals.
+//! What Google's refusals teach: limits, what a model is counted under, and the numbers of projects. Each is
+//! a fact in the store, with the time it was learned at and the refusal it was learned from, for every
+//! process that shares the store.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
-use keyrot_core::{Bucket, Domain, FactStore, Learned, Limits, Quantity, Timestamp};
+use keyrot_core::{
+    Bucket, Domain, FactStore, Learned, LimitError, Limits, Outcome, Project, Quantity, Timestamp,
+};
 
+use crate::lease::Attempt;
 use crate::pool::Pool;
+
+pub(crate) mod alias;
 
 /// How long a learned limit counts: tiers change.
 const TTL: Duration = Duration::from_secs(24 * 3600);
 pub(crate) const PREFIX: &str = "limit/";
+/// Numbers of projects, by the names the keys give them.
+const NUMBERS: &str = "number/";
 const QUANTITIES: [Quantity; 3] = [Quantity::Rpm, Quantity::Tpm, Quantity::Rpd];
 
 /// A limit Google named, and how long it counts.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Lesson {
     quantity: Quantity,
     limit: u64,
@@ -41,6 +50,16 @@ impl InForce {
         self.lessons.push(lesson);
     }
 
+    /// Takes `lessons` for all there are. Gives whether that changed anything.
+    fn learn_again(&mut self, lessons: &[Lesson]) -> bool {
+        let mut new = Self::new(self.configured, lessons);
+        self.lessons.sort_unstable();
+        new.lessons.sort_unstable();
+        let changed = new.lessons != self.lessons;
+        self.lessons = new.lessons;
+        changed
+    }
+
     pub(crate) fn at(&self, now: Timestamp) -> Limits {
         let valid = self.lessons.iter().filter(|lesson| lesson.until > now);
         valid.fold(self.configured, |limits, lesson| limits.tighter(lesson.limits()))
@@ -64,43 +83,108 @@ impl Lesson {
     }
 }
 
-/// Remembers limits named by a refusal in `domain`, and puts them into force.
-pub(crate) async fn learn(pool: &Pool, domain: &Domain, learned: &[Learned], now: Timestamp) {
+/// Remembers what a refusal says, and puts it into force.
+pub(crate) async fn learn(pool: &Pool, attempt: &Attempt, outcome: &Outcome, now: Timestamp) {
+    let source = || format!("{} {}", outcome.label(), attempt.permit.key);
+    let learned = outcome.learned();
+    // What is not counted with generations has limits of its own.
+    if !learned.is_empty() && attempt.permit.cost.requests > 0 {
+        alias::learn(pool, attempt, learned, &source()).await;
+        learn_limits(pool, attempt, learned, &source(), now).await;
+        // Where one was refused, others may have been.
+        pool.upkeep.look_soon();
+    }
+    if let Outcome::ProjectRejected { number: Some(number), .. } = outcome {
+        learn_number(pool, &attempt.permit.domain.project, number, &source()).await;
+    }
+}
+
+async fn learn_limits(pool: &Pool, attempt: &Attempt, learned: &[Learned], source: &str, now: Timestamp) {
+    let project = &attempt.permit.domain.project;
     for Learned { bucket, quantity, limit } in tightest(learned) {
-        let bucket = bucket.as_deref().map_or_else(|| domain.bucket.clone(), Bucket::new);
-        let name = format!("{PREFIX}{}/{bucket}/{}", domain.project, word(*quantity));
-        if let Err(error) = pool.limiter.put(&name, &limit.to_string(), Some(TTL)).await {
-            tracing::warn!(%error, "cannot remember a learned limit");
+        let bucket = bucket.as_deref().map_or_else(|| attempt.permit.domain.bucket.clone(), Bucket::new);
+        let name = format!("{PREFIX}{project}/{bucket}/{}", word(*quantity));
+        remember(pool, &name, &format!("{limit} {source}"), Some(TTL)).await;
+        if *limit == 0 {
+            // The refusal closes the bucket; there is nothing to count against.
+            continue;
         }
         let lesson = Lesson { quantity: *quantity, limit: *limit, until: now + TTL };
         pool.lanes.each(|lane| {
-            if let Some(group) = lane.group(&domain.project).filter(|_| lane.bucket == bucket) {
+            if let Some(group) = lane.group(project).filter(|_| lane.bucket == bucket) {
                 lane.groups[group as usize].limits.write().learn(lesson);
                 // Who was refused by an older and tighter limit may fit now.
-                lane.reopen(&domain.project, None);
+                lane.reopen(project, None);
             }
         });
     }
 }
 
+pub(super) async fn remember(pool: &Pool, name: &str, value: &str, ttl: Option<Duration>) {
+    if let Err(error) = pool.patiently(pool.limiter.put(name, value, ttl)).await {
+        tracing::warn!(%error, name, "cannot remember what was learned");
+    }
+}
+
 /// One refusal may name a limit twice, for the project and for its user: the tighter one holds.
 fn tightest(learned: &[Learned]) -> impl Iterator<Item = &Learned> {
-    let named = learned.iter().filter(|l| l.limit > 0);
-    named.filter(|l| {
+    learned.iter().filter(|l| {
         let same = |other: &&Learned| other.bucket == l.bucket && other.quantity == l.quantity;
-        !learned.iter().filter(same).any(|other| (1..l.limit).contains(&other.limit))
+        !learned.iter().filter(same).any(|other| other.limit < l.limit)
     })
 }
 
+/// Two projects of one number share every limit, whatever the keys say: that is the user's to know.
+async fn learn_number(pool: &Pool, project: &Project, number: &str, source: &str) {
+    for (name, fact) in pool.patiently(pool.limiter.scan(NUMBERS)).await.unwrap_or_default() {
+        let other = &name[NUMBERS.len()..];
+        if fact.value.split(' ').next() == Some(number) && other != project.as_str() {
+            tracing::warn!(
+                %project,
+                other,
+                number,
+                "two projects are one at Google and share its limits: give their keys the same `project`"
+            );
+        }
+    }
+    remember(pool, &format!("{NUMBERS}{project}"), &format!("{number} {source}"), None).await;
+}
+
 /// Every learned limit, by domain.
-pub(crate) async fn all(facts: &impl FactStore) -> HashMap<Domain, Vec<Lesson>> {
+pub(crate) async fn all(pool: &Pool) -> Result<HashMap<Domain, Vec<Lesson>>, LimitError> {
     let mut all: HashMap<Domain, Vec<Lesson>> = HashMap::new();
-    for (name, fact) in facts.scan(PREFIX).await.unwrap_or_default() {
-        if let (Some((domain, quantity)), Ok(limit)) = (about(&name), fact.value.parse()) {
+    for (name, fact) in pool.patiently(pool.limiter.scan(PREFIX)).await? {
+        if let (Some((domain, quantity)), Some((limit @ 1.., _))) = (about(&name), value(&fact.value)) {
             all.entry(domain).or_default().push(Lesson { quantity, limit, until: fact.at + TTL });
         }
     }
-    all
+    Ok(all)
+}
+
+/// Puts into force what other processes learned or forgot.
+pub(crate) async fn hear(pool: &Pool) -> Result<(), LimitError> {
+    alias::hear(pool).await?;
+    let all = all(pool).await?;
+    let mut changed = false;
+    pool.lanes.each(|lane| {
+        for group in &lane.groups {
+            let lessons = all.get(&group.domain).map_or(&[][..], Vec::as_slice);
+            if group.limits.write().learn_again(lessons) {
+                lane.reopen(&group.domain.project, None);
+                changed = true;
+            }
+        }
+    });
+    if changed {
+        pool.changed.notify_waiters();
+    }
+    Ok(())
+}
+
+/// A fact's number, and what it was learned from.
+pub(crate) fn value(text: &str) -> Option<(u64, &str)> {
+    let (limit, source) = text.split_once(' ').unwrap_or((text, ""));
+    Some((limit.parse().ok()?, source))
 }
 
 /// What the fact called `name` is a limit of.

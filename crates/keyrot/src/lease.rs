@@ -23,6 +23,8 @@ pub(crate) struct Attempt {
     /// How long the request has waited for capacity, in all.
     pub(crate) waited: Duration,
     pub(crate) started: Timestamp,
+    /// The request's input tokens by a rule of thumb, where they were charged by one.
+    pub(crate) estimate: Option<u64>,
 }
 
 /// The right to make one call with one key, and the charge for it.

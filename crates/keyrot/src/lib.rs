@@ -7,6 +7,7 @@
 mod acquire;
 mod assembly;
 mod clock;
+mod estimate;
 mod event;
 mod exhausted;
 mod explain;
@@ -31,6 +32,7 @@ mod sources;
 mod standing;
 mod status;
 mod stream;
+mod upkeep;
 
 pub use assembly::{Assembly, Made, Mode};
 pub use clock::SystemClock;

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyrot_core::bucket::bucket_of;
 use keyrot_core::keys::{Key, ModelFilter};
 use keyrot_core::{
     Bucket, CoolFor, CoolReport, Cooled, Domain, FactStore, KeyId, LimitError, Method, ModelId, RateLimiter,
@@ -222,7 +221,7 @@ impl Pool {
         let fallbacks =
             roster.config.model_fallback.iter().flat_map(|(model, more)| more.iter().chain([model]));
         let all = listed.iter().chain(key.model_limits.keys()).chain(fallbacks).chain(models);
-        let mut buckets: BTreeSet<Bucket> = all.map(bucket_of).collect();
+        let mut buckets: BTreeSet<Bucket> = all.map(|model| self.aliases.bucket_of(model)).collect();
         self.lanes.each(|lane| {
             buckets.insert(lane.bucket.clone());
         });

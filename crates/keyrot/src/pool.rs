@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use keyrot_core::bucket::bucket_of;
 use keyrot_core::keys::Key;
 use keyrot_core::{
     Clock, Condemn, CoolFor, CoolReport, Cooled, Domain, Ended, LimitError, NetworkFault, Outcome, Permit,
@@ -15,17 +14,20 @@ use keyrot_secrets::SecretCache;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, mpsc};
 
+use crate::estimate::Estimates;
 use crate::event::{Event, Watch};
 use crate::exhausted::in_words;
-use crate::lane::{Lane, LaneKey, Queue};
+use crate::lane::{Lane, LaneKey};
 use crate::lanes::Lanes;
-use crate::learn::{self, InForce, Lesson};
+use crate::learn::alias::Aliases;
+use crate::learn::{self, InForce};
 use crate::lease::{Attempt, Ending};
 use crate::limiter::Limiter;
 use crate::probes::Probes;
 use crate::reload::Source;
 use crate::retry::Budget;
 use crate::roster::{Roster, Tally};
+use crate::upkeep::{self, Upkeep};
 
 /// How many endings may wait to be settled; past that a permit expires by itself.
 const ENDINGS: usize = 4096;
@@ -51,6 +53,9 @@ pub(crate) struct Pool {
     /// Something may go that could not go before.
     pub(crate) changed: Notify,
     pub(crate) lanes: Lanes,
+    pub(crate) aliases: Aliases,
+    pub(crate) estimates: Estimates,
+    pub(crate) upkeep: Upkeep,
     endings: mpsc::Sender<Ending>,
 }
 
@@ -83,9 +88,13 @@ impl Pool {
             rng: Mutex::new(parts.rng),
             changed: Notify::new(),
             lanes: Lanes::default(),
+            aliases: Aliases::default(),
+            estimates: Estimates::default(),
+            upkeep: Upkeep::default(),
             endings,
         });
         tokio::spawn(settle_in_background(Arc::downgrade(&pool), inbox));
+        upkeep::begin(&pool);
         pool
     }
 
@@ -107,15 +116,30 @@ impl Pool {
         if let Some(lane) = self.lanes.get(key) {
             return lane;
         }
-        let learned = learn::all(&self.limiter).await;
-        self.lanes.get_or_make(key, |queue| self.new_lane(key, queue, &learned))
+        learn::alias::recall(self, &key.model).await;
+        self.recall_estimate(&key.model).await;
+        let learned = learn::all(self).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot tell which limits were learned");
+            HashMap::new()
+        });
+        let bucket = self.aliases.bucket_of(&key.model);
+        self.lanes.get_or_make(key, &bucket, |queue| {
+            let rng = self.rng.lock().fork();
+            Lane::new(key.clone(), bucket.clone(), self.roster(), queue, rng, |k, domain| {
+                InForce::new(k.limits_for(&key.model), learned.get(domain).map_or(&[], Vec::as_slice))
+            })
+        })
     }
 
-    fn new_lane(&self, key: &LaneKey, queue: Arc<Queue>, learned: &HashMap<Domain, Vec<Lesson>>) -> Lane {
-        let rng = self.rng.lock().fork();
-        Lane::new(key.clone(), bucket_of(&key.model), self.roster(), queue, rng, |k, domain| {
-            InForce::new(k.limits_for(&key.model), learned.get(domain).map_or(&[], Vec::as_slice))
-        })
+    /// Has everybody look for his lane again: something that makes them was learned.
+    pub(crate) fn begin_lanes_anew(&self) {
+        {
+            let mut roster = self.roster.write();
+            // Who waits knows by this that he is in the wrong place.
+            *roster = Arc::new(Roster::clone(&roster));
+        }
+        self.lanes.forget();
+        self.changed.notify_waiters();
     }
 
     /// Leaves an ending to the background. When too many wait, the permit expires by itself.
@@ -146,8 +170,9 @@ impl Pool {
         let (done, wait) = tokio::sync::oneshot::channel();
         let flush = async {
             let ended = self.endings.send(Ending::Flush(done)).await.is_ok() && wait.await.is_ok();
+            let written = self.write_down().await;
             self.limiter.flush().await;
-            ended
+            ended && written.is_ok()
         };
         tokio::time::timeout(timeout, flush).await.unwrap_or(false)
     }
@@ -158,18 +183,24 @@ impl Pool {
         let Attempt { permit, key, lane, .. } = attempt;
         let (now, key, roster) = (self.clock.now(), *key, &lane.roster);
         self.count(roster.tally(key), outcome, now);
-        if !outcome.learned().is_empty() {
-            learn::learn(self, &permit.domain, outcome.learned(), now).await;
-        }
+        learn::learn(self, attempt, outcome, now).await;
         let condemn = outcome.effect().condemn.or_else(|| flaky(roster, key, outcome, now));
         let cooled = match condemn {
-            Some(condemn) => self.cool(permit, condemn, roster.projects).await,
+            Some(condemn) => {
+                let mut blamed = permit.clone();
+                // Which it may just have learned.
+                blamed.domain.bucket = self.aliases.bucket_of(&lane.key.model);
+                self.cool(&blamed, condemn, roster.projects).await
+            }
             None => None,
         };
         let ended = match outcome {
             Outcome::Success { usage } => {
                 if let Some(tokens) = usage.prompt_tokens {
                     self.settle(permit, tokens).await;
+                    if let Some(estimate) = attempt.estimate {
+                        self.estimates.learn(&lane.key.model, estimate, tokens);
+                    }
                 }
                 Ended::Succeeded
             }

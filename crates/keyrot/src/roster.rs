@@ -17,10 +17,19 @@ pub(crate) struct Tally {
     pub(crate) last_used: AtomicU64,
     pub(crate) last_success: AtomicU64,
     pub(crate) failures_in_a_row: AtomicU32,
+    pub(crate) written: Written,
+}
+
+/// What of a tally is in the store.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    pub(crate) successes: AtomicU64,
+    pub(crate) errors: AtomicU64,
+    pub(crate) last_used: AtomicU64,
 }
 
 /// See the module's docs.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Roster {
     pub(crate) keys: Arc<[Key]>,
     tallies: Vec<Arc<Tally>>,

@@ -175,6 +175,7 @@ impl Rotator {
         Fut: Future<Output = Result<(T, Outcome), E>>,
     {
         let mut lane = self.pool.lane(key).await;
+        let profile = &*self.pool.estimates.corrected(profile, &key.model);
         let mut course = Course::default();
         let mut last = None;
         loop {
@@ -328,6 +329,7 @@ impl Rotator {
         let tried = Tried::default();
         loop {
             let lane = self.pool.lane(&profile.lane_key(profile.model.clone())).await;
+            let profile = &*self.pool.estimates.corrected(profile, &profile.model);
             let search = Search { pool: &self.pool, lane: &lane, profile, deadline };
             match search.lease(&tried, 1, &mut waited, self.pool.clock.now()).await {
                 Ok(lease) => return Ok(lease),

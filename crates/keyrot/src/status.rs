@@ -18,7 +18,7 @@ use crate::standing::Verdict;
 const ONE: Cost = Cost { requests: 1, tokens: 0 };
 
 /// Where the calls of every key are counted, by key.
-const COUNTERS: &str = "key/";
+pub(crate) const COUNTERS: &str = "key/";
 
 /// The health of a pool for one model.
 #[derive(Debug, Clone, Serialize)]
@@ -94,6 +94,8 @@ pub struct LearnedLimit {
     pub limit: u64,
     /// When it was learned.
     pub at: Timestamp,
+    /// From which outcome, of which key, such as `quota_minute key_01`.
+    pub source: String,
 }
 
 /// The health of one key.
@@ -205,9 +207,9 @@ impl Pool {
         for (name, fact) in self.patiently(self.limiter.scan(learn::PREFIX)).await.unwrap_or_default() {
             if let Some((domain, quantity)) = learn::about(&name)
                 && domain.bucket == *bucket
-                && let Ok(limit) = fact.value.parse()
+                && let Some((limit, source)) = learn::value(&fact.value)
             {
-                let learned = LearnedLimit { quantity, limit, at: fact.at };
+                let learned = LearnedLimit { quantity, limit, at: fact.at, source: source.to_owned() };
                 remembered.learned.entry(domain.project).or_default().push(learned);
             }
         }

@@ -80,11 +80,10 @@ async fn a_cooled_project_comes_back_when_its_time_is_over_or_when_it_is_lifted(
 #[tokio::test]
 async fn a_reset_lifts_every_scope_and_forgets_learned_limits() {
     let (rotator, _clock) = pool().await;
-    let learned = [keyrot_core::Learned { bucket: None, quantity: keyrot_core::Quantity::Rpm, limit: 1 }];
+    let learned = vec![keyrot_core::Learned { bucket: None, quantity: keyrot_core::Quantity::Rpm, limit: 1 }];
     let domain = Domain::new("pa", MODEL);
-    // The lane must be there to be taught.
-    rotator.status(MODEL).await;
-    crate::learn::learn(&rotator.pool, &domain, &learned, rotator.pool.clock.now()).await;
+    let lease = rotator.lease(&Profile::new(MODEL).project("pa")).await.expect("a lease");
+    lease.end(&keyrot_core::Outcome::QuotaMinute { retry_after: Duration::ZERO, learned }).await;
     let Scope::Key(a, fingerprint) = rotator.key_scope(&id("a")).expect("known") else { panic!("a key") };
     for scope in [
         Scope::Key(a.clone(), fingerprint),
