@@ -5,6 +5,7 @@
 
 mod cancel;
 mod documents;
+mod knowledge;
 mod load;
 mod matrix;
 mod reload;

@@ -101,10 +101,8 @@ async fn move_use(pool: &Pool, lane: &Lane, bucket: &Bucket) {
 /// Reads what was learned of a model that was not used yet.
 pub(crate) async fn recall(pool: &Pool, model: &ModelId) {
     match pool.patiently(pool.limiter.get(&format!("{PREFIX}{model}"))).await {
-        Ok(Some(fact)) => {
-            believe(pool, model, &fact);
-        }
-        Ok(None) => {}
+        Ok(Some(fact)) if believe(pool, model, &fact) => pool.begin_lanes_anew(),
+        Ok(_) => {}
         Err(error) => tracing::warn!(%error, "cannot tell what a model is counted under"),
     }
 }
