@@ -272,7 +272,7 @@ impl fmt::Display for Error {
 fn hint(kind: ErrorKind, outcome: &Outcome) -> Option<&'static str> {
     match outcome {
         Outcome::KeyRejected(_) => Some("make a new key at https://aistudio.google.com/apikey"),
-        Outcome::KeyRestricted => Some("lift the key's restrictions in the Google Cloud console"),
+        Outcome::KeyRestricted { .. } => Some("lift the key's restrictions in the Google Cloud console"),
         Outcome::OperationDenied => {
             Some("this key may not use this method; its service account lacks the right")
         }

@@ -66,7 +66,10 @@ pub enum Outcome {
     /// The key is dead.
     KeyRejected(KeyFault),
     /// The key is restricted (referrer, address, application, API): lifts without a new secret.
-    KeyRestricted,
+    KeyRestricted {
+        /// The number of the key's project, where the body named it.
+        number: Option<String>,
+    },
     /// "The caller does not have permission": this key may not use this method.
     OperationDenied,
     /// The project is out.
@@ -195,7 +198,9 @@ impl Outcome {
             Self::KeyRejected(fault) => {
                 condemning(Retry::FreshSecret, Key, UntilLifted, Reason::KeyRejected(*fault))
             }
-            Self::KeyRestricted => condemning(Retry::OtherKey, Key, After(HOUR), Reason::KeyRestricted),
+            Self::KeyRestricted { .. } => {
+                condemning(Retry::OtherKey, Key, After(HOUR), Reason::KeyRestricted)
+            }
             Self::OperationDenied => {
                 condemning(Retry::OtherKey, KeyMethod, After(HOUR), Reason::OperationDenied)
             }
@@ -235,6 +240,15 @@ impl Outcome {
         }
     }
 
+    /// The number of the project that the key belongs to, where the answer named it.
+    #[must_use]
+    pub fn project_number(&self) -> Option<&str> {
+        match self {
+            Self::KeyRestricted { number } | Self::ProjectRejected { number, .. } => number.as_deref(),
+            _ => None,
+        }
+    }
+
     /// A short stable name for logs and metrics, such as `quota_minute`.
     #[must_use]
     pub fn label(&self) -> &'static str {
@@ -245,7 +259,7 @@ impl Outcome {
             Self::QuotaZero { .. } => "quota_zero",
             Self::Throttled { .. } => "throttled",
             Self::KeyRejected(_) => "key_rejected",
-            Self::KeyRestricted => "key_restricted",
+            Self::KeyRestricted { .. } => "key_restricted",
             Self::OperationDenied => "operation_denied",
             Self::ProjectRejected { .. } => "project_rejected",
             Self::Overloaded => "overloaded",

@@ -94,7 +94,7 @@ pub(crate) async fn learn(pool: &Pool, attempt: &Attempt, outcome: &Outcome, now
         // Where one was refused, others may have been.
         pool.upkeep.look_soon();
     }
-    if let Outcome::ProjectRejected { number: Some(number), .. } = outcome {
+    if let Some(number) = outcome.project_number() {
         learn_number(pool, &attempt.permit.domain.project, number, &source()).await;
     }
 }

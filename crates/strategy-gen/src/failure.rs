@@ -113,7 +113,7 @@ impl GenerateError {
 fn of_call(outcome: &Outcome, otherwise: u8) -> u8 {
     match outcome {
         Outcome::KeyRejected(_)
-        | Outcome::KeyRestricted
+        | Outcome::KeyRestricted { .. }
         | Outcome::OperationDenied
         | Outcome::ProjectRejected { .. } => 3,
         Outcome::QuotaMinute { .. }

@@ -36,7 +36,7 @@ fn by_reason(error: &Envelope) -> Option<Outcome> {
         let expired = error.message.starts_with("API key expired");
         return Some(Outcome::KeyRejected(if expired { KeyFault::Expired } else { KeyFault::Invalid }));
     } else if error.reason(|reason| reason.starts_with("API_KEY_") && reason.ends_with("_BLOCKED")) {
-        return Some(Outcome::KeyRestricted);
+        return Some(Outcome::KeyRestricted { number: error.project_number() });
     } else if is("ACCESS_TOKEN_EXPIRED") {
         // The token is the key: its project's other keys are not meant.
         return Some(Outcome::KeyRejected(KeyFault::Expired));
@@ -85,7 +85,7 @@ fn by_message(error: &Envelope) -> Option<Outcome> {
     } else if (starts("Requests to this API ") || starts("Requests from "))
         && message.ends_with("are blocked.")
     {
-        return Some(Outcome::KeyRestricted);
+        return Some(Outcome::KeyRestricted { number: error.project_number() });
     } else if starts("The caller does not have permission") {
         return Some(Outcome::OperationDenied);
     } else if starts("You do not have permission to access the File") || starts("CachedContent not found") {

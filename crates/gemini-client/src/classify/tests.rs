@@ -27,6 +27,10 @@ fn project(fault: ProjectFault, number: Option<&str>) -> Outcome {
     Outcome::ProjectRejected { fault, number: number.map(str::to_owned) }
 }
 
+fn restricted(number: Option<&str>) -> Outcome {
+    Outcome::KeyRestricted { number: number.map(str::to_owned) }
+}
+
 #[test]
 fn every_recorded_refusal_has_its_outcome_in_every_wrapping() {
     for (code, status, message, details, expected) in recorded() {
@@ -216,6 +220,8 @@ proptest! {
     fn an_unknown_message_never_harms_a_key(status in 400u16..600, message in "[a-z {}\"]{0,60}") {
         prop_assume!(status != 401);
         let outcome = classify(status, JSON, &body(status, "", &message, &[]));
-        prop_assert!(!matches!(outcome, Outcome::KeyRejected(_) | Outcome::KeyRestricted | Outcome::OperationDenied));
+        let blamed =
+            matches!(outcome, Outcome::KeyRejected(_) | Outcome::KeyRestricted { .. } | Outcome::OperationDenied);
+        prop_assert!(!blamed);
     }
 }

@@ -117,7 +117,7 @@ fn judged(answer: Result<(), gemini_client::Error>) -> Probe {
     };
     let (verdict, fine) = match error.outcome() {
         Outcome::KeyRejected(_) => ("rejected", false),
-        Outcome::KeyRestricted | Outcome::OperationDenied => ("restricted", false),
+        Outcome::KeyRestricted { .. } | Outcome::OperationDenied => ("restricted", false),
         Outcome::ProjectRejected { .. } => ("project out", false),
         Outcome::Network(_) => ("no network", false),
         Outcome::ModelNotFound => ("no such model", false),

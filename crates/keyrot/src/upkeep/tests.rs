@@ -262,6 +262,9 @@ async fn the_number_of_a_project_is_remembered() {
     let number = Some("123456789".to_owned());
     world.end(&Outcome::ProjectRejected { fault: ProjectFault::ServiceDisabled, number }).await;
     assert_eq!(world.fact("number/a").await.as_deref(), Some("123456789 project_rejected a"));
+    let world = self::world(&["b"], |_| {}).await;
+    world.end(&Outcome::KeyRestricted { number: Some("5".to_owned()) }).await;
+    assert_eq!(world.fact("number/b").await.as_deref(), Some("5 key_restricted b"));
 }
 
 #[tokio::test(start_paused = true)]

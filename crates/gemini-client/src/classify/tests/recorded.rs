@@ -3,7 +3,7 @@
 use keyrot_core::{KeyFault, Outcome, ProjectFault};
 use serde_json::{Value, json};
 
-use super::project;
+use super::{project, restricted};
 
 fn info(reason: &str, metadata: &Value) -> Value {
     json!({
@@ -16,8 +16,8 @@ fn info(reason: &str, metadata: &Value) -> Value {
 pub(super) fn recorded() -> Vec<(u16, &'static str, &'static str, Vec<Value>, Outcome)> {
     use KeyFault::{Expired, Invalid, Leaked, Unauthenticated};
     use Outcome::{
-        AffinityMiss, BadRequest, KeyRejected, KeyRestricted, LocationBlocked, ModelNotFound,
-        OperationDenied, Overloaded, ServerError,
+        AffinityMiss, BadRequest, KeyRejected, LocationBlocked, ModelNotFound, OperationDenied, Overloaded,
+        ServerError,
     };
     use ProjectFault::{Billing, Denied, ServiceDisabled, Suspended};
     let service = || json!({"service": "generativelanguage.googleapis.com"});
@@ -92,26 +92,26 @@ pub(super) fn recorded() -> Vec<(u16, &'static str, &'static str, Vec<Value>, Ou
             denied,
             "Requests to this API generativelanguage.googleapis.com method google.ai.generativelanguage.v1beta.GenerativeService.StreamGenerateContent are blocked.",
             vec![info("API_KEY_SERVICE_BLOCKED", &consumer())],
-            KeyRestricted,
+            restricted(number),
         ),
         (
             403,
             denied,
             "Requests to this API generativelanguage.googleapis.com method google.ai.generativelanguage.v1beta.GenerativeService.StreamGenerateContent are blocked.",
             vec![],
-            KeyRestricted,
+            restricted(None),
         ),
         (
             403,
             denied,
             "Requests from referer <empty> are blocked.",
             vec![info("API_KEY_HTTP_REFERRER_BLOCKED", &json!({"httpReferrer": "<empty>"}))],
-            KeyRestricted,
+            restricted(None),
         ),
-        (403, denied, "Requests from referer <empty> are blocked.", vec![], KeyRestricted),
-        (403, denied, "…", vec![info("API_KEY_IP_ADDRESS_BLOCKED", &consumer())], KeyRestricted),
-        (403, denied, "…", vec![info("API_KEY_ANDROID_APP_BLOCKED", &consumer())], KeyRestricted),
-        (403, denied, "…", vec![info("API_KEY_IOS_APP_BLOCKED", &consumer())], KeyRestricted),
+        (403, denied, "Requests from referer <empty> are blocked.", vec![], restricted(None)),
+        (403, denied, "…", vec![info("API_KEY_IP_ADDRESS_BLOCKED", &consumer())], restricted(number)),
+        (403, denied, "…", vec![info("API_KEY_ANDROID_APP_BLOCKED", &consumer())], restricted(number)),
+        (403, denied, "…", vec![info("API_KEY_IOS_APP_BLOCKED", &consumer())], restricted(number)),
         (
             403,
             denied,
