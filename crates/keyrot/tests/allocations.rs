@@ -14,10 +14,19 @@ async fn the_granted_path_allocates_nothing() {
     let env = (0..100).map(|i| (format!("GEMINI_KEY_key_{i}"), format!("AIza{i}"))).collect::<EnvMap>();
     let keys = KeySet { keys: keys.collect(), ..KeySet::default() };
     let rotator = Assembly::new(env).keys(keys).seed(7).make().await.expect("a pool").rotator;
-    let profile = Profile::new("gemini-2.5-flash").tokens(500);
+    let profiles = [
+        Profile::new("gemini-2.5-flash").tokens(500),
+        // Corrected by what the model turned out to count.
+        Profile::new("gemini-2.5-flash").estimated(500),
+    ];
+    let mut profiles = profiles.iter().cycle();
     let outcome = Outcome::Success { usage: Usage { prompt_tokens: Some(400), output_tokens: Some(9) } };
-    let one = || {
-        let lease = rotator.lease(&profile).now_or_never().expect("nothing waits").expect("granted");
+    let mut one = || {
+        let lease = rotator
+            .lease(profiles.next().expect("a cycle"))
+            .now_or_never()
+            .expect("nothing waits")
+            .expect("granted");
         lease.end(&outcome).now_or_never().expect("nothing waits");
     };
     // What grows with use (a slot now and then, remembered successes) has grown.

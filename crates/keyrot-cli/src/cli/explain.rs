@@ -95,7 +95,9 @@ fn paragraph(explanation: &Explanation, now: Timestamp, colour: bool) -> String 
     for learned in &key.learned {
         let name = format!("{:?}", learned.quantity).to_lowercase();
         let at = time::local(learned.at, now);
-        line("learned", &format!("{} {name}, at {at}, named by Google in a refusal", learned.limit));
+        let from = Some(&learned.source).filter(|source| !source.is_empty());
+        let from = from.map_or_else(String::new, |source| format!(" ({source})"));
+        line("learned", &format!("{} {name}, at {at}, named by Google in a refusal{from}", learned.limit));
     }
     line(
         "used",
