@@ -116,9 +116,12 @@ impl Pool {
         if let Some(lane) = self.lanes.get(key) {
             return lane;
         }
-        learn::alias::recall(self, &key.model).await;
-        self.recall_estimate(&key.model).await;
-        let learned = learn::all(self).await.unwrap_or_else(|error| {
+        let (learned, (), ()) = tokio::join!(
+            learn::all(self),
+            learn::alias::recall(self, &key.model),
+            self.recall_estimate(&key.model)
+        );
+        let learned = learned.unwrap_or_else(|error| {
             tracing::warn!(%error, "cannot tell which limits were learned");
             HashMap::new()
         });
