@@ -25,6 +25,16 @@ impl SecretStore for Secrets {
     }
 }
 
+#[derive(Debug, thiserror::Error)]
+#[error("never")]
+struct Never(std::convert::Infallible);
+
+impl keyrot_core::call::Judged for Never {
+    fn outcome(&self) -> Outcome {
+        match self.0 {}
+    }
+}
+
 struct World {
     rotator: Rotator,
     clock: FakeClock,
@@ -244,6 +254,27 @@ async fn a_model_is_counted_under_the_name_that_google_gives() {
     assert_eq!(world.key().await.requests_per_day, 5);
 }
 
+#[tokio::test]
+async fn what_another_process_moved_is_not_moved_again() {
+    let world = world(&["a"], |_| {}).await;
+    world.end(&done(30)).await;
+    world.put("moved/model-1/family-1", "1", None).await;
+    world.end(&full(Some("family-1"), Quantity::Rpm, 9)).await;
+    let key = world.key().await;
+    assert_eq!((key.bucket.as_str(), key.requests_per_day), ("family-1", 0));
+}
+
+#[tokio::test]
+async fn of_two_limits_of_one_kind_the_tighter_holds() {
+    for limits in [[9, 4], [4, 9]] {
+        let world = world(&["a"], |_| {}).await;
+        let learned = limits.map(|limit| Learned { bucket: None, quantity: Quantity::Rpm, limit });
+        world.end(&Outcome::QuotaMinute { retry_after: Duration::ZERO, learned: learned.to_vec() }).await;
+        let key = world.key().await;
+        assert_eq!((key.limits.rpm, key.learned[0].limit), (Some(4), 4));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_name_that_another_process_learned_counts_here() {
     let world = world(&["a"], |_| {}).await;
@@ -283,11 +314,18 @@ async fn estimates_follow_what_google_counts_here_and_in_later_processes() {
     }
     let now = charged(&estimated).await;
     assert!((2_450..=2_500).contains(&now), "{now}");
+    let mut in_a_run = 0;
+    let run = world.rotator.run(&estimated, |lease| {
+        in_a_run = lease.attempt.permit.cost.tokens;
+        async { Ok::<_, Never>(((), done(2_500))) }
+    });
+    run.await.expect("served");
+    assert!((now..=2_500).contains(&in_a_run), "{in_a_run}");
     assert_eq!(charged(&Profile::new(MODEL).tokens(1_000)).await, 1_000, "who knows better is believed");
     assert_eq!(world.fact("estimate/model-1").await, None, "not on the caller's path");
     a_round().await;
     let fact = world.fact("estimate/model-1").await.expect("written");
-    assert!(fact.ends_with(" 42"), "{fact}");
+    assert!(fact.ends_with(" 43"), "{fact}");
     // One that another process wrote about a model not used here yet, and about one that is.
     world.put("estimate/model-2", "3000000 9", None).await;
     let other = world.lease(&Profile::new("model-2").estimated(100)).await;
