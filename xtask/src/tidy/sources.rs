@@ -19,6 +19,7 @@ pub(super) const EXPOSING: Exposing = &[
         "crates/keyrot-limiter/src/redis/address.rs",
         "the URL of Redis holds a password, which the driver needs",
     ),
+    ("crates/keyrot/src/limiter/shared.rs", "tells where Redis is, without user and password"),
     ("crates/keyrot-secrets-env/src/list.rs", "compares the keys of a list"),
     ("crates/keyrot-secrets-env/src/store.rs", "its test looks at what was found"),
     ("crates/keyrot-secrets/src/cache.rs", "fingerprints secrets"),

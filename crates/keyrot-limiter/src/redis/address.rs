@@ -5,6 +5,7 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
+use redis::io::tcp::TcpSettings;
 use redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType};
 use redis::{
     AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, RedisError, RedisResult, TlsMode,
@@ -94,6 +95,7 @@ impl Address {
                 let builder = ClusterClient::builder(nodes)
                     .connection_timeout(timeout * 2)
                     .response_timeout(timeout * 2)
+                    .tcp_settings(at_once())
                     .retries(3);
                 Ok(Self::Cluster(Box::new(builder.build().map_err(|error| unusable(&error))?)))
             }
@@ -144,7 +146,8 @@ impl<'a> Parts<'a> {
 
     fn info(&self, scheme: &str, host: &str, path: &str) -> Result<ConnectionInfo, RedisConfigError> {
         let url = format!("{scheme}://{}{host}{path}{}", self.user, self.query);
-        url.into_connection_info().map_err(|error| unusable(&error))
+        let info = url.into_connection_info().map_err(|error| unusable(&error))?;
+        Ok(info.set_tcp_settings(at_once()))
     }
 
     /// The path is the master's name and, if need be, a database's number. User and password are the
@@ -161,12 +164,19 @@ impl<'a> Parts<'a> {
         let master = self.info(scheme, first, &database)?;
         let mut node =
             SentinelNodeConnectionInfo::default().set_redis_connection_info(master.redis_settings().clone());
+        node = node.set_tcp_settings(at_once());
         if tls {
             node = node.set_tls_mode(TlsMode::Secure);
         }
         let client = SentinelClient::build(sentinels, name, Some(node), SentinelServerType::Master);
         Ok(Address::Sentinel(Box::new(Mutex::new(client.map_err(|error| unusable(&error))?))))
     }
+}
+
+/// Small questions one after the other: held back until the one before is acknowledged, each would take
+/// tens of milliseconds.
+fn at_once() -> TcpSettings {
+    TcpSettings::default().set_nodelay(true)
 }
 
 fn client(info: ConnectionInfo) -> Result<Address, RedisConfigError> {

@@ -12,6 +12,7 @@ use keyrot_core::LimitError;
 use parking_lot::RwLock;
 use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::sync::{Mutex, Notify};
+use tokio::task::JoinSet;
 
 use super::address::{Address, Wire};
 use super::script::{SCRIPTS, Script};
@@ -77,10 +78,23 @@ impl Link {
     }
 
     /// The connection, made if there is none.
-    async fn live(&self) -> RedisResult<Arc<Live>> {
+    ///
+    /// It is made by a task of its own: a caller who stops asking for a while, as one may who chooses
+    /// between futures, keeps nobody else from it.
+    async fn live(self: &Arc<Self>) -> RedisResult<Arc<Live>> {
         if let Some(live) = self.now() {
             return Ok(live);
         }
+        let link = Arc::clone(self);
+        let mut connecting = JoinSet::new();
+        connecting.spawn(async move { link.connect().await });
+        match connecting.join_next().await {
+            Some(Ok(live)) => live,
+            _ => Err((ErrorKind::Io, "the attempt to connect was cut short").into()),
+        }
+    }
+
+    async fn connect(&self) -> RedisResult<Arc<Live>> {
         let _one_at_a_time = self.connecting.lock().await;
         if let Some(live) = self.now() {
             return Ok(live);
@@ -115,7 +129,7 @@ impl Link {
     }
 
     /// Makes sure of a connection, within the deadline.
-    pub(super) async fn reach(&self) -> Result<(), LimitError> {
+    pub(super) async fn reach(self: &Arc<Self>) -> Result<(), LimitError> {
         if self.now().is_some() {
             return Ok(());
         }
@@ -128,7 +142,7 @@ impl Link {
 
     /// Runs a script and gives its answer, within the deadline. `sent` is called before anything is.
     pub(super) async fn call(
-        &self,
+        self: &Arc<Self>,
         script: &Script,
         args: &Args,
         again: Again,
@@ -149,7 +163,7 @@ impl Link {
     }
 
     async fn attempt(
-        &self,
+        self: &Arc<Self>,
         script: &Script,
         args: &Args,
         again: Again,
@@ -222,7 +236,7 @@ impl Link {
         }
     }
 
-    async fn persist(&self, script: &Script, args: &Args) {
+    async fn persist(self: &Arc<Self>, script: &Script, args: &Args) {
         for pause in PAUSES_MS {
             if self.call(script, args, Again::Yes, || ()).await.is_ok() {
                 return;

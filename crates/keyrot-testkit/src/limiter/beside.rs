@@ -142,6 +142,8 @@ impl<R: RateLimiter, L: RateLimiter, O: AsyncFn() -> L> Both<'_, R, L, O> {
     }
 
     async fn cancel(&mut self, client: usize, demand: &Demand) -> Step {
+        // A client that has yet to connect would not have put its question when it is first left alone.
+        self.settled(client).await?;
         let permit = self.next();
         let wanted = ask(&self.reference, self.life, demand, permit).await?;
         let reply = {
