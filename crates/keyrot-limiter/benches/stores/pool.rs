@@ -12,11 +12,13 @@ use keyrot_core::{
 /// What a request costs.
 pub(crate) const COST: Cost = Cost { requests: 1, tokens: 100 };
 
+/// Of all pools of this process: a name used again would be a question asked again.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
 /// Keys, each of a project of its own, and names for permits.
 #[derive(Debug)]
 pub(crate) struct Pool {
     keys: Vec<(KeyId, Fingerprint, Domain, Limits)>,
-    next: AtomicU64,
     /// What tells this process's permits from others'.
     process: u128,
 }
@@ -30,7 +32,7 @@ impl Pool {
         };
         let keys = limits.iter().enumerate().map(key).collect::<anyhow::Result<_>>()?;
         let process = u128::from(std::process::id()) << 64;
-        Ok(Self { keys, next: AtomicU64::new(0), process })
+        Ok(Self { keys, process })
     }
 
     /// `keys` keys with limits that are counted and never reached.
@@ -41,7 +43,7 @@ impl Pool {
 
     /// Asks for one of up to 16 keys, beginning with another one each time.
     pub(crate) async fn reserve(&self, store: &impl RateLimiter) -> Result<Reply, LimitError> {
-        let n = self.next.fetch_add(1, Ordering::Relaxed);
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
         let start = usize::try_from(n).unwrap_or(0) % self.keys.len();
         let order = self.keys[start..].iter().chain(&self.keys[..start]);
         let candidates: ArrayVec<Candidate<'_>, MAX_CANDIDATES> = order

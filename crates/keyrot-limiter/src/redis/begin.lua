@@ -11,6 +11,14 @@ local HOUR = 3600000
 local DAY = 24 * HOUR
 -- How long the pool is remembered when nobody uses it, and the longest that anything is.
 local LONGEST = 400 * DAY
+-- The slots of a minute, and what one charge counts at most, so that no sum can overflow.
+local SLOT, WINDOW, MOST_TOKENS = 250, 60000, 2 ^ 40
+-- How a ledger and a permit are written down, and how long they are remembered: longer than today and
+-- tomorrow; as long as a charge may be in the window, if the lease is not longer.
+local LEDGER, LEDGER_LIFE = '<dddddddddddddddd', 52 * HOUR
+local PERMIT, PERMIT_LIFE, PERMIT_SIZE = '<dddddddddddddd', 65000, 112
+-- How a candidate is written in a question: its limits, its domain, and what these are made of.
+local CANDIDATE = '<dddddI4c0I4c0I4c0I4c0I4c0'
 
 -- The caller's clock, or -1 for the server's; what every lifetime is longer by; a name for the memory
 -- of a pool that is found empty.

@@ -5,10 +5,23 @@ local LIMIT, TOO_LARGE, COOLING = 0, 1, 2
 -- The scopes in the order in which they are asked.
 local SCOPES = 6
 
-local function open_candidate(text)
-  local c = {}
-  c.rpm, c.tpm, c.rpd, c.burst, c.concurrency, c.domain, c.bucket, c.project, c.key, c.fingerprint =
-    unpack('<dddddI4c0I4c0I4c0I4c0I4c0', text)
+-- The candidate that stands in `text` from `at`, and where the next one stands.
+local function open_candidate(text, at)
+  local rpm, tpm, rpd, burst, concurrency, domain, bucket, project, key, fingerprint, next_at =
+    unpack(CANDIDATE, text, at or 1)
+  return {
+    rpm = rpm, tpm = tpm, rpd = rpd, burst = burst, concurrency = concurrency,
+    domain = domain, bucket = bucket, project = project, key = key, fingerprint = fingerprint,
+    cooldowns = false, probe = false, in_flight = false,
+  }, next_at
+end
+
+-- The candidate of a question by its number, from 0: the first is one argument, all others another.
+local function candidate(index)
+  local c, at = open_candidate(ARGV[3]), 1
+  for _ = 1, index do
+    c, at = open_candidate(ARGV[4], at)
+  end
   return c
 end
 

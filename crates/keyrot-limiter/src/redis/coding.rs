@@ -1,11 +1,13 @@
 //! How questions and answers are written: numbers as little-endian doubles, which are exact up to 2^53
 //! and know a never; texts behind their lengths.
 
+use std::fmt::{self, Display};
+use std::io::Write;
 use std::time::Duration;
 
 use keyrot_core::{
-    Candidate, KeyFault, LimitError, LimitKind, Method, PermitId, ProjectFault, Reason, Refusal, Scope,
-    ScopeKind, Timestamp, Why,
+    Bucket, Candidate, KeyFault, LimitError, LimitKind, MAX_CANDIDATES, Method, PermitId, Project,
+    ProjectFault, Reason, Refusal, Scope, ScopeKind, Timestamp, Why,
 };
 
 use super::link::senseless;
@@ -23,6 +25,36 @@ pub(super) struct Blob(Vec<u8>);
 impl Blob {
     pub(super) fn new() -> Self {
         Self(Vec::with_capacity(128))
+    }
+
+    /// With room for candidates of a usual size.
+    fn with_room(candidates: usize) -> Self {
+        Self(Vec::with_capacity(candidates * 192))
+    }
+
+    fn candidate(self, c: &Candidate<'_>) -> Self {
+        self.numbers([
+            limit(c.limits.rpm),
+            limit(c.limits.tpm),
+            limit(c.limits.rpd),
+            limit(c.limits.burst),
+            limit(c.concurrency.map(u64::from)),
+        ])
+        .display(&DomainName(&c.domain.project, &c.domain.bucket))
+        .text(c.domain.bucket.as_str())
+        .text(c.domain.project.as_str())
+        .text(c.key.as_str())
+        .display(&c.fingerprint)
+    }
+
+    /// What is displayed, behind its length.
+    fn display(mut self, what: &impl Display) -> Self {
+        let start = self.0.len();
+        // Writing to memory cannot fail.
+        let _ = write!(self.0, "0000{what}");
+        let length = u32::try_from(self.0.len() - start - 4).unwrap_or(u32::MAX);
+        self.0[start..start + 4].copy_from_slice(&length.to_le_bytes());
+        self
     }
 
     pub(super) fn number(mut self, number: f64) -> Self {
@@ -46,7 +78,8 @@ impl Blob {
     }
 
     pub(super) fn permit(mut self, id: PermitId) -> Self {
-        self.0.extend_from_slice(format!("{:032x}", id.0).as_bytes());
+        // Writing to memory cannot fail.
+        let _ = write!(self.0, "{:032x}", id.0);
         self
     }
 
@@ -87,25 +120,30 @@ pub(super) fn common(now: Option<Timestamp>, fresh: f64) -> Vec<u8> {
 
 /// A candidate's part of a question.
 pub(super) fn candidate(c: &Candidate<'_>) -> Vec<u8> {
-    Blob::new()
-        .numbers([
-            limit(c.limits.rpm),
-            limit(c.limits.tpm),
-            limit(c.limits.rpd),
-            limit(c.limits.burst),
-            limit(c.concurrency.map(u64::from)),
-        ])
-        .text(&domain(&c.domain.project, &c.domain.bucket))
-        .text(c.domain.bucket.as_str())
-        .text(c.domain.project.as_str())
-        .text(c.key.as_str())
-        .text(&c.fingerprint.to_string())
-        .done()
+    Blob::new().candidate(c).done()
+}
+
+/// The candidates of a question: the first, which mostly is the one, and all the others.
+pub(super) fn candidates(all: &[Candidate<'_>]) -> [Vec<u8>; 2] {
+    let all = &all[..all.len().min(MAX_CANDIDATES)];
+    let (first, rest) = all.split_at(all.len().min(1));
+    let write =
+        |some: &[Candidate<'_>]| some.iter().fold(Blob::with_room(some.len()), Blob::candidate).done();
+    [write(first), write(rest)]
 }
 
 /// A domain's name in a key: no two have the same.
-pub(super) fn domain(project: &keyrot_core::Project, bucket: &keyrot_core::Bucket) -> String {
-    format!("{}:{project}/{bucket}", project.as_str().len())
+pub(super) fn domain(project: &Project, bucket: &Bucket) -> String {
+    DomainName(project, bucket).to_string()
+}
+
+struct DomainName<'a>(&'a Project, &'a Bucket);
+
+impl Display for DomainName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(project, bucket) = self;
+        write!(f, "{}:{project}/{bucket}", project.as_str().len())
+    }
 }
 
 /// A scope's name in a key, as the scripts make it.

@@ -1,7 +1,7 @@
 -- Gives up an asking: what was granted for it is given back, and what would be will not be.
 
 local method, asking, id = unpack('<ddc32', ARGV[2])
-local name = permit_name(id)
+local name = prefix .. 'i:' .. id
 local text = call('GET', name)
 local p = open_permit(text)
 if p and p.asking ~= asking then
@@ -10,7 +10,7 @@ if p and p.asking ~= asking then
 end
 call('SET', name, pack('<d', asking), 'PX', PERMIT_LIFE + slack)
 if p then
-  local c = open_candidate(ARGV[3 + p.index])
+  local c = candidate(p.index)
   refund(open_ledger(c.domain, call('GET', prefix .. 'd:' .. c.domain)), p)
   call('ZREM', prefix .. 'f:' .. c.key, id)
   if p.probe == 1 then

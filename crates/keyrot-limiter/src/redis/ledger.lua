@@ -4,11 +4,8 @@
 -- grant has to touch. The list `r:` holds the slots before the newest, the oldest first; it is read
 -- only when a slot leaves the window or a refusal must say until when.
 
-local SLOT, WINDOW, SECOND = 250, 60000, 1000
--- What one charge counts at most, so that no sum can overflow.
-local MOST_TOKENS = 2 ^ 40
--- Longer than today and tomorrow, and than the last slot.
-local LEDGER_LIFE, RING_LIFE = 52 * HOUR, 65000
+local SECOND, RING_LIFE = 1000, 65000
+local FEW, ALL = 4, 1000000
 local RPM, TPM, RPD, BURST = 0, 1, 2, 3
 
 local function open_ledger(name, text)
@@ -23,7 +20,7 @@ local function open_ledger(name, text)
   if text then
     l.requests, l.tokens, l.oldest, l.newest, l.newest_requests, l.newest_tokens,
     l.start, l.ends, l.yesterday, l.today, l.tomorrow,
-    l.rpm, l.tpm, l.rpd, l.burst, l.since = unpack('<dddddddddddddddd', text)
+    l.rpm, l.tpm, l.rpd, l.burst, l.since = unpack(LEDGER, text)
   end
   return l
 end
@@ -33,7 +30,7 @@ local function save_ledger(l)
     call('LTRIM', l.ring, l.drop, -1)
     l.drop = 0
   end
-  call('SET', l.name, pack('<dddddddddddddddd',
+  call('SET', l.name, pack(LEDGER,
     l.requests, l.tokens, l.oldest, l.newest, l.newest_requests, l.newest_tokens,
     l.start, l.ends, l.yesterday, l.today, l.tomorrow,
     l.rpm, l.tpm, l.rpd, l.burst, l.since), 'PX', LEDGER_LIFE + slack)
@@ -43,38 +40,35 @@ end
 -- The slots before the newest.
 local function closed(l)
   if not l.closed then
-    l.closed = call('LRANGE', l.ring, 0, -1)
+    l.closed = call('LRANGE', l.ring, l.drop, -1)
   end
   return l.closed
 end
 
--- Forgets the slots that lie wholly outside the window, and adds up the others.
+-- Forgets the slots that lie wholly outside the window: seldom more than one, so few are read.
 local function prune(l, window)
-  if l.oldest < 0 or (l.oldest + 1) * SLOT + window > now then
+  local latest = now - window
+  if l.oldest < 0 or (l.oldest + 1) * SLOT > latest then
     return
   end
-  local kept, requests, tokens = {}, 0, 0
-  local all = closed(l)
-  for i = 1, #all do
-    local no, r, t = unpack('<ddd', all[i])
-    if #kept > 0 or (no + 1) * SLOT + window > now then
-      if #kept == 0 then
+  l.closed, l.dirty = false, true
+  if (l.newest + 1) * SLOT <= latest then
+    l.drop, l.oldest, l.newest = ALL, -1, -1
+    l.requests, l.tokens, l.newest_requests, l.newest_tokens = 0, 0, 0, 0
+    return
+  end
+  repeat
+    local some = call('LRANGE', l.ring, l.drop, l.drop + FEW - 1)
+    for i = 1, #some do
+      local no, requests, tokens = unpack('<ddd', some[i])
+      if (no + 1) * SLOT > latest then
         l.oldest = no
+        return
       end
-      kept[#kept + 1] = all[i]
-      requests, tokens = requests + r, tokens + t
+      l.drop, l.requests, l.tokens = l.drop + 1, l.requests - requests, l.tokens - tokens
     end
-  end
-  l.drop = l.drop + #all - #kept
-  l.closed = kept
-  if (l.newest + 1) * SLOT + window <= now then
-    l.newest, l.newest_requests, l.newest_tokens = -1, 0, 0
-  end
-  if #kept == 0 then
-    l.oldest = l.newest
-  end
-  l.requests, l.tokens = requests + l.newest_requests, tokens + l.newest_tokens
-  l.dirty = true
+  until #some < FEW
+  l.oldest, l.requests, l.tokens = l.newest, l.newest_requests, l.newest_tokens
 end
 
 -- When `excess` (of the requests, or of the tokens) has left a window of length `span`.

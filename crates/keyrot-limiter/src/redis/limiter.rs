@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use arrayvec::ArrayVec;
 use keyrot_core::{
-    Ask, Candidate, CoolFor, CoolReport, Cooled, Cost, Ended, Grant, Headroom, LimitError, MAX_CANDIDATES,
-    Method, Permit, RateLimiter, Reason, Reply, Scope, Stamp, Standing,
+    Ask, Candidate, CoolFor, CoolReport, Cooled, Cost, Ended, Grant, Headroom, LimitError, Method, Permit,
+    RateLimiter, Reason, Reply, Scope, Stamp, Standing,
 };
 use redis::Value;
 
@@ -36,9 +36,8 @@ impl Drop for Asking<'_> {
                 .numbers([f64::from(method_no(self.ask.method)), self.name])
                 .permit(self.ask.permit)
                 .done();
-            let mut args = vec![self.store.common(), what];
-            args.extend(self.ask.candidates.iter().take(MAX_CANDIDATES).map(coding::candidate));
-            self.store.link.deliver(&SCRIPTS.give_back, args);
+            let [first, rest] = coding::candidates(self.ask.candidates);
+            self.store.link.deliver(&SCRIPTS.give_back, vec![self.store.common(), what, first, rest]);
         }
     }
 }
@@ -57,12 +56,11 @@ impl RedisStore {
             ])
             .permit(ask.permit)
             .done();
-        let mut args: Args = Vec::with_capacity(2 + ask.candidates.len());
-        args.extend([self.common(), what]);
-        args.extend(ask.candidates.iter().take(MAX_CANDIDATES).map(coding::candidate));
-        if args.len() == 2 {
+        if ask.candidates.is_empty() {
             return Err(LimitError::Unavailable { store: STORE, why: "nobody to ask for".to_owned() });
         }
+        let [first, rest] = coding::candidates(ask.candidates);
+        let args: Args = vec![self.common(), what, first, rest];
         let sent = || asking.sent.store(true, Ordering::Relaxed);
         let (answer, live) = self.link.call(&SCRIPTS.reserve, &args, Again::Yes, sent).await?;
         let answer = reply(bytes(&answer)?, ask, self, &live.run)?;

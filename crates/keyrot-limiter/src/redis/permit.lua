@@ -3,14 +3,6 @@
 -- Who gives up a question leaves a tombstone there, so that the question, should it arrive later, is
 -- not charged. Each asking has a name of its own: one asking given up says nothing of the next.
 
-local PERMIT = '<dddddddddddddd'
--- As long as a charge may be in the window, if the lease is not longer.
-local PERMIT_LIFE = 65000
-
-local function permit_name(id)
-  return prefix .. 'i:' .. id
-end
-
 local function pack_permit(p)
   return pack(PERMIT, p.asking, p.index, p.seq, p.admitted, p.probe, p.charged, p.slot, p.requests, p.tokens,
     p.settled, p.start, p.ends, p.in_yesterday, p.in_tomorrow)
@@ -18,7 +10,7 @@ end
 
 -- The permit, unless there is none or it is a tombstone.
 local function open_permit(text)
-  if not text or #text ~= 112 then
+  if not text or #text ~= PERMIT_SIZE then
     return nil
   end
   local p = {}

@@ -1,15 +1,12 @@
 -- Ends a permit: its place in flight and its probe come back, and its charge if it was never sent.
 
-local SUCCEEDED, NEVER_SENT = 0, 2
-local ended, probe, method, id = unpack('<dddc32', ARGV[2])
 local c = open_candidate(ARGV[3])
-local name = permit_name(id)
 
-local function succeeded(pool_text, names, texts)
+local function succeeded(pool_text, names)
   local cooldowns, matters = {}, probe == 1
   for i = 1, SCOPES do
-    if texts[i] then
-      cooldowns[i] = open_cooldown(texts[i])
+    if texts[1 + i] then
+      cooldowns[i] = open_cooldown(texts[1 + i])
       matters = matters or cooldowns[i].strikes > 0
     end
   end
@@ -31,18 +28,16 @@ local function succeeded(pool_text, names, texts)
   end
 end
 
-local p = open_permit(call('GET', name))
+local p = open_permit(texts[1])
 if p then
-  call('DEL', name)
+  call('DEL', permit)
   if ended == NEVER_SENT then
     refund(open_ledger(c.domain, call('GET', prefix .. 'd:' .. c.domain)), p)
   end
 end
 call('ZREM', prefix .. 'f:' .. c.key, id)
 if ended == SUCCEEDED then
-  local names = { POOL_SCOPE, scopes_of(c, method) }
-  local texts = call('MGET', names[1], names[2], names[3], names[4], names[5], names[6], KEYS[1])
-  succeeded(texts[7], names, texts)
+  succeeded(call('GET', KEYS[1]), { POOL_SCOPE, scopes_of(c, method) })
 elseif probe == 1 then
   free_probes(c, id, method)
 end

@@ -1,10 +1,5 @@
 -- Reserves the first of the candidates that may go, or says of each why not and for how long.
 
--- What is charged, how long the place in flight lasts, what the call does, this asking, the permit.
-local requests, tokens, lease, method, asking, id = unpack('<dddddc32', ARGV[2])
-local name = permit_name(id)
-local first = open_candidate(ARGV[3])
-
 -- The answer: now, epoch, seq; how many were refused; whether one was granted and what; what each of
 -- the refused was told; what each of all these has used.
 local function answer(refused, granted, told, used)
@@ -30,9 +25,9 @@ local function asked_before(text)
   end
   if p.asking ~= asking then
     p.asking = asking
-    call('SET', name, pack_permit(p), 'KEEPTTL')
+    call('SET', permit, pack_permit(p), 'KEEPTTL')
   end
-  local c = open_candidate(ARGV[3 + p.index])
+  local c = candidate(p.index)
   local l = open_ledger(c.domain, call('GET', prefix .. 'd:' .. c.domain))
   prune(l, WINDOW + guard())
   roll(l)
@@ -77,12 +72,11 @@ local function grant(c, l, index, guard_now)
   if l.dirty then
     save_ledger(l)
   end
-  call('SET', name, pack_permit(p), 'PX', min(max(PERMIT_LIFE, lease), LONGEST) + slack)
+  call('SET', permit, pack_permit(p), 'PX', min(max(PERMIT_LIFE, lease), LONGEST) + slack)
   save_pool()
   return p
 end
 
-local texts = call('MGET', KEYS[1], name, prefix .. 'd:' .. first.domain, POOL_SCOPE, scopes_of(first, method))
 open_pool(texts[1])
 if texts[2] then
   local before = asked_before(texts[2])
@@ -92,29 +86,32 @@ if texts[2] then
 end
 
 local guard_now, pool_cooldown, is_new = guard(), texts[4], not texts[1]
-local told, used = {}, {}
-for i = 1, #ARGV - 2 do
-  local c, at = first, 3
-  if i > 1 then
-    c, at = open_candidate(ARGV[2 + i]), 1
-    texts = call('MGET', prefix .. 'd:' .. c.domain, scopes_of(c, method))
-    table.insert(texts, 2, pool_cooldown)
-  end
-  local l = open_ledger(c.domain, texts[at])
+local told, used, index = {}, {}, 0
+-- What was read is the pool's, the permit's, and then the first candidate's.
+local c, next_at, read = open_candidate(ARGV[3]), 1, 3
+while true do
+  local l = open_ledger(c.domain, texts[read])
   note(l, c)
-  local wait, sort, what, more = refusal(l, c, requests, tokens, guard_now, texts, at + 1)
+  local wait, sort, what, more = refusal(l, c, requests, tokens, guard_now, texts, read + 1)
   if not wait then
-    local p = grant(c, l, i - 1, guard_now)
-    used[i] = used_by(l)
-    return answer(i - 1, granted_as(p), told, used)
+    local p = grant(c, l, index, guard_now)
+    used[index + 1] = used_by(l)
+    return answer(index, granted_as(p), told, used)
   end
-  told[i] = pack('<dddd', wait, sort, what, more)
-  used[i] = used_by(l)
+  index = index + 1
+  told[index] = pack('<dddd', wait, sort, what, more)
+  used[index] = used_by(l)
   if l.dirty then
     save_ledger(l)
   end
+  if next_at > #ARGV[4] then
+    break
+  end
+  c, next_at = open_candidate(ARGV[4], next_at)
+  read, texts = 1, call('MGET', prefix .. 'd:' .. c.domain, scopes_of(c, method))
+  table.insert(texts, 2, pool_cooldown)
 end
 if is_new then
   save_pool()
 end
-return answer(#ARGV - 2, NOT_GRANTED, told, used)
+return answer(index, NOT_GRANTED, told, used)

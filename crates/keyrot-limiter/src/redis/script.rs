@@ -70,13 +70,18 @@ impl Scripts {
         let with = |parts: &[&str], last: &str| Script::new(&[parts, &[last]].concat());
         Self {
             hello: with(&[begin], include_str!("hello.lua")),
-            reserve: with(
+            reserve: quick_or(
+                include_str!("reserve_quick.lua"),
                 &[begin, zone, pool, ledger, day, cooldown, candidate, refusal, permit],
                 include_str!("reserve.lua"),
             ),
             give_back: with(&ends, include_str!("give_back.lua")),
-            settle: with(&[begin, zone, ledger, day, permit], include_str!("settle.lua")),
-            release: with(&ends, include_str!("release.lua")),
+            settle: quick_or(
+                include_str!("settle_quick.lua"),
+                &[begin, zone, ledger, day, permit],
+                include_str!("settle.lua"),
+            ),
+            release: quick_or(include_str!("release_quick.lua"), &ends, include_str!("release.lua")),
             cool: with(&[begin, zone, pool, ledger, day, cooldown], include_str!("cool.lua")),
             lift: with(&[begin, pool, cooldown], include_str!("lift.lua")),
             snapshot: with(
@@ -111,6 +116,15 @@ impl Scripts {
             &self.fact_add,
         ]
     }
+}
+
+/// A script that begins with what is common, which ends there, and defines the rest only when it is needed:
+/// functions are made anew each time a script is run, and most of its time goes into that.
+fn quick_or(quick: &str, parts: &[&str], last: &str) -> Script {
+    let (begin, parts) = parts.split_first().unwrap_or((&"", &[]));
+    let open = "local function thoroughly()\n";
+    let close = "end\nreturn thoroughly()\n";
+    Script::new(&[&[*begin, quick, open], parts, &[last, close]].concat())
 }
 
 /// The calendar as a line of Lua: the first midnight of each stretch of time in which midnights are 24

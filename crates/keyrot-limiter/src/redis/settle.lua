@@ -1,13 +1,9 @@
 -- Replaces a permit's estimate by the tokens that were used, once, in the slot it was charged to.
 
-local tokens, id = unpack('<dc32', ARGV[2])
-local domain = ARGV[3]
-local name = permit_name(id)
-local texts = call('MGET', name, prefix .. 'd:' .. domain)
 local p = open_permit(texts[1])
 if p and p.charged == 1 and p.settled == 0 then
   p.settled = 1
-  call('SET', name, pack_permit(p), 'KEEPTTL')
+  call('SET', permit, pack_permit(p), 'KEEPTTL')
   if texts[2] then
     local l = open_ledger(domain, texts[2])
     amend_slot(l, p.slot, 0, min(tokens, MOST_TOKENS) - min(p.tokens, MOST_TOKENS))

@@ -1,0 +1,37 @@
+-- What most questions come to: the first candidate may go, nothing keeps it and nothing begins or ends.
+-- It is looked at here without a table or a function, which cost more than the decision. Whatever is
+-- out of the ordinary is left to `thoroughly`, which knows all of it and would decide the same.
+
+-- What is charged, how long the place in flight lasts, what the call does, this asking, the permit.
+local requests, tokens, lease, method, asking, id = unpack('<dddddc32', ARGV[2])
+local rpm, tpm, rpd, burst, concurrency, domain, bucket, project, key, fingerprint = unpack(CANDIDATE, ARGV[3])
+local permit, ledger = prefix .. 'i:' .. id, prefix .. 'd:' .. domain
+local identity = prefix .. 'c:k:' .. key .. ':' .. fingerprint
+local texts = call('MGET', KEYS[1], permit, ledger, prefix .. 'c:pool', prefix .. 'c:m:' .. bucket,
+  prefix .. 'c:p:' .. project, prefix .. 'c:d:' .. domain, identity, identity .. ':' .. method)
+
+-- The pool and the ledger are known, the permit is new, nothing cools, and no request is counted but
+-- by the minute and the day.
+if texts[1] and texts[3] and concurrency < 0 and burst < 0 and requests > 0 and tokens <= MOST_TOKENS
+  and not (texts[2] or texts[4] or texts[5] or texts[6] or texts[7] or texts[8] or texts[9]) then
+  local epoch, seq, width, changed = unpack('<dddd', texts[1])
+  local in_minute, tokens_in_minute, oldest, newest, newest_requests, newest_tokens, start, ends, yesterday,
+    today, tomorrow, as_rpm, as_tpm, as_rpd, as_burst, since = unpack(LEDGER, texts[3])
+  in_minute, tokens_in_minute, today = in_minute + requests, tokens_in_minute + tokens, today + requests
+  -- The limits are those known, no slot begins or leaves the window, it is not about midnight, and it
+  -- fits. The guard is taken as wide as it last was: it may be narrower by now, which forbids less.
+  if rpm == as_rpm and tpm == as_tpm and rpd == as_rpd and burst == as_burst
+    and newest >= floor(now / SLOT) and (oldest + 1) * SLOT + WINDOW + width > now
+    and now >= start + width and now < ends - width
+    and (rpm < 0 or in_minute <= rpm) and (tpm < 0 or tokens_in_minute <= tpm)
+    and (rpd < 0 or today <= rpd) then
+    seq = seq + 1
+    call('SET', ledger, pack(LEDGER,
+      in_minute, tokens_in_minute, oldest, newest, newest_requests + requests, newest_tokens + tokens,
+      start, ends, yesterday, today, tomorrow, rpm, tpm, rpd, burst, since), 'PX', LEDGER_LIFE + slack)
+    call('SET', permit, pack(PERMIT, asking, 0, seq, now, 0, 1, newest, requests, tokens, 0, start, ends, 0, 0),
+      'PX', min(max(PERMIT_LIFE, lease), LONGEST) + slack)
+    call('SET', KEYS[1], pack('<dddd', epoch, seq, width, changed), 'PX', LONGEST + slack)
+    return pack('<dddddddddddd', now, epoch, seq, 0, 1, 0, seq, now, 0, in_minute, tokens_in_minute, today)
+  end
+end
