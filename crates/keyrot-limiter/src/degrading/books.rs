@@ -389,9 +389,13 @@ impl Books {
         share: Share,
         now: Timestamp,
     ) -> Standing {
+        // What a wider guard would count again must not be forgotten by looking.
+        let kept = self.book(candidate.domain, now).away.ledger.clone();
         let refusal = self.may(candidate, method, cost, share, Against::Away, now).err();
         let in_flight = candidate.concurrency.map_or(0, |_| self.places(candidate.key, now).count(now));
-        let (requests, tokens, day) = self.book(candidate.domain, now).away.ledger.used();
+        let ledger = &mut self.book(candidate.domain, now).away.ledger;
+        let (requests, tokens, day) = ledger.used();
+        *ledger = kept;
         Standing { requests, tokens, day, in_flight, refusal }
     }
 }
