@@ -5,20 +5,33 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-/// What a load came to.
+/// How long something took.
 #[derive(Debug)]
 pub(crate) struct Figures {
     pub p50: Duration,
     pub p99: Duration,
-    pub per_second: f64,
 }
 
-/// Keeps `tasks` tasks doing `what` for `span`, after a tenth of it to warm up. It says how long that
-/// part took which is looked at; the whole of it is counted.
-pub(crate) async fn load<F, T>(tasks: usize, span: Duration, what: F) -> Result<Figures>
+impl Figures {
+    fn of(mut took: Vec<Duration>) -> Result<Self> {
+        if took.is_empty() {
+            bail!("not one answer");
+        }
+        took.sort_unstable();
+        Ok(Self { p50: took[took.len() / 2], p99: took[took.len() * 99 / 100] })
+    }
+}
+
+/// Keeps `tasks` tasks doing `what` for `span`, after a tenth of it to warm up. It says how long the `N`
+/// parts took which are looked at; beside these it gives how often the whole was done in a second.
+pub(crate) async fn load<const N: usize, F, T>(
+    tasks: usize,
+    span: Duration,
+    what: F,
+) -> Result<([Figures; N], f64)>
 where
     F: Fn() -> T + Send + Sync + 'static,
-    T: Future<Output = Result<Duration>> + Send + 'static,
+    T: Future<Output = Result<[Duration; N]>> + Send + 'static,
 {
     let what = Arc::new(what);
     let from = now() + span / 10;
@@ -28,18 +41,18 @@ where
     for task in all {
         took.extend(task.await??);
     }
-    if took.is_empty() {
-        bail!("not one answer in {span:?}");
+    let mut figures = Vec::with_capacity(N);
+    for part in 0..N {
+        figures.push(Figures::of(took.iter().map(|parts| parts[part]).collect())?);
     }
-    took.sort_unstable();
-    let per_second = took.len() as f64 / span.as_secs_f64();
-    Ok(Figures { p50: took[took.len() / 2], p99: took[took.len() * 99 / 100], per_second })
+    let Ok(figures) = figures.try_into() else { bail!("as many figures as parts") };
+    Ok((figures, took.len() as f64 / span.as_secs_f64()))
 }
 
-async fn one<F, T>(what: Arc<F>, from: Instant, until: Instant) -> Result<Vec<Duration>>
+async fn one<const N: usize, F, T>(what: Arc<F>, from: Instant, until: Instant) -> Result<Vec<[Duration; N]>>
 where
     F: Fn() -> T,
-    T: Future<Output = Result<Duration>>,
+    T: Future<Output = Result<[Duration; N]>>,
 {
     let mut took = Vec::new();
     for n in 1_u32.. {
@@ -47,9 +60,9 @@ where
         if start >= until {
             break;
         }
-        let part = what().await?;
+        let parts = what().await?;
         if start >= from {
-            took.push(part);
+            took.push(parts);
         }
         // What never waits gives way now and then.
         if n.is_multiple_of(64) {

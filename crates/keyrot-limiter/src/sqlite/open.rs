@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 
 use super::failure::{Failure, wait};
@@ -115,7 +116,7 @@ impl Base {
     /// An empty base in memory.
     pub(super) fn in_memory() -> rusqlite::Result<Self> {
         let mut connection = Connection::open_in_memory()?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        keep_statements(&connection)?;
         schema::migrate(&mut connection)?;
         Ok(Self { connection, file: None })
     }
@@ -206,7 +207,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(LOCKED)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    keep_statements(&connection)?;
     Ok(connection)
 }
 
@@ -233,6 +234,12 @@ fn check(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     connection.execute_batch("PRAGMA synchronous = NORMAL").map_err(error)?;
     patiently(|| schema::migrate(connection)).map_err(error)?;
     newer(path, patiently(|| schema::version(connection)).map_err(error)?)
+}
+
+/// Prepares each statement once: left to itself, SQLite does it again for each value it is run with.
+fn keep_statements(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
 /// Tries again while another process is creating or changing the file.
