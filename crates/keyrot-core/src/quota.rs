@@ -79,8 +79,13 @@ impl Headroom {
     /// What `used` of `limit` leaves.
     #[must_use]
     pub fn of(used: u64, limit: u64) -> Self {
-        let left = u128::from(limit.saturating_sub(used)) * 255 / u128::from(limit.max(1));
-        Self(u8::try_from(left).unwrap_or(255))
+        let left = limit.saturating_sub(used);
+        let share = match left.checked_mul(255) {
+            Some(left) => left / limit.max(1),
+            // A limit beyond 2^56: the share of it is as exact without its last byte.
+            None => (left >> 8) * 255 / (limit >> 8),
+        };
+        Self(u8::try_from(share).unwrap_or(255))
     }
 
     /// In four steps (nothing much, under a quarter, under half, plenty). Weights decide among

@@ -104,7 +104,7 @@ impl MemoryLimiter {
     /// Keeps a grant for as long as its charge may count.
     fn remember(&self, grant: &Grant) {
         let mut sweep = self.granted_sweep.lock();
-        if sweep.due(self.granted.len()) {
+        if sweep.due_by_inserts(|| self.granted.len()) {
             let since = grant.permit.stamp.admitted.before(WINDOW + WIDEST);
             self.granted.retain(|_, old| old.permit.stamp.admitted >= since);
             sweep.done(self.granted.len());

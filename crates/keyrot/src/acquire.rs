@@ -13,7 +13,7 @@ use keyrot_secrets::Resolved;
 
 use crate::event::Event;
 use crate::exhausted::{Exhausted, KeyRefusal};
-use crate::lane::{Group, Lane};
+use crate::lane::{Draw, Group, Lane};
 use crate::lease::{Attempt, Lease};
 use crate::pool::Pool;
 use crate::profile::Profile;
@@ -33,6 +33,15 @@ struct Place {
     permit: Permit,
     pick: Pick,
     resolved: Arc<Resolved>,
+}
+
+/// What to ask for.
+struct Drawn {
+    picks: ArrayVec<Pick, MAX_CANDIDATES>,
+    /// The name of the permit to be.
+    permit: PermitId,
+    /// How often the lane had been reopened by then.
+    seen: u64,
 }
 
 /// Why there is no lease.
@@ -152,21 +161,19 @@ impl Search<'_> {
     async fn reserve(&self, tried: &Tried, now: Timestamp) -> Result<Place, Timestamp> {
         let mut stay = tried.stays_with();
         loop {
-            let picks = match stay.take().filter(|pick| !self.barred(tried, *pick, now)) {
-                Some(pick) => ArrayVec::from_iter([pick]),
-                None => self.draw(tried, now),
-            };
+            let stays = stay.take().filter(|pick| !self.barred(tried, *pick, now));
+            let Drawn { picks, permit, seen } = self.draw(stays, tried, now);
             if picks.is_empty() {
                 let out = self.lane.draw.lock().selector.earliest().unwrap_or(Timestamp::NEVER);
                 return Err(tried.earliest(now).map_or(out, |at| at.min(out)));
             }
-            let usable: ArrayVec<_, MAX_CANDIDATES> =
-                picks.into_iter().filter_map(|pick| self.usable(pick, now)).collect();
-            let candidates: ArrayVec<_, MAX_CANDIDATES> = usable
-                .iter()
-                .map(|(pick, resolved)| self.lane.candidate(pick.key, pick.group, resolved, now))
-                .collect();
-            let (permit, seen) = self.permit();
+            // Filled where they are: what is collected is moved, room for all candidates with it.
+            let mut usable = ArrayVec::<_, MAX_CANDIDATES>::new();
+            usable.extend(picks.into_iter().filter_map(|pick| self.usable(pick, now)));
+            let mut candidates = ArrayVec::<_, MAX_CANDIDATES>::new();
+            candidates.extend(
+                usable.iter().map(|(pick, secret)| self.lane.candidate(pick.key, pick.group, secret, now)),
+            );
             let ask = Ask {
                 permit,
                 candidates: &candidates,
@@ -208,12 +215,6 @@ impl Search<'_> {
         resolved.map(|resolved| (pick, resolved))
     }
 
-    /// The name of a permit to be, and how often the lane had been reopened when it was made.
-    fn permit(&self) -> (PermitId, u64) {
-        let mut draw = self.lane.draw.lock();
-        (PermitId(draw.rng.u128(..)), draw.reopened)
-    }
-
     /// Keeps what a reply says as hints, unless something was reopened since `seen`: the refusals may
     /// be from before that. `Err` when it says that no other key helps either.
     fn note(
@@ -240,11 +241,20 @@ impl Search<'_> {
         }))
     }
 
-    fn draw(&self, tried: &Tried, now: Timestamp) -> ArrayVec<Pick, MAX_CANDIDATES> {
+    /// The one it stays with, if any, or the best to be had now.
+    fn draw(&self, stays: Option<Pick>, tried: &Tried, now: Timestamp) -> Drawn {
         let batch = self.pool.limiter.batch();
         let mut draw = self.lane.draw.lock();
-        let crate::lane::Draw { selector, rng, .. } = &mut *draw;
-        selector.pick(self.profile.cost.tokens, now, batch, |p| self.barred(tried, p, now), |n| rng.u64(0..n))
+        let Draw { selector, rng, reopened } = &mut *draw;
+        let permit = PermitId(rng.u128(..));
+        let picks = match stays {
+            Some(pick) => ArrayVec::from_iter([pick]),
+            None => {
+                let skip = |pick| self.barred(tried, pick, now);
+                selector.pick(self.profile.cost.tokens, now, batch, skip, |n| rng.u64(0..n))
+            }
+        };
+        Drawn { picks, permit, seen: *reopened }
     }
 
     fn barred(&self, tried: &Tried, pick: Pick, now: Timestamp) -> bool {

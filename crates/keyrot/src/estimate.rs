@@ -85,8 +85,8 @@ struct Known {
 impl Estimates {
     /// `profile` with its estimate, if it has one, as `model` will count it.
     pub(crate) fn corrected<'a>(&self, profile: &'a Profile, model: &ModelId) -> Cow<'a, Profile> {
-        let correction = || self.0.read().get(model).map(|known| known.correction);
-        let Some((estimate, correction)) = profile.estimate.zip(correction()) else {
+        let Some(estimate) = profile.estimate else { return Cow::Borrowed(profile) };
+        let Some(correction) = self.0.read().get(model).map(|known| known.correction) else {
             return Cow::Borrowed(profile);
         };
         let mut profile = profile.clone();

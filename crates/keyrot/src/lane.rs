@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use foldhash::fast::RandomState;
 use keyrot_core::keys::Key;
 use keyrot_core::select::{Entry, Selector};
 use keyrot_core::{Bucket, Domain, KeyId, Method, ModelId, Project};
@@ -101,8 +102,8 @@ pub(crate) struct Lane {
     pub(crate) bucket: Bucket,
     pub(crate) roster: Arc<Roster>,
     pub(crate) groups: Vec<Group>,
-    group_of: HashMap<Project, u32>,
-    index_of: HashMap<KeyId, u32>,
+    group_of: HashMap<Project, u32, RandomState>,
+    index_of: HashMap<KeyId, u32, RandomState>,
     pub(crate) draw: Mutex<Draw>,
     pub(crate) queue: Arc<Queue>,
 }
@@ -117,8 +118,8 @@ impl Lane {
         rng: fastrand::Rng,
         limits: impl Fn(&Key, &Domain) -> InForce,
     ) -> Self {
-        let (mut groups, mut group_of, mut index_of) = (Vec::new(), HashMap::new(), HashMap::new());
-        let mut entries = Vec::new();
+        let (mut groups, mut entries) = (Vec::new(), Vec::new());
+        let (mut group_of, mut index_of): (HashMap<_, _, _>, HashMap<_, _, _>) = Default::default();
         let members = roster.indexed().filter(|(i, _)| (Some(*i) == roster.last_resort) == key.last_resort);
         for (index, k) in members.filter(|(_, k)| key.admits(k).is_ok()) {
             index_of.insert(k.id.clone(), index);

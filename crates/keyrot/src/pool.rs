@@ -103,6 +103,11 @@ impl Pool {
         Arc::clone(&self.roster.read())
     }
 
+    /// How long a request waits for capacity that does not say so itself.
+    pub(crate) fn max_wait(&self) -> Duration {
+        self.roster.read().config.max_wait
+    }
+
     /// Goes on with other keys: requests under way end as they began, those that wait move over.
     pub(crate) fn go_on_with(&self, roster: Roster) {
         *self.roster.write() = Arc::new(roster);

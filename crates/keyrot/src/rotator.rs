@@ -323,18 +323,18 @@ impl Rotator {
     /// # Errors
     /// [`Exhausted`] when no key can serve the request in the time allowed.
     pub async fn lease(&self, profile: &Profile) -> Result<Lease, Exhausted> {
-        let now = self.pool.clock.now();
-        let deadline = now + profile.max_wait.unwrap_or(self.pool.roster().config.max_wait);
+        let mut now = self.pool.clock.now();
+        let deadline = now + profile.max_wait.unwrap_or_else(|| self.pool.max_wait());
         let mut waited = Duration::ZERO;
         let tried = Tried::default();
         loop {
             let lane = self.pool.lane(&profile.lane_key(profile.model.clone())).await;
             let profile = &*self.pool.estimates.corrected(profile, &profile.model);
             let search = Search { pool: &self.pool, lane: &lane, profile, deadline };
-            match search.lease(&tried, 1, &mut waited, self.pool.clock.now()).await {
+            match search.lease(&tried, 1, &mut waited, now).await {
                 Ok(lease) => return Ok(lease),
                 Err(Stop::Exhausted) => return Err(search.exhausted(&tried, waited).await),
-                Err(Stop::Moved) => {}
+                Err(Stop::Moved) => now = self.pool.clock.now(),
             }
         }
     }

@@ -20,10 +20,10 @@ async fn what_is_reopened_while_a_refusal_is_on_its_way_stays_open() {
     let now = pool.clock.now();
     let search = Search { pool, lane: &lane, profile: &profile, deadline: now };
     for (reopened, out) in [(true, false), (false, true)] {
-        let pick = search.draw(&Tried::default(), now)[0];
+        let Drawn { picks, permit, seen } = search.draw(None, &Tried::default(), now);
+        let pick = picks[0];
         let usable = [search.usable(pick, now).expect("it has a secret")];
         let candidates = [lane.candidate(pick.key, pick.group, &usable[0].1, now)];
-        let (permit, seen) = search.permit();
         let Profile { method, cost, lease, .. } = profile;
         let reply = pool.limiter.reserve(&Ask { permit, candidates: &candidates, method, cost, lease }).await;
         if reopened {
