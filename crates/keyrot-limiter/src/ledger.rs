@@ -154,6 +154,11 @@ impl Ledger {
 
 #[cfg(feature = "sqlite")]
 impl Ledger {
+    /// The oldest slot still counted.
+    pub(crate) fn oldest(&self) -> Option<SlotNo> {
+        self.ring.oldest()
+    }
+
     /// The ledger as bytes.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(64);

@@ -133,7 +133,10 @@ impl<'c> Sheet<'c> {
         };
         let page = self.page(domain)?;
         page.changed |= page.ledger.note(&limits, now);
+        let oldest = page.ledger.oldest();
         let limit = page.ledger.refusal(&limits, ask.cost, guard, now);
+        // What has left is gone for a refused request too: a guard that widens must not count it again.
+        page.changed |= page.ledger.oldest() != oldest;
         if let Some(refusal) = longest([full, gate.err(), limit]) {
             return Ok(Err(refusal));
         }
