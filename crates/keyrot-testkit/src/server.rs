@@ -17,6 +17,8 @@ const TRIES: usize = 10;
 const STEP: Duration = Duration::from_millis(10);
 /// How long a server may take before it answers, in steps.
 const PATIENCE: usize = 2_000;
+/// The file a sentinel keeps what it knows in.
+const CONFIG: &str = "config";
 
 /// Which program a [`Server`] runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +57,8 @@ impl Kind {
 #[derive(Debug)]
 pub struct Server {
     program: PathBuf,
+    /// Whether it has a file of its own to be configured by.
+    configured: bool,
     args: Vec<String>,
     port: u16,
     folder: TempDir,
@@ -65,12 +69,31 @@ impl Server {
     /// Starts a server with further arguments, such as `["--requirepass", "x"]`, which outrank its
     /// own: no persistence, loopback alone, a port of the harness's choice.
     #[must_use]
-    #[expect(clippy::panic, reason = "a test without its server must fail")]
     pub fn start(kind: Kind, args: &[&str]) -> Self {
+        Self::configured(kind, None, args)
+    }
+
+    /// Starts a sentinel that watches a master called `name` at `port`, and takes it for lost after half
+    /// a second.
+    #[must_use]
+    pub fn sentinel(kind: Kind, name: &str, port: u16) -> Self {
+        let config = format!(
+            "sentinel monitor {name} 127.0.0.1 {port} 1\nsentinel down-after-milliseconds {name} 500\n"
+        );
+        Self::configured(kind, Some(&config), &["--sentinel"])
+    }
+
+    #[expect(clippy::panic, reason = "a test without its server must fail")]
+    fn configured(kind: Kind, config: Option<&str>, args: &[&str]) -> Self {
         let program = kind.program();
         let folder = TempDir::new().unwrap_or_else(|error| panic!("no temporary folder: {error}"));
+        if let Some(text) = config {
+            let written = fs::write(folder.path().join(CONFIG), text);
+            written.unwrap_or_else(|error| panic!("no file in a fresh folder: {error}"));
+        }
         let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
-        let mut server = Self { program, args, port: 0, folder, running: None };
+        let configured = config.is_some();
+        let mut server = Self { program, configured, args, port: 0, folder, running: None };
         for _ in 0..TRIES {
             server.port = free_port();
             if server.run() {
@@ -139,6 +162,8 @@ impl Server {
         let port = self.port.to_string();
         let own = ["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"];
         let server = Command::new(&self.program)
+            // It must come first.
+            .args(self.configured.then_some(CONFIG))
             .args(own)
             .args(&self.args)
             .current_dir(self.folder.path())

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use keyrot_core::{CoolFor, FakeClock, RateLimiter, Reason, Scope, Stamp};
+use keyrot_core::{CoolFor, Cost, FakeClock, RateLimiter, Reason, Scope, Stamp};
 
 use super::rig::{FREE, Maker, NOON, ONE, Rig, Way, rpm, secs};
 
 pub(super) async fn suite<L: RateLimiter, F: AsyncFn(FakeClock) -> L>(make: &Maker<F>) {
     a_contradiction_widens_once_a_minute_and_halves_hourly(make).await;
     what_contradicts_nothing_widens_nothing(make).await;
+    what_has_left_is_not_counted_again(make).await;
 }
 
 const NARROW: Duration = Duration::from_millis(60_500);
@@ -74,4 +75,21 @@ async fn what_contradicts_nothing_widens_nothing<L: RateLimiter, F: AsyncFn(Fake
     rig.lift(&Scope::Domain(way.domain.clone())).await;
     by_the_minute(&rig, &way, Some(permit.stamp)).await;
     assert_eq!(window(&rig, "after").await, NARROW);
+}
+
+/// Whoever asks sees the last of what has left, also one who is refused; a guard that is widened after
+/// that does not bring it back.
+async fn what_has_left_is_not_counted_again<L: RateLimiter, F: AsyncFn(FakeClock) -> L>(make: &Maker<F>) {
+    let rig = make.rig(NOON).await;
+    let way = Way::new("a", "p", "m", rpm(1));
+    rig.go(&way, ONE).await;
+    let elsewhere = Way::new("b", "q", "m", rpm(100));
+    rig.wait(secs(59));
+    let stamp = rig.go(&elsewhere, ONE).await.stamp;
+    // Outside the narrow window, inside the wider one.
+    rig.wait(Duration::from_millis(1_550));
+    rig.refused(&way, Cost { requests: 2, tokens: 0 }).await;
+    by_the_minute(&rig, &elsewhere, Some(stamp)).await;
+    assert_eq!(rig.standing(&way).await.requests, 0);
+    rig.go(&way, ONE).await;
 }
