@@ -130,3 +130,24 @@ fn the_readme_shows_the_generators_own_example() {
         assert!(example.contains(&line), "strategy-gen's own docs lack `{line}`");
     }
 }
+
+/// The rights the README tells operators to grant are the commands that the scripts call, and what it takes
+/// to run scripts at all.
+#[test]
+fn the_readme_grants_redis_what_the_scripts_call_and_no_more() {
+    let grant = README.split("ACL SETUSER").nth(1).and_then(|rest| rest.split("```").next());
+    let granted: BTreeSet<&str> =
+        grant.expect("an example").split_whitespace().filter_map(|word| word.strip_prefix('+')).collect();
+    let mut called: BTreeSet<String> =
+        ["eval", "evalsha", "script|load"].into_iter().map(str::to_owned).collect();
+    let scripts = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/keyrot-limiter/src/redis");
+    for file in std::fs::read_dir(scripts).expect("the scripts") {
+        let path = file.expect("an entry").path();
+        if path.extension().is_some_and(|extension| extension == "lua") {
+            let text = std::fs::read_to_string(path).expect("a script");
+            let calls = text.split("call('").skip(1).filter_map(|rest| rest.split('\'').next());
+            called.extend(calls.map(str::to_lowercase));
+        }
+    }
+    assert_eq!(granted.iter().map(|&name| name.to_owned()).collect::<BTreeSet<_>>(), called);
+}
