@@ -101,7 +101,7 @@ fn done(made: &Made, text: &str, mut change: Value, json: bool) -> Result<u8, Fa
             change.insert("shared".to_owned(), (truth.shared && away.is_none()).into());
         }
         print(&format!("{change:#}"))?;
-    } else {
+    } else if away.is_none() {
         print(text)?;
     }
     if let Some(away) = away {

@@ -12,4 +12,5 @@ mod add;
 mod check;
 mod operate;
 mod rig;
+mod shared;
 mod status;
