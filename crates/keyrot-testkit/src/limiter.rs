@@ -28,7 +28,7 @@ mod storm;
 pub use beside::relive;
 pub use explore::{explore, search};
 pub use life::{Life, lives};
-pub use rig::NOON;
+pub use rig::{FREE, LEASE, NOON, ONE, Way, rpm, secs, tokens};
 pub use scenario::{Scenario, replay, scenarios};
 pub use shared::Shared;
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use keyrot_core::Limits;
+use keyrot_testkit::limiter::FREE;
 use keyrot_testkit::limiter::log::{Admission, busiest, used};
 use keyrot_testkit::server::{Kind, Server};
 
@@ -21,13 +22,12 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// What of a limit must be used.
 const LEAST: f64 = 0.99;
 
-const NONE: Limits = Limits { rpm: None, tpm: None, rpd: None, burst: None };
 /// The domains' limits: of requests, of tokens, of both where one of them binds.
 pub(crate) const LIMITS: [Limits; 4] = [
-    Limits { rpm: Some(60), ..NONE },
-    Limits { rpm: Some(600), ..NONE },
-    Limits { tpm: Some(20_000), ..NONE },
-    Limits { rpm: Some(1_000), tpm: Some(30_000), ..NONE },
+    Limits { rpm: Some(60), ..FREE },
+    Limits { rpm: Some(600), ..FREE },
+    Limits { tpm: Some(20_000), ..FREE },
+    Limits { rpm: Some(1_000), tpm: Some(30_000), ..FREE },
 ];
 
 /// One domain's admissions, in order, by the store's stamps and by the instants of the grants.
@@ -72,6 +72,7 @@ pub(crate) fn run(stores: &str, minutes: u64, keep: Option<&Path>) -> Result<boo
     report.line("which the processes had their grants. Use is (k − 1) · 60 s ÷ (the first admission of the k-th fill −");
     report.line(&format!("the very first); at least {:.0} % is asked for.", LEAST * 100.0));
     if let Some(path) = keep {
+        fs::create_dir_all(path.parent().unwrap_or(path))?;
         fs::write(path, &report.0).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(kept)

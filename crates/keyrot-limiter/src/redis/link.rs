@@ -269,6 +269,8 @@ fn unavailable(error: &RedisError) -> LimitError {
     if error.kind() == ErrorKind::AuthenticationFailed || matches!(error.code(), Some("NOAUTH" | "WRONGPASS"))
     {
         why.push_str("; hint: check the user and the password in `REDIS_URL`");
+    } else if error.code() == Some("NOPERM") {
+        why.push_str("; hint: give the user the rights the README lists under `ACL SETUSER`");
     }
     LimitError::Unavailable { store: STORE, why }
 }

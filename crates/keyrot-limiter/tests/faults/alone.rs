@@ -5,17 +5,17 @@ use std::time::Duration;
 use keyrot_core::{
     CoolFor, CoolReport, Ended, LimitKind, Limits, RateLimiter, Reason, Scope, Timestamp, Why,
 };
-use keyrot_testkit::limiter::explore;
+use keyrot_testkit::limiter::{FREE, Way, explore, rpm, secs, tokens};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
 use crate::scripted::Line;
-use crate::world::{FREE, Way, World, manner, rpm, secs, tokens, worst};
+use crate::world::{World, manner, worst};
 
 #[test]
 fn shares_of_all_instances_are_the_limit() {
     let mut world = World::of(3);
-    let way = Way::new(Limits { rpm: Some(11), burst: Some(11), ..FREE });
+    let way = Way::sole(Limits { rpm: Some(11), burst: Some(11), ..FREE });
     world.cut(0..3, Line::Refused);
     let admitted: Vec<usize> = (0..3).map(|i| world.fill(i, &way, 20)).collect();
     assert_eq!(admitted, [4, 4, 3], "remainders go to the first");
@@ -24,7 +24,7 @@ fn shares_of_all_instances_are_the_limit() {
 #[test]
 fn what_all_had_used_is_held_against_all() {
     let mut world = World::of(3);
-    let way = Way::new(rpm(11));
+    let way = Way::sole(rpm(11));
     for _ in 0..5 {
         world.go(1, &way, tokens(0));
     }
@@ -48,7 +48,7 @@ fn what_all_had_used_is_held_against_all() {
 #[test]
 fn tokens_are_shared_and_an_overrun_is_known_before_the_store_tells() {
     let mut world = World::of(2);
-    let way = Way::new(Limits { tpm: Some(1_000), ..FREE });
+    let way = Way::sole(Limits { tpm: Some(1_000), ..FREE });
     let permit = world.go(0, &way, tokens(100));
     world.settle(0, &permit, 400);
     world.cut([0], Line::Refused);
@@ -61,7 +61,7 @@ fn tokens_are_shared_and_an_overrun_is_known_before_the_store_tells() {
 #[test]
 fn what_has_left_the_window_or_the_day_is_held_against_nobody() {
     let mut world = World::of(1);
-    let way = Way::new(Limits { rpm: Some(5), rpd: Some(8), ..FREE });
+    let way = Way::sole(Limits { rpm: Some(5), rpd: Some(8), ..FREE });
     world.fill(0, &way, 5);
     world.wait(secs(61));
     world.cut([0], Line::Refused);
@@ -76,12 +76,12 @@ fn what_has_left_the_window_or_the_day_is_held_against_nobody() {
 #[test]
 fn what_the_store_still_granted_is_held_against_the_share() {
     let mut world = World::of(1);
-    let way = Way::new(rpm(5));
+    let way = Way::sole(rpm(5));
     world.cut([0], Line::Late(Duration::from_millis(500)));
     let permit = world.permit();
     let late = world.asking(0, permit, &way, tokens(0));
     world.cut([0], Line::Refused);
-    assert!(world.ask(0, &[&Way::of("other", FREE)], tokens(0)).0.is_ok());
+    assert!(world.ask(0, &[&Way::by("other", FREE)], tokens(0)).0.is_ok());
     assert!(world.is_away(0));
     assert!(world.drive(late).0.is_some());
     assert_eq!(world.fill(0, &way, 9), 4);
@@ -90,7 +90,7 @@ fn what_the_store_still_granted_is_held_against_the_share() {
 #[test]
 fn the_day_is_shared_too() {
     let mut world = World::of(2);
-    let way = Way::new(Limits { rpd: Some(10), ..FREE });
+    let way = Way::sole(Limits { rpd: Some(10), ..FREE });
     for i in [0, 0, 0, 1, 0] {
         world.go(i, &way, tokens(0));
         world.wait(secs(61));
@@ -108,18 +108,18 @@ fn a_share_of_nothing_and_a_request_too_large_for_it_wait() {
     let mut world = World::of(3);
     let soon = Some(secs(1));
     world.cut(0..3, Line::Refused);
-    let few = Way::new(rpm(2));
+    let few = Way::sole(rpm(2));
     assert_eq!((world.fill(0, &few, 5), world.fill(1, &few, 5), world.fill(2, &few, 5)), (1, 1, 0));
     let refusal = world.refused(2, &few, tokens(0));
     assert_eq!((refusal.why, Some(refusal.retry_after)), (Why::Limit(LimitKind::Rpm), soon));
-    let large = Way::of("q", Limits { tpm: Some(300), ..FREE });
+    let large = Way::by("q", Limits { tpm: Some(300), ..FREE });
     let refusal = world.refused(0, &large, tokens(150));
     assert_eq!((refusal.why, Some(refusal.retry_after)), (Why::Limit(LimitKind::Tpm), soon));
     world.go(0, &large, tokens(100));
     // What no store would ever admit is still told so.
     let refusal = world.refused(0, &large, tokens(301));
     assert_eq!((refusal.why, refusal.retry_after), (Why::TooLarge(LimitKind::Tpm), Duration::MAX));
-    let single = Way { concurrency: Some(1), ..Way::of("r", FREE) };
+    let single = Way::by("r", FREE).at_once(1);
     assert_eq!(world.refused(1, &single, tokens(0)).why, Why::Limit(LimitKind::Concurrency));
     world.go(0, &single, tokens(0));
     assert_eq!(world.refused(0, &single, tokens(0)).why, Why::Limit(LimitKind::Concurrency));
@@ -128,7 +128,7 @@ fn a_share_of_nothing_and_a_request_too_large_for_it_wait() {
 #[test]
 fn what_is_in_flight_at_the_loss_is_in_flight_after_it() {
     let mut world = World::of(2);
-    let way = Way { concurrency: Some(4), ..Way::new(FREE) };
+    let way = Way::sole(FREE).at_once(4);
     let flying = world.go(0, &way, tokens(0));
     world.cut(0..2, Line::Refused);
     assert_eq!((world.fill(0, &way, 5), world.fill(1, &way, 5)), (1, 2));
@@ -151,7 +151,7 @@ fn a_pool_never_seen_takes_the_assumed_number_and_a_known_one_what_was_kept() {
         link.set(Line::Refused);
         let manner = keyrot_limiter::Manner { known, assumed, ..manner("i0") };
         let limiter = keyrot_limiter::Degrading::new(link, std::sync::Arc::new(clock), manner);
-        let way = Way::new(rpm(12));
+        let way = Way::sole(rpm(12));
         let admitted = (0..20).filter(|i| {
             let ask = keyrot_core::Ask {
                 permit: keyrot_core::PermitId(*i),
@@ -178,7 +178,7 @@ fn the_instances_alive_are_known_and_forgotten() {
 #[test]
 fn the_bounds_are_told_with_numbers() {
     let mut world = World::of(4);
-    let way = Way::new(rpm(8));
+    let way = Way::sole(rpm(8));
     world.go(2, &way, tokens(0));
     assert_eq!(world.instances[2].limiter.suspended(), None);
     world.cut([2], Line::Refused);
@@ -200,9 +200,9 @@ fn the_bounds_are_told_with_numbers() {
 #[test]
 fn what_was_cooling_is_cooling() {
     let mut world = World::of(2);
-    let (a, b) = (Way::of("a", FREE), Way::of("b", FREE));
+    let (a, b) = (Way::by("a", FREE), Way::by("b", FREE));
     let report = |way: &Way, cool| CoolReport {
-        scope: Scope::Key(way.key.clone(), way.fingerprint()),
+        scope: Scope::Key(way.key.clone(), way.fingerprint),
         cool,
         reason: Reason::KeyRestricted,
         stamp: None,
@@ -227,7 +227,7 @@ fn what_was_cooling_is_cooling() {
 #[test]
 fn what_the_store_admitted_since_is_not_cooling() {
     let mut world = World::of(2);
-    let way = Way::new(FREE);
+    let way = Way::sole(FREE);
     let scope = Scope::Project(way.domain.project.clone());
     let report = CoolReport {
         scope: scope.clone(),
@@ -247,7 +247,7 @@ fn what_the_store_admitted_since_is_not_cooling() {
 #[test]
 fn what_the_store_did_not_take_for_a_storm_is_none() {
     let mut world = World::of(1);
-    let [a, b, c] = ["a", "b", "c"].map(|project| Way::of(project, FREE));
+    let [a, b, c] = ["a", "b", "c"].map(|project| Way::by(project, FREE));
     for way in [&a, &b] {
         let permit = world.go(0, way, tokens(0));
         let report = CoolReport {
@@ -270,7 +270,7 @@ fn what_the_store_did_not_take_for_a_storm_is_none() {
 #[test]
 fn a_permit_from_after_a_loss_is_newer_than_a_lift_from_before_it() {
     let mut world = World::of(1);
-    let way = Way::new(FREE);
+    let way = Way::sole(FREE);
     for _ in 0..9 {
         world.go(0, &way, tokens(0));
     }
@@ -326,7 +326,7 @@ fn no_window_exceeds_its_bound() {
 
 fn check(loss: &Loss) -> Result<(), TestCaseError> {
     let mut world = World::of(loss.n);
-    let way = Way::new(rpm(loss.limit));
+    let way = Way::sole(rpm(loss.limit));
     let mut log: Vec<(usize, Timestamp)> = Vec::new();
     let mut heard = vec![0; loss.n];
     for (who, ms) in &loss.before {

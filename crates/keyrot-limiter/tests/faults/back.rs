@@ -6,14 +6,15 @@ use keyrot_core::{
     Ask, CoolFor, CoolReport, Cost, Ended, FactStore, Limits, Method, PacificDay, RateLimiter, Reason, Scope,
 };
 use keyrot_limiter::{DayCharge, Used};
+use keyrot_testkit::limiter::{FREE, Way, rpm, secs, tokens};
 
 use crate::scripted::Line;
-use crate::world::{FREE, Way, World, manner, rpm, secs, tokens};
+use crate::world::{World, manner};
 
 #[test]
 fn what_was_admitted_alone_is_added_once() {
     let mut world = World::of(2);
-    let way = Way::new(Limits { rpm: Some(20), rpd: Some(100), ..FREE });
+    let way = Way::sole(Limits { rpm: Some(20), rpd: Some(100), ..FREE });
     world.go(0, &way, tokens(5));
     world.cut([0], Line::Refused);
     for _ in 0..3 {
@@ -43,7 +44,7 @@ fn what_was_admitted_alone_is_added_once() {
 #[test]
 fn a_return_whose_answer_is_lost_counts_once() {
     let mut world = World::of(1);
-    let way = Way::new(rpm(1_000));
+    let way = Way::sole(rpm(1_000));
     world.cut([0], Line::Refused);
     for _ in 0..4 {
         world.go(0, &way, tokens(1));
@@ -66,7 +67,7 @@ fn a_return_whose_answer_is_lost_counts_once() {
 #[test]
 fn what_is_older_than_a_window_counts_for_the_day_alone() {
     let mut world = World::of(1);
-    let way = Way::new(FREE);
+    let way = Way::sole(FREE);
     world.cut([0], Line::Refused);
     world.go(0, &way, tokens(9));
     world.wait(secs(100));
@@ -82,7 +83,7 @@ fn the_stores_clock_decides_when_it_was() {
     let store_clock = keyrot_core::FakeClock::new(world.now() + secs(300));
     world.store = crate::scripted::Store::new(store_clock.clone());
     world.add(manner("skewed"));
-    let way = Way::new(FREE);
+    let way = Way::sole(FREE);
     world.wait(secs(1));
     world.go(0, &way, tokens(1));
     world.cut([0], Line::Refused);
@@ -101,7 +102,7 @@ fn the_stores_clock_decides_when_it_was() {
 #[test]
 fn permits_are_settled_where_they_were_granted() {
     let mut world = World::of(1);
-    let way = Way::new(Limits { tpm: Some(10_000), ..FREE });
+    let way = Way::sole(Limits { tpm: Some(10_000), ..FREE });
     let [theirs, refunded] = [(); 2].map(|()| world.go(0, &way, tokens(100)));
     world.cut([0], Line::Refused);
     let [down, over, late, never] = [(); 4].map(|()| world.go(0, &way, tokens(100)));
@@ -138,12 +139,12 @@ fn permits_are_settled_where_they_were_granted() {
 #[test]
 fn what_was_cooled_and_lifted_meanwhile_is_told_in_order() {
     let mut world = World::of(2);
-    let way = Way::new(FREE);
+    let way = Way::sole(FREE);
     world.cut([0], Line::Refused);
     let permit = world.go(0, &way, tokens(0));
     let report =
         |scope, cool, stamp| CoolReport { scope, cool, reason: Reason::KeyRestricted, stamp, projects: 1 };
-    let key = Scope::Key(way.key.clone(), way.fingerprint());
+    let key = Scope::Key(way.key.clone(), way.fingerprint);
     let long = report(key, CoolFor::After(secs(100)), Some(permit.stamp));
     let project = Scope::Project(way.domain.project.clone());
     let short = report(project.clone(), CoolFor::After(secs(5)), Some(permit.stamp));
@@ -172,7 +173,7 @@ fn what_was_cooled_and_lifted_meanwhile_is_told_in_order() {
 fn a_report_of_a_permit_granted_alone_counts_unless_it_was_lifted_since() {
     for lifted_since in [false, true] {
         let mut world = World::of(2);
-        let way = Way::new(FREE);
+        let way = Way::sole(FREE);
         let scope = Scope::Domain(way.domain.clone());
         let (here, there) = (world.instances[0].limiter.clone(), world.instances[1].limiter.clone());
         world.go(0, &way, tokens(0));
@@ -202,7 +203,7 @@ fn a_report_of_a_permit_granted_alone_counts_unless_it_was_lifted_since() {
 #[test]
 fn what_costs_nothing_adds_nothing() {
     let mut world = World::of(1);
-    let way = Way::new(rpm(1));
+    let way = Way::sole(rpm(1));
     world.cut([0], Line::Refused);
     for _ in 0..3 {
         world.go(0, &way, Cost { requests: 0, tokens: 0 });
@@ -216,7 +217,7 @@ fn what_costs_nothing_adds_nothing() {
 #[test]
 fn it_is_away_until_what_was_admitted_is_added() {
     let mut world = World::of(1);
-    let way = Way::new(rpm(5));
+    let way = Way::sole(rpm(5));
     world.cut([0], Line::Refused);
     world.go(0, &way, tokens(0));
     world.cut([0], Line::Up);
@@ -237,7 +238,7 @@ fn it_is_away_until_what_was_admitted_is_added() {
 #[test]
 fn who_is_never_idle_is_back_all_the_same() {
     let mut world = World::of(1);
-    let way = Way::new(FREE);
+    let way = Way::sole(FREE);
     world.cut([0], Line::Refused);
     world.go(0, &way, tokens(0));
     world.cut([0], Line::Up);
@@ -256,7 +257,7 @@ fn who_is_never_idle_is_back_all_the_same() {
 #[test]
 fn a_question_repeated_alone_is_charged_once() {
     let mut world = World::of(1);
-    let way = Way::new(rpm(5));
+    let way = Way::sole(rpm(5));
     world.cut([0], Line::Silent);
     let permit = world.permit();
     let first = world.asking(0, permit, &way, tokens(4));
@@ -276,7 +277,7 @@ fn a_question_repeated_alone_is_charged_once() {
 #[test]
 fn near_midnight_it_counts_in_both_days() {
     let mut world = World::of(1);
-    let way = Way::new(FREE);
+    let way = Way::sole(FREE);
     let today = PacificDay::containing(world.now());
     world.cut([0], Line::Refused);
     world.clock.advance_to(today.end.before(Duration::from_millis(100)));

@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use keyrot_core::{Clock, Ended, LimitError};
 use keyrot_limiter::Manner;
+use keyrot_testkit::limiter::{FREE, Way, rpm, secs, tokens};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::scripted::Line;
-use crate::world::{FREE, TIMEOUT, Way, World, manner, rpm, secs, tokens};
+use crate::world::{TIMEOUT, World, manner};
 
 #[test]
 fn the_first_call_waits_once_and_the_next_not_at_all() {
     let mut world = World::of(2);
-    let way = Way::new(rpm(1_000));
+    let way = Way::sole(rpm(1_000));
     world.cut([0], Line::Silent);
     let (answer, took) = world.ask(0, &[&way], tokens(0));
     assert!(answer.expect("nothing fails").is_ok());
@@ -38,7 +39,7 @@ fn a_store_that_was_never_there_is_waited_for_once() {
     let link = crate::scripted::Link::to(&world.store);
     link.set(Line::Silent);
     let limiter = Arc::new(keyrot_limiter::Degrading::new(link, Arc::new(clock), manner("new")));
-    let way = Way::new(FREE);
+    let way = Way::sole(FREE);
     for expected in [TIMEOUT, Duration::ZERO] {
         let limiter = Arc::clone(&limiter);
         let candidates = [way.candidate()];
@@ -60,7 +61,7 @@ fn a_store_that_was_never_there_is_waited_for_once() {
 fn it_is_back_within_five_seconds_of_the_stores_return() {
     for (line, outage) in [(Line::Refused, secs(2)), (Line::Silent, secs(90)), (Line::Refused, secs(700))] {
         let mut world = World::of(2);
-        let way = Way::new(FREE);
+        let way = Way::sole(FREE);
         world.cut([0], line);
         world.go(0, &way, tokens(0));
         assert!(world.is_away(0));
@@ -90,7 +91,7 @@ fn an_idle_instance_finds_out_by_itself() {
 #[test]
 fn a_question_from_before_the_return_does_not_send_it_away_again() {
     let mut world = World::of(1);
-    let way = Way::new(FREE);
+    let way = Way::sole(FREE);
     // Two wait for an answer; one gives up first and finds the store back.
     world.cut([0], Line::Silent);
     let limiter = world.instances[0].limiter.clone();
@@ -118,7 +119,7 @@ fn a_question_from_before_the_return_does_not_send_it_away_again() {
 #[test]
 fn who_wants_to_be_refused_is_refused() {
     let mut world = World::made(2, |name| Manner { fail_closed: true, ..manner(&name) });
-    let way = Way::new(FREE);
+    let way = Way::sole(FREE);
     let open = world.go(0, &way, tokens(0));
     world.cut([0], Line::Refused);
     for _ in 0..2 {
@@ -172,7 +173,7 @@ fn it_is_said_once_when_it_goes_and_once_when_it_comes() {
     let heard = || (said.warnings.load(Ordering::SeqCst), said.notes.load(Ordering::SeqCst));
     tracing::subscriber::with_default(Listener(Arc::clone(&said)), || {
         let mut world = World::of(2);
-        let way = Way::new(FREE);
+        let way = Way::sole(FREE);
         for round in 1..=2 {
             for _ in 0..20 {
                 let permit = world.go(0, &way, tokens(0));

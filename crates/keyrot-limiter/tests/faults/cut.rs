@@ -3,9 +3,10 @@
 use futures_util::future::poll_immediate;
 use keyrot_core::{Ask, Method, RateLimiter};
 use keyrot_limiter::Used;
+use keyrot_testkit::limiter::{FREE, Way, rpm, secs, tokens};
 
 use crate::scripted::{Line, Store};
-use crate::world::{FREE, TIMEOUT, Way, World, rpm, secs, tokens};
+use crate::world::{TIMEOUT, World};
 
 /// A question dropped at its first wait.
 fn give_up(world: &mut World, way: &Way) {
@@ -21,7 +22,7 @@ fn give_up(world: &mut World, way: &Way) {
 #[test]
 fn a_question_given_up_charges_nothing_here() {
     let mut world = World::of(1);
-    let way = Way { concurrency: Some(3), ..Way::new(rpm(3)) };
+    let way = Way::sole(rpm(3)).at_once(3);
     world.cut([0], Line::Silent);
     for _ in 0..5 {
         give_up(&mut world, &way);
@@ -32,7 +33,7 @@ fn a_question_given_up_charges_nothing_here() {
 #[test]
 fn nor_while_the_store_is_not_trusted() {
     let mut world = World::of(1);
-    let way = Way { concurrency: Some(3), ..Way::new(rpm(3)) };
+    let way = Way::sole(rpm(3)).at_once(3);
     world.go(0, &way, tokens(0));
     Store::flush(&world.store);
     world.wait(secs(4));
@@ -47,7 +48,7 @@ fn nor_while_the_store_is_not_trusted() {
 #[test]
 fn what_the_store_granted_and_nobody_heard_is_charged_here_once() {
     let mut world = World::of(1);
-    let way = Way::new(rpm(5));
+    let way = Way::sole(rpm(5));
     world.cut([0], Line::Deaf);
     let (answer, took) = world.ask(0, &[&way], tokens(1));
     assert!(answer.expect("nothing fails").is_ok());
@@ -58,7 +59,7 @@ fn what_the_store_granted_and_nobody_heard_is_charged_here_once() {
 #[test]
 fn a_line_that_flaps_neither_fails_nor_loses_anybody() {
     let mut world = World::of(1);
-    let way = Way::new(FREE);
+    let way = Way::sole(FREE);
     let mut granted = 0;
     for round in 0..60 {
         world.cut([0], [Line::Up, Line::Refused, Line::Silent, Line::Up][round % 4]);

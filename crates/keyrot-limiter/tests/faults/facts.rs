@@ -1,9 +1,10 @@
 //! Facts while the store is away: the last known ones, and what is learned meanwhile.
 
 use keyrot_core::FactStore;
+use keyrot_testkit::limiter::secs;
 
 use crate::scripted::Line;
-use crate::world::{World, secs};
+use crate::world::World;
 
 #[test]
 fn what_was_seen_is_known_and_what_is_learned_is_told() {

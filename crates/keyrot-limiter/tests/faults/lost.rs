@@ -5,9 +5,10 @@ use std::time::Duration;
 use futures_util::future::poll_immediate;
 use keyrot_core::{Ended, Limits, RateLimiter, Scope, Timestamp};
 use keyrot_limiter::Used;
+use keyrot_testkit::limiter::{FREE, Way, rpm, secs, tokens};
 
 use crate::scripted::{Line, Store};
-use crate::world::{FREE, Way, World, rpm, secs, tokens, worst};
+use crate::world::{World, worst};
 
 /// Every way a store can lose its memory.
 const LOSSES: [fn(&Store); 3] = [Store::flush, Store::fail_over, Store::roll_back];
@@ -16,7 +17,7 @@ const LOSSES: [fn(&Store); 3] = [Store::flush, Store::fail_over, Store::roll_bac
 fn for_one_window_everybody_keeps_to_his_share_of_what_he_was_admitted() {
     for lose in LOSSES {
         let mut world = World::of(2);
-        let way = Way::new(rpm(20));
+        let way = Way::sole(rpm(20));
         let mut log: Vec<Timestamp> = Vec::new();
         for i in [0, 1] {
             let admitted = world.fill(i, &way, 8);
@@ -47,7 +48,7 @@ fn since(log: &[Timestamp], now: Timestamp) -> usize {
 #[test]
 fn it_says_what_happened_and_for_how_long() {
     let mut world = World::of(2);
-    let way = Way::new(rpm(20));
+    let way = Way::sole(rpm(20));
     world.go(0, &way, tokens(0));
     world.store.flush();
     world.go(0, &way, tokens(0));
@@ -64,7 +65,7 @@ fn a_heartbeat_tells_it_too() {
     // Who forgot everything is told everything.
     for (lose, told) in LOSSES.into_iter().zip([20, 0, 0]) {
         let mut world = World::of(2);
-        let way = Way::new(rpm(20));
+        let way = Way::sole(rpm(20));
         world.fill(0, &way, 20);
         lose(&world.store);
         world.wait(secs(4));
@@ -77,7 +78,7 @@ fn a_heartbeat_tells_it_too() {
 #[test]
 fn the_answer_that_tells_of_it_is_given_back_if_it_is_too_much() {
     let mut world = World::of(1);
-    let way = Way::new(rpm(3));
+    let way = Way::sole(rpm(3));
     assert_eq!(world.fill(0, &way, 3), 3);
     world.store.flush();
     world.refused(0, &way, tokens(0));
@@ -89,7 +90,7 @@ fn the_days_count_is_restored_once_by_everybody() {
     let day = Limits { rpd: Some(100), ..FREE };
     for (lose, kept) in [(Store::flush as fn(&Store), 30), (Store::restart, 30), (Store::fail_over, 20)] {
         let mut world = World::of(2);
-        let way = Way::new(day);
+        let way = Way::sole(day);
         for i in [0, 1, 1] {
             world.fill(i, &way, 10);
             world.wait(secs(61));
@@ -109,7 +110,7 @@ fn the_days_count_is_restored_once_by_everybody() {
 #[test]
 fn lost_while_away_is_lost_too() {
     let mut world = World::of(1);
-    let way = Way::new(rpm(10));
+    let way = Way::sole(rpm(10));
     assert_eq!(world.fill(0, &way, 4), 4);
     world.cut([0], Line::Refused);
     assert_eq!(world.fill(0, &way, 3), 3);
@@ -123,7 +124,7 @@ fn lost_while_away_is_lost_too() {
 #[test]
 fn who_used_more_than_his_share_tells_the_others() {
     let mut world = World::of(3);
-    let way = Way::new(Limits { rpm: Some(30), tpm: Some(100), ..FREE });
+    let way = Way::sole(Limits { rpm: Some(30), tpm: Some(100), ..FREE });
     for _ in 0..25 {
         let permit = world.go(0, &way, tokens(2));
         world.settle(0, &permit, 3);
@@ -144,7 +145,7 @@ fn who_used_more_than_his_share_tells_the_others() {
 fn what_was_being_told_at_the_loss_is_told_once() {
     for lost_answer in [Line::Deaf, Line::Silent] {
         let mut world = World::of(1);
-        let way = Way::new(FREE);
+        let way = Way::sole(FREE);
         world.go(0, &way, tokens(1));
         world.cut([0], Line::Refused);
         for _ in 0..3 {
@@ -164,7 +165,7 @@ fn what_was_being_told_at_the_loss_is_told_once() {
 #[test]
 fn answers_that_overtake_each_other_are_no_loss() {
     let mut world = World::of(2);
-    let way = Way::new(FREE);
+    let way = Way::sole(FREE);
     for round in 0..30 {
         world.go(round % 2, &way, tokens(0));
         world.wait(secs(1));
@@ -176,7 +177,7 @@ fn answers_that_overtake_each_other_are_no_loss() {
 fn a_clock_set_back_is_a_loss_and_a_little_is_none() {
     for (by, lost) in [(secs(50), false), (secs(61), true)] {
         let mut world = World::of(1);
-        let way = Way::new(FREE);
+        let way = Way::sole(FREE);
         world.go(0, &way, tokens(0));
         world.store.set_back(by);
         world.go(0, &way, tokens(0));
@@ -187,7 +188,7 @@ fn a_clock_set_back_is_a_loss_and_a_little_is_none() {
 #[test]
 fn a_loss_is_seen_once_whoever_had_asked_before_it() {
     let mut world = World::of(1);
-    let way = Way::new(FREE);
+    let way = Way::sole(FREE);
     for _ in 0..3 {
         world.go(0, &way, tokens(0));
     }
@@ -206,7 +207,7 @@ fn a_loss_is_seen_once_whoever_had_asked_before_it() {
 #[test]
 fn an_answer_that_was_overtaken_hides_no_loss() {
     let mut world = World::of(1);
-    let way = Way::new(FREE);
+    let way = Way::sole(FREE);
     world.cut([0], Line::Late(Duration::from_millis(500)));
     let permit = world.permit();
     let slow = world.asking(0, permit, &way, tokens(0));
@@ -222,7 +223,7 @@ fn an_answer_that_was_overtaken_hides_no_loss() {
 #[test]
 fn a_lift_that_was_overtaken_is_no_loss() {
     let mut world = World::of(1);
-    let way = Way::new(rpm(2));
+    let way = Way::sole(rpm(2));
     world.go(0, &way, tokens(0));
     world.cut([0], Line::Late(Duration::from_millis(500)));
     let limiter = world.instances[0].limiter.clone();
@@ -239,7 +240,7 @@ fn a_lift_that_was_overtaken_is_no_loss() {
 #[test]
 fn what_was_given_back_is_not_restored_and_what_was_admitted_alone_is() {
     let mut world = World::of(1);
-    let way = Way::new(FREE);
+    let way = Way::sole(FREE);
     world.go(0, &way, tokens(0));
     let never = world.go(0, &way, tokens(0));
     world.release(0, &never, Ended::NeverSent);
@@ -264,7 +265,7 @@ fn what_was_given_back_is_not_restored_and_what_was_admitted_alone_is() {
 #[test]
 fn what_must_be_given_back_is_given_back_later() {
     let mut world = World::of(1);
-    let way = Way::new(rpm(3));
+    let way = Way::sole(rpm(3));
     assert_eq!(world.fill(0, &way, 3), 3);
     world.store.flush();
     world.instances[0].link.set_for("release", Line::Refused);

@@ -1,13 +1,12 @@
 //! Real servers that are killed, frozen, flushed, restarted and replaced under load, and a network
 //! that falls silent. The minute is longer than any of these tests: all that is admitted in one lies in
 //! one window.
+use keyrot_testkit::limiter::{FREE, Way, rpm};
 
 use std::time::Duration;
 
 use keyrot_core::Limits;
 use keyrot_testkit::server::{Kind, Server};
-
-use crate::world::{FREE, Way, rpm};
 
 mod crowd;
 mod machine;
@@ -24,8 +23,18 @@ fn urls(server: &Server, n: usize) -> Vec<String> {
     vec![server.url(); n]
 }
 
+/// What was measured, for whoever runs this with `--nocapture`.
+fn tell(figure: &str) {
+    eprintln!("{}: {figure}", std::thread::current().name().unwrap_or_default());
+}
+
+fn tell_log(log: &[crowd::Answer], bound: u64) {
+    let longest = log.iter().map(|answer| answer.at - answer.asked).max().unwrap_or_default();
+    tell(&format!("{} admitted of {bound} at most, the longest wait {longest:?}", admitted(log)));
+}
+
 fn way() -> Way {
-    Way::new(Limits { rpd: Some(100_000), ..rpm(LIMIT) })
+    Way::sole(Limits { rpd: Some(100_000), ..rpm(LIMIT) })
 }
 
 async fn pause(ms: u64) {
@@ -46,18 +55,13 @@ async fn killed(kind: Kind) {
     assert!(admitted(&before) > LIMIT / 2, "{} admitted", admitted(&before));
     server.restart();
     let back = crowd.back().await;
-    eprintln!("FIG back {} {back:?}", line!());
+    tell(&format!("recovered in {back:?}"));
     assert!(back <= BACK);
     pause(1_500).await;
     let log = crowd.end().await;
     // All instances were cut off; and what they were admitted outlives the server that forgot it.
     let bound = LIMIT + unread(&log, &[0, 1, 2], lost);
-    eprintln!(
-        "FIG {} admitted {} bound {bound} longest {:?}",
-        std::thread::current().name().unwrap_or_default(),
-        admitted(&log),
-        log.iter().map(|a| a.at - a.asked).max()
-    );
+    tell_log(&log, bound);
     assert!(admitted(&log) <= bound, "{} admitted, at most {bound}", admitted(&log));
     crowd.counts(admitted(&log)).await;
 }
@@ -83,17 +87,12 @@ async fn frozen(kind: Kind) {
     pause(2_000).await;
     server.thaw();
     let back = crowd.back().await;
-    eprintln!("FIG back {} {back:?}", line!());
+    tell(&format!("recovered in {back:?}"));
     assert!(back <= BACK);
     pause(1_000).await;
     let log = crowd.end().await;
     let bound = LIMIT + unread(&log, &[0, 1, 2], lost);
-    eprintln!(
-        "FIG {} admitted {} bound {bound} longest {:?}",
-        std::thread::current().name().unwrap_or_default(),
-        admitted(&log),
-        log.iter().map(|a| a.at - a.asked).max()
-    );
+    tell_log(&log, bound);
     assert!(admitted(&log) <= bound, "{} admitted, at most {bound}", admitted(&log));
     // What was asked before and answered after is given back, what was admitted meanwhile is added.
     crowd.counts(admitted(&log)).await;
@@ -122,12 +121,7 @@ async fn a_flush_under_load_is_seen_and_undone() {
     // Everybody asks all the time: nobody was far above his share.
     assert!(admitted(&log) > LIMIT / 2, "{} admitted", admitted(&log));
     let bound = LIMIT + above_share(&log, 3);
-    eprintln!(
-        "FIG {} admitted {} bound {bound} longest {:?}",
-        std::thread::current().name().unwrap_or_default(),
-        admitted(&log),
-        log.iter().map(|a| a.at - a.asked).max()
-    );
+    tell_log(&log, bound);
     assert!(admitted(&log) <= bound, "{} admitted, at most {bound}", admitted(&log));
     crowd.counts(admitted(&log)).await;
 }
@@ -140,17 +134,12 @@ async fn a_restart_that_loses_nothing_costs_nothing() {
     pause(700).await;
     server.restart();
     let back = crowd.back().await;
-    eprintln!("FIG back {} {back:?}", line!());
+    tell(&format!("recovered in {back:?}"));
     assert!(back <= BACK);
     pause(1_500).await;
     let log = crowd.end().await;
     let bound = LIMIT + above_share(&log, 2);
-    eprintln!(
-        "FIG {} admitted {} bound {bound} longest {:?}",
-        std::thread::current().name().unwrap_or_default(),
-        admitted(&log),
-        log.iter().map(|a| a.at - a.asked).max()
-    );
+    tell_log(&log, bound);
     assert!(admitted(&log) <= bound, "{} admitted, at most {bound}", admitted(&log));
     // Nothing twice: what was counted was kept. What was granted at the very moment may be lost on the
     // way to the asker, and stays charged until it is given back.
@@ -177,19 +166,14 @@ async fn a_replica_that_lacks_writes_is_found_out() {
     network.lead(second.port());
     crowd.alone(&[0, 1]).await;
     let back = crowd.back().await;
-    eprintln!("FIG back {} {back:?}", line!());
+    tell(&format!("recovered in {back:?}"));
     assert!(back <= BACK);
     pause(2_500).await;
     let cautious = crowd.instances.iter().all(|instance| instance.suspended().is_some());
     assert!(cautious, "each knows that writes were lost");
     let log = crowd.end().await;
     let bound = LIMIT + above_share(&log, 2) + unread(&log, &[0, 1], lost);
-    eprintln!(
-        "FIG {} admitted {} bound {bound} longest {:?}",
-        std::thread::current().name().unwrap_or_default(),
-        admitted(&log),
-        log.iter().map(|a| a.at - a.asked).max()
-    );
+    tell_log(&log, bound);
     assert!(admitted(&log) <= bound, "{} admitted, at most {bound}", admitted(&log));
 }
 
@@ -207,14 +191,14 @@ async fn a_network_that_drops_silently_cuts_off_one_of_two() {
     assert!(crowd.instances[1].suspended().is_none());
     network.silent(false);
     let back = crowd.back().await;
-    eprintln!("FIG back {} {back:?}", line!());
+    tell(&format!("recovered in {back:?}"));
     assert!(back <= BACK);
     pause(500).await;
     let log = crowd.end().await;
     // One of two: limit × (1 + 1/2).
     let bound = LIMIT + LIMIT / 2 + unread(&log, &[0], lost);
     let all = admitted(&log);
-    eprintln!("FIG net admitted {all} bound {bound} longest {:?}", log.iter().map(|a| a.at - a.asked).max());
+    tell_log(&log, bound);
     assert!(all > LIMIT && all <= bound, "{all} admitted, at most {bound}");
     crowd.counts(all).await;
 }
@@ -223,14 +207,14 @@ async fn a_network_that_drops_silently_cuts_off_one_of_two() {
 async fn a_server_that_is_not_there_at_the_start_is_found() {
     let mut server = Server::start(Kind::Redis, &[]);
     let network = Network::to(server.port()).await;
-    let mut crowd = Crowd::on(&[network.url()], Way::new(FREE)).await;
+    let mut crowd = Crowd::on(&[network.url()], Way::sole(FREE)).await;
     server.kill();
     crowd.load();
     crowd.alone(&[0]).await;
     pause(500).await;
     server.restart();
     let back = crowd.back().await;
-    eprintln!("FIG back {} {back:?}", line!());
+    tell(&format!("recovered in {back:?}"));
     assert!(back <= BACK);
     pause(300).await;
     let log = crowd.end().await;

@@ -7,31 +7,18 @@ use std::time::Duration;
 
 use futures_util::future::poll_immediate;
 use keyrot_core::{
-    Ask, Candidate, Clock, Cost, Domain, Ended, FakeClock, Fingerprint, Grant, KeyId, LimitError, Limits,
-    Method, Permit, PermitId, RateLimiter, Refusal, Timestamp,
+    Ask, Candidate, Clock, Cost, Ended, FakeClock, Grant, LimitError, Method, Permit, PermitId, RateLimiter,
+    Refusal, Timestamp,
 };
 use keyrot_limiter::{Degrading, Manner};
-use keyrot_testkit::limiter::NOON;
 use keyrot_testkit::limiter::log::{Admission, busiest};
+use keyrot_testkit::limiter::{LEASE, NOON, Way, secs, tokens};
 
 use crate::scripted::{Line, Link, Store};
 
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(1);
-pub(crate) const FREE: Limits = Limits { rpm: None, tpm: None, rpd: None, burst: None };
 /// The finest the world moves by.
 const STEP: Duration = Duration::from_millis(50);
-
-pub(crate) const fn secs(s: u64) -> Duration {
-    Duration::from_secs(s)
-}
-
-pub(crate) const fn rpm(rpm: u64) -> Limits {
-    Limits { rpm: Some(rpm), ..FREE }
-}
-
-pub(crate) fn tokens(tokens: u64) -> Cost {
-    Cost { requests: 1, tokens }
-}
 
 pub(crate) fn manner(instance: &str) -> Manner {
     Manner {
@@ -40,41 +27,6 @@ pub(crate) fn manner(instance: &str) -> Manner {
         assumed: 1,
         timeout: TIMEOUT,
         fail_closed: false,
-    }
-}
-
-/// One way a request may go.
-#[derive(Debug, Clone)]
-pub(crate) struct Way {
-    pub(crate) key: KeyId,
-    pub(crate) domain: Domain,
-    pub(crate) limits: Limits,
-    pub(crate) concurrency: Option<u32>,
-}
-
-impl Way {
-    pub(crate) fn new(limits: Limits) -> Self {
-        Self::of("p", limits)
-    }
-
-    /// Of another project.
-    pub(crate) fn of(project: &str, limits: Limits) -> Self {
-        let key = KeyId::new(&format!("key-{project}")).expect("legal");
-        Self { key, domain: Domain::new(project, "m"), limits, concurrency: None }
-    }
-
-    pub(crate) fn candidate(&self) -> Candidate<'_> {
-        Candidate {
-            key: &self.key,
-            fingerprint: self.fingerprint(),
-            domain: &self.domain,
-            limits: self.limits,
-            concurrency: self.concurrency,
-        }
-    }
-
-    pub(crate) fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of(&self.key, "secret")
     }
 }
 
@@ -174,7 +126,7 @@ impl World {
         let limiter = self.instances[i].limiter.clone();
         let permit = self.permit();
         let candidates: Vec<Candidate<'_>> = ways.iter().map(|way| way.candidate()).collect();
-        let ask = Ask { permit, candidates: &candidates, method: Method::Generate, cost, lease: secs(90) };
+        let ask = Ask { permit, candidates: &candidates, method: Method::Generate, cost, lease: LEASE };
         let (reply, took) = self.drive(limiter.reserve(&ask));
         (reply.map(|reply| reply.grant.ok_or_else(|| reply.refusals.to_vec())), took)
     }
@@ -190,8 +142,7 @@ impl World {
         let (limiter, way) = (self.instances[i].limiter.clone(), way.clone());
         let mut asking: Pin<Box<dyn Future<Output = Option<Permit>>>> = Box::pin(async move {
             let candidates = [way.candidate()];
-            let ask =
-                Ask { permit, candidates: &candidates, method: Method::Generate, cost, lease: secs(90) };
+            let ask = Ask { permit, candidates: &candidates, method: Method::Generate, cost, lease: LEASE };
             let reply = limiter.reserve(&ask).await.expect("nothing fails");
             reply.grant.map(|grant| grant.permit)
         });

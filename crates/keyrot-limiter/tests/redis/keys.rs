@@ -1,12 +1,14 @@
 //! What the store leaves on a server, and what it costs.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use keyrot_core::{Ended, FactStore, Limits, RateLimiter};
 use keyrot_limiter::RedisStore;
+use keyrot_testkit::limiter::{FREE, Way};
 use keyrot_testkit::server::Server;
 
-use crate::people::{FREE, Way, everything};
+use crate::people::{everything, go, standing};
 use crate::servers::{KINDS, config};
 
 fn connect(server: &Server) -> RedisStore {
@@ -18,6 +20,20 @@ fn lines(answer: &str) -> Vec<String> {
     answer.lines().filter(|line| !line.starts_with(['*', '$'])).map(str::to_owned).collect()
 }
 
+/// What is kept: the pool, its domains and their rings, cooldowns by scope, permits, places in flight, facts and their
+/// names, who is alive, what was absorbed, and who was throttled lately.
+const KINDS_OF_KEYS: [&str; 15] = [
+    "c:d", "c:k", "c:m", "c:p", "c:pool", "d", "f", "facts", "i", "live", "names", "once", "pool", "r",
+    "storm",
+];
+
+/// The kind of a key, which comes after the pool's tag and the version of its layout.
+fn kind_of(key: &str) -> Option<&str> {
+    let (_, name) = key.strip_prefix("{keyrot:pool}:")?.split_once(':')?;
+    let from = if name.starts_with("c:") { 2 } else { 0 };
+    Some(name[from..].find(':').map_or(name, |end| &name[..from + end]))
+}
+
 #[tokio::test]
 async fn every_key_has_the_pools_tag_and_an_end() {
     for kind in KINDS {
@@ -26,7 +42,8 @@ async fn every_key_has_the_pools_tag_and_an_end() {
         everything(&store).await.expect("the server is there");
         store.flush().await;
         let keys = lines(&server.command(&["KEYS", "*"]));
-        assert!(keys.len() > 8, "{keys:?}");
+        let kinds: BTreeSet<&str> = keys.iter().filter_map(|key| kind_of(key)).collect();
+        assert_eq!(kinds, BTreeSet::from(KINDS_OF_KEYS), "{keys:?}");
         for key in keys {
             assert!(key.starts_with("{keyrot:pool}"), "{key}");
             let ends = server.command(&["PTTL", &key]);
@@ -41,8 +58,8 @@ async fn a_question_is_one_script_and_one_round_trip() {
     for kind in KINDS {
         let server = Server::start(kind, &[]);
         let store = connect(&server);
-        let way = Way::new(Limits { rpm: Some(1_000), rpd: Some(10_000), ..FREE });
-        way.go(&store).await;
+        let way = Way::sole(Limits { rpm: Some(1_000), rpd: Some(10_000), ..FREE });
+        go(&store, &way).await;
         let asked = || {
             let stats = server.command(&["INFO", "commandstats"]);
             // A script's own commands are counted as well.
@@ -55,11 +72,11 @@ async fn a_question_is_one_script_and_one_round_trip() {
         };
         let before = asked();
         for _ in 0..50 {
-            way.go(&store).await;
+            go(&store, &way).await;
         }
         assert_eq!(asked(), (before.0 + 50, before.1, before.2));
         // What ends a request is two more.
-        let permit = way.go(&store).await.permit;
+        let permit = go(&store, &way).await.permit;
         store.settle(&permit, 10).await.expect("the server is there");
         store.release(&permit, Ended::Succeeded).await.expect("the server is there");
         store.flush().await;
@@ -73,27 +90,27 @@ async fn scripts_a_server_has_forgotten_are_made_known_again() {
         let server = Server::start(kind, &[]);
         let store = connect(&server);
         let limits = Limits { rpm: Some(100), tpm: Some(100_000), ..FREE };
-        let way = Way { concurrency: Some(1), ..Way::new(limits) };
+        let way = Way::sole(limits).at_once(1);
         let forget = || server.command(&["SCRIPT", "FLUSH"]);
-        way.standing(&store).await;
+        standing(&store, &way).await;
         forget();
-        let permit = way.go(&store).await.permit;
+        let permit = go(&store, &way).await.permit;
         forget();
         // In the background.
         store.settle(&permit, 7).await.expect("the server is there");
         store.flush().await;
-        assert_eq!(way.standing(&store).await.tokens, 7);
+        assert_eq!(standing(&store, &way).await.tokens, 7);
         forget();
         store.release(&permit, Ended::Succeeded).await.expect("the server is there");
         store.flush().await;
-        assert_eq!(way.standing(&store).await.in_flight, 0);
+        assert_eq!(standing(&store, &way).await.in_flight, 0);
         forget();
         store.put("name", "value", Some(Duration::from_secs(60))).await.expect("the server is there");
         forget();
         let fact = store.get("name").await.expect("the server is there").expect("just put");
         assert_eq!(fact.value, "value");
         forget();
-        way.go(&store).await;
-        assert_eq!(way.standing(&store).await.requests, 2, "nothing was lost and nothing done twice");
+        go(&store, &way).await;
+        assert_eq!(standing(&store, &way).await.requests, 2, "nothing was lost and nothing done twice");
     }
 }

@@ -1,23 +1,41 @@
 //! The server's clock, by which everybody decides, whatever his own says.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyrot_core::{FakeClock, Limits, Timestamp, Why};
+use keyrot_core::{FakeClock, Refusal, Scope, Timestamp, Why};
 use keyrot_limiter::{Degrading, Manner, RedisStore};
+use keyrot_testkit::limiter::{FREE, LEASE, NOON, Way, rpm};
 use keyrot_testkit::server::{Kind, Server};
 
-use crate::people::{FREE, Way, cool};
+use crate::people::{ask, cool, go, refused};
 use crate::servers::{KINDS, config, fresh_pool, shared};
 
 const FIVE_MINUTES: Duration = Duration::from_secs(300);
+const MINUTE: Duration = Duration::from_secs(60);
+const MS: Duration = Duration::from_millis(1);
+/// A window is kept in slots of this length: a wait ends when the whole slot has left.
+const SECOND: Duration = Duration::from_secs(1);
 const LIMIT: u64 = 10;
 
 /// What the server takes the time to be.
 fn time(server: &Server) -> Timestamp {
     let answer = server.command(&["TIME"]);
-    let seconds = answer.lines().nth(2).and_then(|line| line.parse::<u64>().ok()).expect("seconds");
-    Timestamp::from_millis(seconds * 1_000)
+    let mut numbers = answer.lines().skip(2).step_by(2).map(|line| line.parse::<u64>().expect("a number"));
+    let (seconds, micros) = (numbers.next().expect("seconds"), numbers.next().expect("microseconds"));
+    Timestamp::from_millis(seconds * 1_000 + micros / 1_000)
+}
+
+/// A refusal, and the instants between which the server ends the wait: it is told as a length.
+async fn end_of_wait(
+    server: &Server,
+    client: &Degrading<RedisStore>,
+    way: &Way,
+) -> (Refusal, RangeInclusive<Timestamp>) {
+    let before = time(server);
+    let refusal = refused(client, way).await;
+    (refusal, before + refusal.retry_after..=time(server) + refusal.retry_after)
 }
 
 /// A client whose clock says `at`.
@@ -34,32 +52,34 @@ async fn skewed(kind: Kind) {
     let now = time(server);
     let early = client(server, &pool, "early", now.before(FIVE_MINUTES));
     let late = client(server, &pool, "late", now + FIVE_MINUTES);
-    let way = Way::new(Limits { rpm: Some(LIMIT), ..FREE });
+    let way = Way::sole(rpm(LIMIT));
     let mut admitted = Vec::new();
     for _ in 0..LIMIT {
         for client in [&late, &early] {
-            if let Ok(grant) = way.ask(client).await.expect("the store is there") {
+            if let Ok(grant) = ask(client, &way).await.expect("the store is there") {
                 admitted.push(grant.permit.stamp);
             }
         }
     }
     assert_eq!(admitted.len() as u64, LIMIT, "together, exactly the limit");
     assert!(admitted.is_sorted_by_key(|stamp| stamp.seq), "in one order");
-    // Each hears the same wait: the rest of one minute, in which this test ends.
+    // Each hears that the first leaves its window a minute later, by the server's clock.
+    let free = admitted[0].admitted + MINUTE;
     for client in [&early, &late] {
-        let wait = way.refused(client).await.retry_after;
-        assert!(wait > Duration::from_secs(20) && wait < Duration::from_secs(61), "{wait:?}");
+        let (_, end) = end_of_wait(server, client, &way).await;
+        let end = end.start().before(SECOND)..=*end.end();
+        assert!(end.contains(&free), "{free:?} {end:?}");
     }
-    // What one cools is cool for the other, for as long.
-    let cold = Way::new(FREE);
-    let cold = Way { domain: keyrot_core::Domain::new("cold", "m"), ..cold };
-    for (by, seen_by, wait) in [(&early, &late, 600), (&late, &early, 1_200)] {
-        cool(by, &cold.scope(), Duration::from_secs(wait)).await.expect("the store is there");
+    // What one cools is cool for the other, until the same instant.
+    let cold = Way::by("cold", FREE);
+    for (by, seen_by, wait) in [(&early, &late, 10 * MINUTE), (&late, &early, 20 * MINUTE)] {
+        let before = time(server);
+        cool(by, &Scope::Domain(cold.domain.clone()), wait).await.expect("the store is there");
+        let until = before + wait..=time(server) + wait;
         for client in [by, seen_by] {
-            let refusal = cold.refused(client).await;
+            let (refusal, end) = end_of_wait(server, client, &cold).await;
             assert!(matches!(refusal.why, Why::Cooling { .. }), "{refusal:?}");
-            let (most, least) = (Duration::from_secs(wait), Duration::from_secs(wait - 60));
-            assert!(refusal.retry_after <= most && refusal.retry_after > least, "{refusal:?}");
+            assert!(end.start() <= until.end() && until.start() <= end.end(), "{end:?} {until:?}");
         }
     }
     assert!(early.suspended().is_none() && late.suspended().is_none(), "the store decided all of it");
@@ -76,18 +96,24 @@ async fn clients_five_minutes_early_and_late_decide_as_one() {
 async fn places_of_a_process_that_crashed_come_back_when_their_leases_pass() {
     for kind in KINDS {
         let (server, pool) = (shared(kind), fresh_pool());
-        let connect = || RedisStore::connect(&config(&server.url(), &pool)).expect("a legal URL");
-        let lease = Duration::from_millis(800);
-        let way = Way { concurrency: Some(2), lease, ..Way::new(FREE) };
+        let clock = FakeClock::new(NOON);
+        let connect = || {
+            RedisStore::with_clock(&config(&server.url(), &pool), Arc::new(clock.clone()))
+                .expect("a legal URL")
+        };
+        let way = Way::sole(FREE).at_once(2);
         let crashed = connect();
-        way.go(&crashed).await;
-        way.go(&crashed).await;
+        go(&crashed, &way).await;
+        go(&crashed, &way).await;
         // Nothing is released.
         drop(crashed);
         let store = connect();
-        let refusal = way.refused(&store).await;
-        assert!(refusal.retry_after <= lease, "{refusal:?}");
-        tokio::time::sleep(refusal.retry_after).await;
-        way.go(&store).await;
+        assert_eq!(refused(&store, &way).await.retry_after, LEASE);
+        clock.advance(LEASE - MS);
+        assert_eq!(refused(&store, &way).await.retry_after, MS);
+        clock.advance(MS);
+        go(&store, &way).await;
+        go(&store, &way).await;
+        refused(&store, &way).await;
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use keyrot_core::{
     Ask, Candidate, Clock, CoolFor, CoolReport, Cooled, Cost, Domain, Ended, FakeClock, Fingerprint, Grant,
-    KeyId, Limits, Method, Permit, PermitId, RateLimiter, Reason, Refusal, Reply, Scope, Stamp, Standing,
-    Timestamp,
+    KeyId, LimitError, Limits, Method, Permit, PermitId, RateLimiter, Reason, Refusal, Reply, Scope, Stamp,
+    Standing, Timestamp,
 };
 
 /// 2026-11-23, noon in California: far from midnight and from any change of daylight saving.
@@ -15,36 +15,49 @@ pub const NOON: Timestamp = Timestamp::from_millis(1_795_464_000_000);
 /// One millisecond: the finest a clock tells apart.
 pub(super) const MS: Duration = Duration::from_millis(1);
 /// How long a permit's place in flight lasts.
-pub(super) const LEASE: Duration = Duration::from_secs(90);
+pub const LEASE: Duration = Duration::from_secs(90);
 /// One request, no tokens.
-pub(super) const ONE: Cost = Cost { requests: 1, tokens: 0 };
+pub const ONE: Cost = Cost { requests: 1, tokens: 0 };
 /// No limit at all.
-pub(super) const FREE: Limits = Limits { rpm: None, tpm: None, rpd: None, burst: None };
+pub const FREE: Limits = Limits { rpm: None, tpm: None, rpd: None, burst: None };
 
-pub(super) const fn secs(s: u64) -> Duration {
+/// `s` seconds.
+#[must_use]
+pub const fn secs(s: u64) -> Duration {
     Duration::from_secs(s)
 }
 
-pub(super) const fn tokens(tokens: u64) -> Cost {
+/// One request of `tokens`.
+#[must_use]
+pub const fn tokens(tokens: u64) -> Cost {
     Cost { requests: 1, tokens }
 }
 
-pub(super) const fn rpm(rpm: u64) -> Limits {
+/// No limit but `rpm` requests a minute.
+#[must_use]
+pub const fn rpm(rpm: u64) -> Limits {
     Limits { rpm: Some(rpm), ..FREE }
 }
 
-/// One candidate, owned.
+/// One way a request may go: a candidate, owned.
 #[derive(Debug, Clone)]
-pub(super) struct Way {
+pub struct Way {
+    /// The key.
     pub key: KeyId,
+    /// Of its secret.
     pub fingerprint: Fingerprint,
+    /// Whose counters are used.
     pub domain: Domain,
+    /// What they are held against.
     pub limits: Limits,
+    /// How many requests the key may have in flight.
     pub concurrency: Option<u32>,
 }
 
 impl Way {
-    pub(super) fn new(key: &str, project: &str, model: &str, limits: Limits) -> Self {
+    /// By key `key` of `project` to `model`.
+    #[must_use]
+    pub fn new(key: &str, project: &str, model: &str, limits: Limits) -> Self {
         let key = match KeyId::new(key) {
             Ok(key) => key,
             Err(error) => unreachable_name(&error.to_string()),
@@ -53,12 +66,32 @@ impl Way {
         Self { key, fingerprint, domain: Domain::new(project, model), limits, concurrency: None }
     }
 
+    /// By the only key of project `p`, for tests to which names mean nothing.
+    #[must_use]
+    pub fn sole(limits: Limits) -> Self {
+        Self::by("p", limits)
+    }
+
+    /// By the only key of `project`.
+    #[must_use]
+    pub fn by(project: &str, limits: Limits) -> Self {
+        Self::new(&format!("key-{project}"), project, "m", limits)
+    }
+
+    /// At most `places` requests in flight.
+    #[must_use]
+    pub fn at_once(self, places: u32) -> Self {
+        Self { concurrency: Some(places), ..self }
+    }
+
     /// The same with another secret.
     pub(super) fn with_secret(self, secret: &str) -> Self {
         Self { fingerprint: Fingerprint::of(&self.key, secret), ..self }
     }
 
-    pub(super) fn candidate(&self) -> Candidate<'_> {
+    /// What a store is asked with.
+    #[must_use]
+    pub fn candidate(&self) -> Candidate<'_> {
         Candidate {
             key: &self.key,
             fingerprint: self.fingerprint,
@@ -66,6 +99,30 @@ impl Way {
             limits: self.limits,
             concurrency: self.concurrency,
         }
+    }
+
+    /// Asks `store` whether a request may go this way, as `permit`.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn ask<L: RateLimiter>(
+        &self,
+        store: &L,
+        permit: PermitId,
+        cost: Cost,
+    ) -> Result<Result<Grant, Refusal>, LimitError> {
+        let candidates = [self.candidate()];
+        let ask = Ask { permit, candidates: &candidates, method: Method::Generate, cost, lease: LEASE };
+        let reply = store.reserve(&ask).await?;
+        Ok(reply.grant.ok_or_else(|| reply.refusals[0]))
+    }
+
+    /// How it stands in `store`.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn standing<L: RateLimiter>(&self, store: &L) -> Result<Standing, LimitError> {
+        Ok(store.snapshot(&[self.candidate()], Method::Generate, ONE).await?.remove(0))
     }
 }
 
@@ -118,11 +175,7 @@ impl<L: RateLimiter> Rig<L> {
 
     /// Whether `way` may go now, and what came of it.
     pub(super) async fn reserve(&self, way: &Way, cost: Cost) -> Result<Grant, Refusal> {
-        let reply = self.ask(&[way], Method::Generate, cost).await;
-        match reply.grant {
-            Some(grant) => Ok(grant),
-            None => Err(reply.refusals[0]),
-        }
+        way.ask(&self.store, self.permit(), cost).await.expect("the store is there")
     }
 
     /// A permit that must be granted.
@@ -206,7 +259,6 @@ impl<L: RateLimiter> Rig<L> {
     }
 
     pub(super) async fn standing(&self, way: &Way) -> Standing {
-        let all = self.store.snapshot(&[way.candidate()], Method::Generate, ONE).await;
-        all.expect("the store is there").remove(0)
+        way.standing(&self.store).await.expect("the store is there")
     }
 }

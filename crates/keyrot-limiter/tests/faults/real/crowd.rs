@@ -1,4 +1,5 @@
 //! Instances on a real server, the load they make, and the log of what they were admitted.
+use keyrot_testkit::limiter::Way;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,6 @@ use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
 use super::machine::Machine;
-use crate::world::Way;
 
 /// How long the wrapper waits for the store; the store itself waits for its server a little less.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(500);

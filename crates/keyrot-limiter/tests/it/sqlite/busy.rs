@@ -5,11 +5,12 @@ use std::thread;
 use std::time::Duration;
 
 use futures_util::future::poll_immediate;
-use keyrot_core::{Ended, FactStore, RateLimiter};
+use keyrot_core::{Ended, FactStore, PermitId, RateLimiter};
+use keyrot_testkit::limiter::{Way, rpm, tokens};
 use pollster::block_on;
 use tempfile::tempdir;
 
-use super::rig::{Way, count, open, rpm, visit};
+use super::rig::{count, go, open, standing, visit};
 
 /// Long enough for many looks at the lock.
 const A_WHILE: Duration = Duration::from_millis(300);
@@ -18,8 +19,8 @@ const A_WHILE: Duration = Duration::from_millis(300);
 fn who_asks_waits_and_who_has_gone_is_not_charged() {
     let folder = tempdir().expect("a folder");
     let path = folder.path().join("state.db");
-    let (store, way) = (open(&path), Way::new(rpm(10)));
-    let first = way.go(&store, 1).grant.expect("room").permit;
+    let (store, way) = (open(&path), Way::sole(rpm(10)));
+    let first = go(&store, &way, 1).expect("room").permit;
     let visitor = visit(&path);
     visitor.execute_batch("BEGIN IMMEDIATE").expect("nobody writes");
     let (answer, answered) = mpsc::channel();
@@ -29,16 +30,16 @@ fn who_asks_waits_and_who_has_gone_is_not_charged() {
         block_on(store.settle(&first, 3)).expect("the store is there");
         block_on(store.release(&first, Ended::Succeeded)).expect("the store is there");
         for id in 10..15 {
-            assert!(block_on(poll_immediate(way.ask(store, id))).is_none());
+            assert!(block_on(poll_immediate(way.ask(store, PermitId(id), tokens(5)))).is_none());
         }
-        scope.spawn(move || answer.send(way.go(store, 20)).expect("somebody listens"));
+        scope.spawn(move || answer.send(go(store, way, 20)).expect("somebody listens"));
         assert_eq!(answered.recv_timeout(A_WHILE).ok(), None, "nobody is admitted unrecorded");
         visitor.execute_batch("COMMIT").expect("ours to end");
         let reply = answered.recv_timeout(Duration::from_secs(20)).expect("an answer");
-        assert!(reply.grant.is_some());
+        assert!(reply.is_ok());
     });
-    let standing = way.standing(&store);
-    assert_eq!((standing.requests, standing.tokens), (2, 3 + 5));
+    let now = standing(&store, &way);
+    assert_eq!((now.requests, now.tokens), (2, 3 + 5));
     block_on(store.flush()).expect("the store is there");
     assert_eq!(count(&visitor, "permit"), 1);
     assert_eq!(store.suspended(), None, "busy is not broken");
@@ -49,13 +50,13 @@ fn who_asks_waits_and_who_has_gone_is_not_charged() {
 fn refusals_and_looks_wait_for_nobody() {
     let folder = tempdir().expect("a folder");
     let path = folder.path().join("state.db");
-    let (store, way) = (open(&path), Way::new(rpm(1)));
-    way.go(&store, 1).grant.expect("room");
+    let (store, way) = (open(&path), Way::sole(rpm(1)));
+    go(&store, &way, 1).expect("room");
     block_on(store.put("a", "b", None)).expect("the store is there");
     let visitor = visit(&path);
     visitor.execute_batch("BEGIN IMMEDIATE").expect("nobody writes");
-    assert!(way.go(&store, 2).grant.is_none());
-    assert_eq!(way.standing(&store).requests, 1);
+    assert!(go(&store, &way, 2).is_err());
+    assert_eq!(standing(&store, &way).requests, 1);
     assert!(block_on(store.get("a")).expect("the store is there").is_some());
     visitor.execute_batch("COMMIT").expect("ours to end");
 }
@@ -65,8 +66,8 @@ fn refusals_and_looks_wait_for_nobody() {
 fn the_last_handle_leaves_nothing_undone() {
     let folder = tempdir().expect("a folder");
     let path = folder.path().join("state.db");
-    let (store, way) = (open(&path), Way::new(rpm(10)));
-    let permit = way.go(&store, 1).grant.expect("room").permit;
+    let (store, way) = (open(&path), Way::sole(rpm(10)));
+    let permit = go(&store, &way, 1).expect("room").permit;
     let visitor = visit(&path);
     visitor.execute_batch("BEGIN IMMEDIATE").expect("nobody writes");
     block_on(store.settle(&permit, 2)).expect("the store is there");
@@ -76,5 +77,5 @@ fn the_last_handle_leaves_nothing_undone() {
     visitor.execute_batch("COMMIT").expect("ours to end");
     dropped.join().expect("no panic");
     assert_eq!(count(&visitor, "permit"), 0);
-    assert_eq!(way.standing(&open(&path)).tokens, 2);
+    assert_eq!(standing(&open(&path), &way).tokens, 2);
 }

@@ -6,8 +6,9 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 
 use keyrot_core::Limits;
+use keyrot_testkit::limiter::{Way, rpm};
 
-use super::rig::{Way, open, rpm};
+use super::rig::{go, open};
 
 const WHAT: &str = "KEYROT_LIMITER_TEST_CHILD";
 
@@ -58,10 +59,10 @@ fn take(path: &Path, from: u64, each: u64, limits: Limits) {
         for half in 0..2 {
             let store = &store;
             scope.spawn(move || {
-                let way = Way { concurrency: Some(u32::MAX), ..Way::new(limits) };
+                let way = Way::sole(limits).at_once(u32::MAX);
                 for i in 0..each {
                     let id = from + half * each + i;
-                    if way.go(store, id.into()).grant.is_some() {
+                    if go(store, &way, id.into()).is_ok() {
                         writeln!(std::io::stdout(), "got {id}").expect("somebody listens");
                     }
                 }

@@ -6,15 +6,15 @@ use std::thread;
 
 use keyrot_core::{FakeClock, Limits};
 use keyrot_limiter::SqliteStore;
-use keyrot_testkit::limiter::NOON;
+use keyrot_testkit::limiter::{FREE, NOON, Way, rpm};
 use tempfile::tempdir;
 
-use super::rig::{Way, assert_whole, rpm};
-use super::{child, rig};
+use super::child;
+use super::rig::{assert_whole, go, open, standing};
 
 /// How many of `n` threads, which start together, get a permit for five tokens of a hundred.
 fn granted(n: u128, store: impl Fn() -> SqliteStore + Sync) -> usize {
-    let way = Way::new(Limits { tpm: Some(100), ..Limits::default() });
+    let way = Way::sole(Limits { tpm: Some(100), ..FREE });
     let barrier = Barrier::new(n as usize);
     thread::scope(|scope| {
         let (way, barrier, store) = (&way, &barrier, &store);
@@ -23,7 +23,7 @@ fn granted(n: u128, store: impl Fn() -> SqliteStore + Sync) -> usize {
                 let store = std::panic::catch_unwind(std::panic::AssertUnwindSafe(store));
                 barrier.wait();
                 let store = store.expect("a store");
-                way.go(&store, id).grant
+                go(&store, way, id).ok()
             }
         };
         let all: Vec<_> = (0..n).map(|id| scope.spawn(ask(id))).collect();
@@ -68,6 +68,6 @@ fn processes_together_get_exactly_the_limit() {
         assert!(child.wait().expect("a child").success());
     }
     assert_eq!(got.iter().sum::<usize>() as u64, LIMIT, "{got:?}");
-    let standing = Way { concurrency: Some(u32::MAX), ..Way::new(rpm(LIMIT)) }.standing(&rig::open(&path));
-    assert_eq!((standing.requests, standing.tokens, standing.in_flight), (LIMIT, LIMIT * 5, LIMIT as u32));
+    let now = standing(&open(&path), &Way::sole(rpm(LIMIT)).at_once(u32::MAX));
+    assert_eq!((now.requests, now.tokens, now.in_flight), (LIMIT, LIMIT * 5, LIMIT as u32));
 }

@@ -6,10 +6,11 @@ use std::thread;
 
 use keyrot_core::FactStore;
 use keyrot_limiter::{OpenError, SqliteStore};
+use keyrot_testkit::limiter::{Way, rpm};
 use pollster::block_on;
 use tempfile::tempdir;
 
-use super::rig::{Way, assert_whole, open, rpm, visit};
+use super::rig::{assert_whole, go, open, visit};
 
 /// The refusal, the file being the same afterwards, and its words.
 fn refusal(path: &Path) -> (OpenError, String) {
@@ -55,7 +56,7 @@ fn a_newer_release_keeps_its_file() {
 fn a_damaged_file_is_left_to_be_looked_at() {
     let folder = tempdir().expect("a folder");
     let path = folder.path().join("state.db");
-    Way::new(rpm(9)).go(&open(&path), 1);
+    go(&open(&path), &Way::sole(rpm(9)), 1).expect("room");
     let whole = fs::read(&path).expect("a file");
     // The list of tables is gone; half of the file is.
     let mut garbled = whole.clone();
@@ -150,14 +151,14 @@ fn many_may_create_it_at_once() {
 #[test]
 fn a_file_outlives_its_store() {
     let folder = tempdir().expect("a folder");
-    let (path, way) = (folder.path().join("state.db"), Way::new(rpm(3)));
+    let (path, way) = (folder.path().join("state.db"), Way::sole(rpm(3)));
     for id in 1..=3 {
         let store = open(&path);
-        assert!(way.go(&store, id).grant.is_some());
+        assert!(go(&store, &way, id).is_ok());
         block_on(store.increment("key/k/successes", 1)).expect("the store is there");
     }
     let store = open(&path);
-    assert!(way.go(&store, 4).grant.is_none());
+    assert!(go(&store, &way, 4).is_err());
     let fact = block_on(store.get("key/k/successes")).expect("the store is there");
     assert_eq!(fact.expect("written").value, "3");
 }

@@ -3,64 +3,19 @@
 use std::path::Path;
 use std::time::Duration;
 
-use keyrot_core::{
-    Ask, Candidate, Cost, Domain, Fingerprint, KeyId, LimitError, Limits, Method, PermitId, RateLimiter,
-    Reply, Standing,
-};
+use keyrot_core::{Grant, PermitId, Refusal, Standing};
 use keyrot_limiter::SqliteStore;
+use keyrot_testkit::limiter::{Way, tokens};
 use pollster::block_on;
 use rusqlite::Connection;
 
-/// One way to go: key `k` of project `p`, or whatever else is said.
-#[derive(Debug, Clone)]
-pub(super) struct Way {
-    pub key: KeyId,
-    pub domain: Domain,
-    pub limits: Limits,
-    pub concurrency: Option<u32>,
-    pub tokens: u64,
-    pub lease: Duration,
+/// Asks for 5 tokens, and waits for the answer.
+pub(super) fn go(store: &SqliteStore, way: &Way, permit: u128) -> Result<Grant, Refusal> {
+    block_on(way.ask(store, PermitId(permit), tokens(5))).expect("the store is there")
 }
 
-impl Way {
-    pub(super) fn new(limits: Limits) -> Self {
-        Self::of("k", "p", limits)
-    }
-
-    pub(super) fn of(key: &str, project: &str, limits: Limits) -> Self {
-        let key = KeyId::new(key).expect("legal");
-        let domain = Domain::new(project, "m");
-        Self { key, domain, limits, concurrency: None, tokens: 5, lease: Duration::from_secs(60) }
-    }
-
-    fn candidate(&self) -> Candidate<'_> {
-        let Self { key, domain, limits, concurrency, .. } = self;
-        let fingerprint = Fingerprint::of(key, "secret");
-        Candidate { key, fingerprint, domain, limits: *limits, concurrency: *concurrency }
-    }
-
-    pub(super) async fn ask(&self, store: &SqliteStore, permit: u128) -> Result<Reply, LimitError> {
-        let candidates = [self.candidate()];
-        let cost = Cost { requests: 1, tokens: self.tokens };
-        let (permit, lease) = (PermitId(permit), self.lease);
-        let ask = Ask { permit, candidates: &candidates, method: Method::Generate, cost, lease };
-        store.reserve(&ask).await
-    }
-
-    /// Asks and waits for the answer.
-    pub(super) fn go(&self, store: &SqliteStore, permit: u128) -> Reply {
-        block_on(self.ask(store, permit)).expect("the store is there")
-    }
-
-    pub(super) fn standing(&self, store: &SqliteStore) -> Standing {
-        let cost = Cost { requests: 1, tokens: 1 };
-        let all = block_on(store.snapshot(&[self.candidate()], Method::Generate, cost));
-        all.expect("the store is there").remove(0)
-    }
-}
-
-pub(super) fn rpm(rpm: u64) -> Limits {
-    Limits { rpm: Some(rpm), ..Limits::default() }
+pub(super) fn standing(store: &SqliteStore, way: &Way) -> Standing {
+    block_on(way.standing(store)).expect("the store is there")
 }
 
 pub(super) fn open(path: &Path) -> SqliteStore {

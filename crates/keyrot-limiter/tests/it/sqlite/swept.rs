@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyrot_core::{
-    Clock, CoolFor, CoolReport, Domain, Ended, FactStore, FakeClock, Limits, RateLimiter, Reason, Scope,
+    Clock, CoolFor, CoolReport, Domain, Ended, FactStore, FakeClock, RateLimiter, Reason, Scope,
 };
 use keyrot_limiter::SqliteStore;
-use keyrot_testkit::limiter::NOON;
+use keyrot_testkit::limiter::{FREE, NOON, Way};
 use pollster::block_on;
 use tempfile::tempdir;
 
-use super::rig::{Way, count, visit};
+use super::rig::{count, go, visit};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -29,9 +29,8 @@ fn what_is_over_is_cleared_away() {
         for i in 0..A_DAY {
             let store = if i % 2 == 0 { &one } else { &other };
             let id = day * A_DAY + i;
-            let way = Way::of(&format!("k{id}"), &format!("p{id}"), Limits::default());
-            let way = Way { concurrency: Some(1), ..way };
-            let permit = way.go(store, id.into()).grant.expect("no limit").permit;
+            let way = Way::by(&format!("p{id}"), FREE).at_once(1);
+            let permit = go(store, &way, id.into()).expect("no limit").permit;
             if i % 3 == 0 {
                 block_on(store.release(&permit, Ended::Failed)).expect("the store is there");
             }
@@ -56,7 +55,7 @@ fn what_one_forgets_the_other_forgets() {
     let clock = FakeClock::new(NOON);
     let open = || SqliteStore::with_clock(&path, Arc::new(clock.clone())).expect("a file of ours");
     let (one, other) = (open(), open());
-    let way = |i: u32| Way::of("k", &format!("p{i}"), Limits::default());
+    let way = |i: u32| Way::by(&format!("p{i}"), FREE);
     let cool = |store: &SqliteStore, i: u32, wait| {
         block_on(store.cool(&report(Scope::Domain(Domain::new(format!("p{i}"), "m")), wait)))
             .expect("the store is there");
@@ -67,7 +66,7 @@ fn what_one_forgets_the_other_forgets() {
         }
     };
     crowd(0);
-    assert!(way(7).go(&one, 1).grant.is_none());
+    assert!(go(&one, &way(7), 1).is_err());
     clock.advance(DAY * 3);
     cool(&one, 10_000, DAY);
     cool(&other, 10_001, DAY);
@@ -75,9 +74,9 @@ fn what_one_forgets_the_other_forgets() {
     let left = count(&visit(&path), "cooldown");
     assert!((702..1_000).contains(&left), "{left} are left");
     for (store, id) in [(&one, 10), (&other, 20)] {
-        assert!(way(7).go(store, id).grant.is_some());
-        assert!(way(10_000).go(store, id + 1).grant.is_none());
-        assert!(way(10_001).go(store, id + 2).grant.is_none());
+        assert!(go(store, &way(7), id).is_ok());
+        assert!(go(store, &way(10_000), id + 1).is_err());
+        assert!(go(store, &way(10_001), id + 2).is_err());
     }
 }
 
