@@ -9,5 +9,7 @@ mod readme;
 pub mod secrets;
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg(feature = "tls")]
+pub mod tls;
 #[cfg(feature = "world")]
 pub mod world;

@@ -10,6 +10,7 @@
 
 mod add;
 mod check;
+mod encrypted;
 mod operate;
 mod rig;
 mod shared;

@@ -14,12 +14,19 @@ pub(crate) const CANARY: &str = "CANARY";
 /// Longer than any run takes; a run that hangs fails.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A directory to run in; gone at the end.
-pub(crate) struct Place(TempDir);
+/// A directory to run in, gone at the end, and the environment there.
+pub(crate) struct Place(TempDir, BTreeMap<String, String>);
 
 impl Place {
     pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().expect("a directory"))
+        let memory = BTreeMap::from([("KEYROT_STATE".to_owned(), ":memory:".to_owned())]);
+        Self(tempfile::tempdir().expect("a directory"), memory)
+    }
+
+    /// Where every program finds this in its environment.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.1.insert(name.to_owned(), value.to_owned());
+        self
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -45,14 +52,10 @@ impl Place {
         names
     }
 
-    /// The program in this directory, with an environment that holds nothing.
+    /// The program in this directory, with an environment that holds nothing else.
     pub(crate) fn program<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Program {
         let args = args.into_iter().map(str::to_owned).collect();
-        Program {
-            directory: self.path().to_owned(),
-            args,
-            env: BTreeMap::from([("KEYROT_STATE".to_owned(), ":memory:".to_owned())]),
-        }
+        Program { directory: self.path().to_owned(), args, env: self.1.clone() }
     }
 
     /// [`program`](Self::program), run to its end.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::check::with_secrets;
 use crate::rig::{Ended, Place, Program};
 
-fn pool() -> Place {
+pub(crate) fn pool() -> Place {
     let place = Place::new();
     place.file(
         "keys.json",
@@ -20,13 +20,13 @@ fn pool() -> Place {
 
 /// Where the counts are kept.
 #[derive(Clone, Copy)]
-struct At<'a>(&'static str, &'a str);
+pub(crate) struct At<'a>(pub(crate) &'static str, pub(crate) &'a str);
 
 fn program<'a>(place: &Place, at: At<'_>, args: impl IntoIterator<Item = &'a str>) -> Program {
     with_secrets(place.program(args), &["flash_01", "flash_02"]).env(at.0, at.1)
 }
 
-fn run<'a>(place: &Place, at: At<'_>, args: impl IntoIterator<Item = &'a str>) -> Ended {
+pub(crate) fn run<'a>(place: &Place, at: At<'_>, args: impl IntoIterator<Item = &'a str>) -> Ended {
     program(place, at, args).run()
 }
 
@@ -42,7 +42,7 @@ fn truth(place: &Place, at: At<'_>) -> Value {
 }
 
 /// What one run does, the next one finds.
-fn is_shared(place: &Place, at: At<'_>) {
+pub(crate) fn is_shared(place: &Place, at: At<'_>) {
     assert_eq!(truth(place, at)["shared"], true);
     assert_eq!(states(place, at), ["ready", "ready"]);
     run(place, at, ["disable", "flash_01"]).code(0).shows(&["key flash_01: disabled"]);
