@@ -33,18 +33,10 @@ impl SecretStore for Careless {
         let name = name.to_owned();
         Err(match self.then {
             Then::Give => {
-                return Ok(Secret {
-                    value: self.secret.into(),
-                    version: Some("3".to_owned()),
-                    mended: Some("white space around it was removed"),
-                });
+                return Secret::of("env", &name, &format!(" {} ", self.secret));
             }
-            Then::Unavailable => {
-                SecretError::Unavailable { store: "env", why: "connection refused".to_owned() }
-            }
-            Then::Quote => {
-                SecretError::Unavailable { store: "env", why: format!("cannot read `{STANDARD}`") }
-            }
+            Then::Unavailable => unavailable("connection refused".to_owned()),
+            Then::Quote => unavailable(format!("cannot read `{STANDARD}`")),
             Then::NotFound => {
                 SecretError::NotFound { store: "env", name, hint: format!("not `{STANDARD}`?") }
             }
@@ -52,6 +44,10 @@ impl SecretStore for Careless {
             Then::Panic => panic!("a bug of the store's"),
         })
     }
+}
+
+fn unavailable(why: String) -> SecretError {
+    SecretError::Unavailable { store: "env", why, hint: format!("not `{STANDARD}`?") }
 }
 
 #[tokio::test]
@@ -86,7 +82,7 @@ async fn no_store_gives_a_secret_away() {
                 ear::error("fetch", &error);
             }
         }
-        ear::debug("secret", &Secret { value: secret.into(), version: None, mended: None });
+        ear::debug("secret", &Secret::new(secret.into()));
     }
     heard.assert_clean();
 }

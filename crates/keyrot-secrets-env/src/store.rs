@@ -1,8 +1,8 @@
 //! The store: a key's label becomes the name of a variable.
 
 use async_trait::async_trait;
-use keyrot_core::secret::mend;
 use keyrot_core::{EnvMap, Secret, SecretError, SecretStore};
+use secrecy::SecretString;
 
 use crate::list::{self, list};
 use crate::single::SINGLE_NAMES;
@@ -45,19 +45,22 @@ impl EnvStore {
 impl SecretStore for EnvStore {
     async fn fetch(&self, name: &str) -> Result<Secret, SecretError> {
         if let Some(raw) = self.variable(name) {
-            let unusable = |why| SecretError::Unusable { store: STORE, name: name.to_owned(), why };
-            let (value, mended) = mend(raw).map_err(unusable)?;
-            return Ok(Secret { value, version: None, mended });
+            return Secret::of(STORE, name, raw);
         }
         // Warnings and errors of the list were told when the pool was made from it.
         let listed = list(&self.0, &mut Vec::new()).unwrap_or_default();
         let found = listed.into_iter().find(|key| key.id.as_str() == name);
-        let secret = found.map(|key| Secret { value: key.secret, version: None, mended: None });
-        secret.ok_or_else(|| SecretError::NotFound {
+        found.map(|key| Secret::new(key.secret)).ok_or_else(|| SecretError::NotFound {
             store: STORE,
             name: name.to_owned(),
             hint: self.hint(name),
         })
+    }
+
+    async fn put(&self, name: &str, _: &SecretString) -> Result<Option<String>, SecretError> {
+        let hint =
+            format!("set `GEMINI_KEY_{name}` where the programs get their environment, and restart them");
+        Err(SecretError::ReadOnly { hint })
     }
 }
 

@@ -21,7 +21,7 @@ mockall::mock! {
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
 fn secret(text: &str) -> Secret {
-    Secret { value: text.into(), version: None, mended: None }
+    Secret::new(text.into())
 }
 
 fn key() -> Key {
@@ -87,7 +87,9 @@ async fn an_unchanged_secret_is_not_read_again_within_ten_seconds() {
 async fn an_outage_leaves_the_last_good_secret_in_place() {
     let mut store = MockStore::new();
     store.expect_fetch().times(1).return_once(|_| Ok(secret("good")));
-    store.expect_fetch().returning(|_| Err(SecretError::Unavailable { store: "env", why: "down".into() }));
+    store.expect_fetch().returning(|_| {
+        Err(SecretError::Unavailable { store: "env", why: "down".into(), hint: "wait".into() })
+    });
     let cache = cache(store);
     let good = cache.load(&key()).await.expect("read").fingerprint;
     assert!(matches!(cache.refresh_after_rejection(&key(), good, NOW).await, Refreshed::Failed(_)));

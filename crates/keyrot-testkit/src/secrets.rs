@@ -32,6 +32,6 @@ impl std::fmt::Debug for ChangingStore {
 #[async_trait]
 impl SecretStore for ChangingStore {
     async fn fetch(&self, _name: &str) -> Result<Secret, SecretError> {
-        Ok(Secret { value: self.0.lock().as_str().into(), version: None, mended: None })
+        Ok(Secret::new(self.0.lock().as_str().into()))
     }
 }

@@ -38,9 +38,7 @@ impl SecretStore for Store {
     async fn fetch(&self, name: &str) -> Result<Secret, SecretError> {
         let value = *self.0.lock();
         match value {
-            Some(value) => {
-                Ok(Secret { value: format!("{value}-{name}").into(), version: None, mended: None })
-            }
+            Some(value) => Ok(Secret::new(format!("{value}-{name}").into())),
             None => std::future::pending().await,
         }
     }

@@ -21,7 +21,7 @@ struct Secrets;
 #[async_trait::async_trait]
 impl SecretStore for Secrets {
     async fn fetch(&self, name: &str) -> Result<Secret, SecretError> {
-        Ok(Secret { value: format!("secret-{name}").into(), version: None, mended: None })
+        Ok(Secret::new(format!("secret-{name}").into()))
     }
 }
 
