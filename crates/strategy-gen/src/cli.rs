@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod new;
 mod progress;
+mod run;
 mod table;
 
 use std::ffi::OsString;
@@ -129,7 +130,8 @@ fn failed(Failure { exit_code, message }: &Failure, json: bool) -> ExitCode {
 async fn run(args: Args) -> Result<u8, Failure> {
     match args.command {
         Some(Command::Check { file, json }) => apart(move || checked::run(&file, json)).await,
-        Some(Command::Doctor { json }) => doctor::run(json).await,
+        Some(Command::Run(args)) => run::run(args).await,
+        Some(Command::Doctor { json, install }) => doctor::run(json, install).await,
         Some(Command::New(new)) => new::run(new).await,
         None => new::run(args.new).await,
     }

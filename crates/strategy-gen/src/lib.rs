@@ -2,17 +2,22 @@
 //!
 //! [`StrategyGenerator`] is the whole way; the modules are its stations.
 
+pub mod backtest;
 pub mod check;
 pub mod data;
 pub mod english;
+pub mod environment;
 pub mod extract;
+pub mod interpreter;
 pub mod output;
 pub mod prompt;
 pub mod python;
+pub mod sandbox;
 pub mod spec;
 
 mod failure;
 mod generator;
+mod harness;
 
 pub use failure::GenerateError;
 pub use generator::{MAX_DESCRIPTION, MAX_REPAIRS, Round, Strategy, StrategyGenerator};

@@ -5,6 +5,11 @@ mod cli;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // The same program in another part: what runs a strategy starts it again.
+    #[cfg(unix)]
+    if let Some(code) = strategy_gen::sandbox::stage::enter_if_asked() {
+        return code;
+    }
     // Before any thread: SDKs that read the process's environment must see it too.
     let dot_env = cli::load_dot_env();
     cli::main(dot_env)

@@ -3,13 +3,16 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use jiff::civil::Date;
+use strategy_gen::data::Source;
+use strategy_gen::sandbox::Level;
 
 /// Turns a plain sentence into a checked backtesting.py strategy, over a pool of Gemini API keys.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_help = "Results go to stdout, everything else to stderr.\n\
     Exit codes: 0 ok, 1 findings, 2 usage or configuration, 3 no usable key, 4 quota exhausted,\n\
-    5 something missing here, 6 provider or network error, 130 interrupted.")]
+    5 something missing here, 6 provider or network error, 7 stopped at a limit, 130 interrupted.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -29,8 +32,13 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Run a strategy file on prices, in a sandbox.
+    Run(Run),
     /// Show keys, projects, limits, whether each secret resolves, and what is missing.
     Doctor {
+        /// First make a Python environment with backtesting.py, in the cache folder.
+        #[arg(long)]
+        install: bool,
         /// Print the findings as JSON.
         #[arg(long)]
         json: bool,
@@ -79,8 +87,89 @@ impl Args {
     pub(crate) fn json(&self) -> bool {
         match &self.command {
             Some(Command::New(new)) => new.json,
-            Some(Command::Check { json, .. } | Command::Doctor { json }) => *json,
+            Some(Command::Run(run)) => run.json,
+            Some(Command::Check { json, .. } | Command::Doctor { json, .. }) => *json,
             None => self.new.json,
         }
     }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Run {
+    /// The strategy's file.
+    pub(crate) file: PathBuf,
+    /// Prices: GOOG, EURUSD, BTCUSD (backtesting.py's own), a CSV file, or synthetic[:SEED]. May be given repeatedly.
+    #[arg(long = "data", value_name = "PRICES", default_value = "GOOG")]
+    pub(crate) data: Vec<Source>,
+    /// Override a parameter of the strategy. May be given repeatedly.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub(crate) set: Vec<(String, String)>,
+    /// Money at the start. Default: 100,000; 1,000,000 for BTCUSD.
+    #[arg(long, value_parser = positive)]
+    pub(crate) cash: Option<f64>,
+    /// Commission as a share of each trade's value, such as 0.001. Default: 0.001; none for EURUSD.
+    #[arg(long, value_parser = share)]
+    pub(crate) commission: Option<f64>,
+    /// Spread as a share of the price. Default: none; 0.0001 for EURUSD.
+    #[arg(long, value_parser = share)]
+    pub(crate) spread: Option<f64>,
+    /// The first day that counts.
+    #[arg(long, value_name = "DAY")]
+    pub(crate) from: Option<Date>,
+    /// The last day that counts.
+    #[arg(long, value_name = "DAY")]
+    pub(crate) to: Option<Date>,
+    /// The longest the run may take, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) timeout: u64,
+    /// The most memory it may use, such as 512M or 2G.
+    #[arg(long, value_name = "SIZE", default_value = "2G", value_parser = bytes)]
+    pub(crate) memory: u64,
+    /// How much of a sandbox to insist on: auto, strict, seccomp-only or none.
+    #[arg(long, value_name = "LEVEL", default_value = "auto")]
+    pub(crate) sandbox: Level,
+    /// The Python to use. Default: the active virtual environment, else the one that `doctor --install` makes.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) python: Option<PathBuf>,
+    /// Run the file as it is, whatever `check` says of it.
+    #[arg(long)]
+    pub(crate) no_check: bool,
+    /// Print the result as JSON, with every trade and the equity of every bar.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+            Ok((name.to_owned(), value.to_owned()))
+        }
+        _ => Err("write it like `rsi_period=10`".to_owned()),
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite() && *number > 0.0);
+    number.ok_or_else(|| "it is no amount of money".to_owned())
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (0.0..0.1).contains(number));
+    number.ok_or_else(|| "write a share from 0 to below 0.1, such as 0.001 for 0.1 %".to_owned())
+}
+
+/// At least what Python, numpy and pandas need to start.
+fn bytes(text: &str) -> Result<u64, String> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let shift = match unit.to_ascii_uppercase().trim_end_matches('B').trim_end_matches('I') {
+        "M" => 20,
+        "G" => 30,
+        _ => return Err("write it like `512M` or `2G`".to_owned()),
+    };
+    let number: u64 = number.parse().map_err(|_| "write it like `512M` or `2G`".to_owned())?;
+    let bytes = number.checked_mul(1 << shift).ok_or_else(|| "that is more than there is".to_owned())?;
+    if bytes < 256 << 20 {
+        return Err("Python and its libraries need 256M at least".to_owned());
+    }
+    Ok(bytes)
 }

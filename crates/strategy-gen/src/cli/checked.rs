@@ -32,7 +32,7 @@ pub(crate) fn run(file: &Path, json: bool) -> Result<u8, Failure> {
 }
 
 /// The text of the file, and of no more than it takes to see that it is too large: it may have no end.
-fn read(file: &Path, name: &str) -> Result<String, Failure> {
+pub(super) fn read(file: &Path, name: &str) -> Result<String, Failure> {
     let cannot = |error: io::Error| {
         Failure::usage(format!(
             "cannot read `{name}`: {error}\nhint: name a Python file that exists and can be read"

@@ -3,12 +3,15 @@
 use gemini_client::{Client, Config};
 use keyrot::{Assembly, Limits, Made, Mode, SetupError, Truth, process_env};
 use serde_json::json;
+use strategy_gen::interpreter::Python;
+use strategy_gen::sandbox::{Layers, Level};
 
-use super::{Failure, print, say, table};
+use super::{Failure, apart, print, say, table};
 
 /// Shows keys, projects, limits and secrets; 1 when something is amiss, 2 when the configuration is
 /// wrong, 3 without any usable key.
-pub(crate) async fn run(json: bool) -> Result<u8, Failure> {
+pub(crate) async fn run(json: bool, install: bool) -> Result<u8, Failure> {
+    let runs = apart(move || runs(install)).await?;
     let made = Assembly::new(process_env()).make().await.map_err(setup)?;
     let model = made.settings.model.clone();
     let status = made.rotator.status(&model).await;
@@ -35,6 +38,7 @@ pub(crate) async fn run(json: bool) -> Result<u8, Failure> {
             "mode": mode(&made),
             "base_url": config.base_url,
             "health": status,
+            "runs": runs.json(),
             "warnings": warnings,
         });
         print(&format!("{result:#}"))?;
@@ -52,6 +56,7 @@ pub(crate) async fn run(json: bool) -> Result<u8, Failure> {
                 print(&format!("limits of project {}: {}", key.project, limits(&key.limits)))?;
             }
         }
+        print(&runs.text())?;
         for warning in &warnings {
             say(&format!("warning: {warning}"));
         }
@@ -66,6 +71,49 @@ pub(crate) async fn run(json: bool) -> Result<u8, Failure> {
         (_, false) => 1,
         (_, true) => 0,
     })
+}
+
+/// What there is to run strategies with.
+struct Runs {
+    python: Result<Python, String>,
+    layers: Layers,
+    /// Why strategies are not run without a word about the sandbox.
+    refused: Option<String>,
+}
+
+fn runs(install: bool) -> Result<Runs, Failure> {
+    let env = process_env();
+    if install {
+        Python::install(&env)?;
+    }
+    let layers = Layers::here();
+    let refused = layers.for_level(Level::Auto).err().map(|fault| fault.to_string());
+    Ok(Runs { python: Python::find(None, &env).map_err(|fault| fault.to_string()), layers, refused })
+}
+
+impl Runs {
+    fn text(&self) -> String {
+        let python = match &self.python {
+            Ok(python) => {
+                format!(
+                    "{}, version {}, backtesting.py {}",
+                    python.program.display(),
+                    python.version,
+                    python.library
+                )
+            }
+            Err(fault) => fault.clone(),
+        };
+        let sandbox = self.refused.clone().unwrap_or_else(|| self.layers.names().join(", "));
+        format!("python: {python}\nsandbox: {sandbox}")
+    }
+
+    fn json(&self) -> serde_json::Value {
+        json!({
+            "python": self.python.as_ref().ok(), "python_fault": self.python.as_ref().err(),
+            "sandbox": self.layers.names(), "sandbox_fault": self.refused,
+        })
+    }
 }
 
 fn setup(error: SetupError) -> Failure {

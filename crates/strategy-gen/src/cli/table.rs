@@ -1,6 +1,7 @@
-//! The health table: 80 columns at most.
+//! Tables: of the keys' health, 80 columns at most, and of backtests.
 
 use keyrot::{KeyStatus, Status, in_words};
+use strategy_gen::backtest::DatasetReport;
 
 /// The table, a line per key.
 pub(crate) fn health(status: &Status) -> String {
@@ -39,4 +40,38 @@ fn cut(text: &str, most: usize) -> String {
         return text.to_owned();
     }
     text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// The headline of each backtest, a line each.
+pub(crate) fn results(results: &[DatasetReport]) -> String {
+    let name = results.iter().map(|result| result.dataset.chars().count()).max().unwrap_or(0).clamp(7, 20);
+    let mut text = format!(
+        "{:name$} {:>9} {:>9} {:>6} {:>6} {:>8} {:>6} {:>5}  {}",
+        "data", "return", "buy&hold", "trades", "won", "max DD", "Sharpe", "held", "costs"
+    );
+    for result in results {
+        let Some(m) = &result.metrics else {
+            text.push_str(&format!("\n{:name$} failed", cut(&result.dataset, name)));
+            continue;
+        };
+        let percent =
+            |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}%"));
+        let sharpe = m.sharpe.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
+        let share = |value: f64| format!("{}%", (value * 1e6).round() / 1e4);
+        text.push_str(&format!(
+            "\n{:name$} {:>9} {:>9} {:>6} {:>6} {:>8} {:>6} {:>5}  cash {}, commission {}, spread {}",
+            cut(&result.dataset, name),
+            percent(Some(m.return_pct)),
+            percent(Some(m.benchmark_pct)),
+            m.trades,
+            percent(m.win_rate_pct),
+            percent(Some(m.max_drawdown_pct)),
+            sharpe,
+            m.exposure_pct.map_or_else(|| "-".to_owned(), |value| format!("{value:.0}%")),
+            result.costs.cash,
+            share(result.costs.commission),
+            share(result.costs.spread),
+        ));
+    }
+    text
 }

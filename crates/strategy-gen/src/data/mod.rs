@@ -7,11 +7,15 @@
 //! assert!(prices.csv().starts_with("Date,Open,High,Low,Close,Volume\n2015-01-01,"));
 //! ```
 
+pub mod csv;
+mod source;
 pub mod synthetic;
 
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
+
+pub use source::{Bundled, Costs, DataError, Dataset, Period, Source};
 
 const DAY: i64 = 86_400;
 

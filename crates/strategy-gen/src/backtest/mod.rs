@@ -1,0 +1,16 @@
+//! Running a strategy on prices, and what comes of it.
+//!
+//! [`Runner`] is the whole way: a strategy's text and prices go in, a [`Report`] comes out that says what happened,
+//! also where the strategy failed or was stopped. An error is only what is not the strategy's doing.
+
+mod explain;
+mod report;
+mod runner;
+mod told;
+mod verify;
+
+pub use report::{
+    DatasetReport, Difference, ErrorInChain, Failure, Frame, IndicatorRange, LookAhead, Metrics, Report,
+    Status, StrategyInfo, Trade, Warning,
+};
+pub use runner::{Request, RunError, Runner};

@@ -1,0 +1,278 @@
+//! What the harness told, judged: nothing of it is taken on trust.
+
+use serde_json::Value;
+
+use super::report::{DatasetReport, ErrorInChain, Failure, LookAhead, Report, Status, StrategyInfo, Warning};
+use super::{explain, verify};
+use crate::data::{Dataset, written};
+use crate::environment::EnvironmentFault;
+use crate::harness::{Message, Told, messages};
+use crate::sandbox::{Ended, Limit, Limits, Output};
+
+/// Bytes kept of what the strategy printed.
+const PRINTED: usize = 4 * 1024;
+/// `EFBIG`: the file is larger than may be written.
+const FILE_TOO_LARGE: i32 = 27;
+
+/// A report of what a process left.
+pub(super) struct Judge<'a> {
+    pub(super) path: &'a str,
+    pub(super) data: &'a [Dataset],
+    pub(super) sandbox: Vec<String>,
+    pub(super) limits: Limits,
+}
+
+impl Judge<'_> {
+    /// # Errors
+    /// Where the strategy was not even loaded, for reasons that are not its own.
+    pub(super) fn report(&self, output: &Output) -> Result<Report, EnvironmentFault> {
+        let mut report = Report {
+            schema: 1,
+            status: Status::Ok,
+            strategy: StrategyInfo { path: self.path.to_owned(), ..StrategyInfo::default() },
+            sandbox: self.sandbox.clone(),
+            took_ms: u64::try_from(output.took.as_millis()).unwrap_or(u64::MAX),
+            results: self.data.iter().map(empty).collect(),
+            failure: None,
+            output: printed(output),
+        };
+        let mut intruder = false;
+        let (mut started, mut done) = (false, false);
+        for message in messages(&output.channel) {
+            intruder |= done;
+            match message {
+                Some(Message::Environment { message }) if !started => {
+                    return Err(EnvironmentFault::Start { why: message });
+                }
+                Some(Message::Started) if !started => started = true,
+                Some(Message::Done) => done = true,
+                Some(message) => intruder |= self.take(&mut report, message).is_none(),
+                None => intruder = true,
+            }
+        }
+        self.end(&mut report, output, done);
+        self.conclude(&mut report, intruder);
+        Ok(report)
+    }
+
+    /// Puts a message in its place; `None` where it has none, or the place is taken.
+    fn take(&self, report: &mut Report, message: Message) -> Option<()> {
+        match message {
+            Message::Loaded { name, parameters, unknown } if report.strategy.name.is_none() => {
+                report.strategy.name = Some(name);
+                if !unknown.is_empty() {
+                    report.failure = Some(unknown_parameters(&unknown, parameters.keys()));
+                }
+                report.strategy.params = parameters;
+            }
+            Message::Failed { stage, dataset: None, errors } if report.failure.is_none() => {
+                report.failure = Some(self.failure(stage, errors));
+            }
+            Message::Failed { stage, dataset: Some(i), errors } => {
+                let result = report.results.get_mut(i).filter(|result| result.failure.is_none())?;
+                result.failure = Some(self.failure(stage, errors));
+            }
+            Message::Result(told) => {
+                let i = told.dataset;
+                let result =
+                    report.results.get_mut(i).filter(|r| r.metrics.is_none() && r.failure.is_none())?;
+                fill(result, self.data.get(i)?, *told);
+            }
+            Message::LookAhead { dataset, cuts, differences } => {
+                let result = report.results.get_mut(dataset).filter(|result| result.look_ahead.is_none())?;
+                result.look_ahead = Some(LookAhead { cuts, differences });
+            }
+            Message::Loaded { .. }
+            | Message::Failed { .. }
+            | Message::Environment { .. }
+            | Message::Started
+            | Message::Done => return None,
+        }
+        Some(())
+    }
+
+    /// A failure by its errors: some are limits.
+    fn failure(&self, stage: String, errors: Vec<ErrorInChain>) -> Failure {
+        if errors.iter().any(|error| error.class.ends_with("MemoryError")) {
+            return self.limit(Limit::Memory);
+        }
+        if errors.iter().any(|error| error.errno == Some(FILE_TOO_LARGE)) {
+            return self.limit(Limit::FileSize);
+        }
+        let hint = explain::remedy(&errors);
+        Failure::Strategy { stage, errors, hint }
+    }
+
+    fn limit(&self, limit: Limit) -> Failure {
+        let message = match limit {
+            Limit::Time => format!(
+                "stopped after {} s; hint: allow more with `--timeout`",
+                self.limits.wall.as_secs_f64()
+            ),
+            Limit::Memory => {
+                format!(
+                    "it needs more than {} MiB of memory; hint: allow more with `--memory`",
+                    self.limits.memory >> 20
+                )
+            }
+            Limit::Output => {
+                "stopped: it printed more than 1 MiB; hint: a strategy prints nothing".to_owned()
+            }
+            Limit::FileSize => {
+                "stopped: it wrote a file of more than 16 MiB; hint: a strategy writes nothing".to_owned()
+            }
+            Limit::Files => {
+                "stopped: it wrote too many or too large files; hint: a strategy writes nothing".to_owned()
+            }
+        };
+        Failure::Limit { limit, message }
+    }
+
+    /// How the process ended, where that says more than its messages.
+    fn end(&self, report: &mut Report, output: &Output, done: bool) {
+        let nothing_wrong = report.failure.is_none();
+        match output.ended {
+            Ended::Limit(limit) => report.failure = Some(self.limit(limit)),
+            Ended::Cancelled => {}
+            Ended::Itself { code, signal } if !done && nothing_wrong => {
+                // The kernel's last resort.
+                report.failure = Some(match signal {
+                    Some(9) => self.limit(Limit::Memory),
+                    _ => ended_itself(code, signal),
+                });
+            }
+            Ended::Itself { .. } => {}
+        }
+    }
+
+    fn conclude(&self, report: &mut Report, intruder: bool) {
+        let params = report.strategy.params.clone();
+        for result in &mut report.results {
+            if result.metrics.is_some() {
+                let mut found = explain::warnings(result, &params);
+                result.warnings.append(&mut found);
+            }
+            if let (Some(metrics), true) = (&mut result.metrics, intruder) {
+                metrics.verified = false;
+                result.warnings.push(unverified("something else than the harness wrote on its channel"));
+            }
+        }
+        let failures = || {
+            report.failure.iter().chain(report.results.iter().filter_map(|result| result.failure.as_ref()))
+        };
+        let unverified =
+            intruder || report.results.iter().any(|r| r.metrics.as_ref().is_some_and(|m| !m.verified));
+        report.status = if failures().any(|failure| matches!(failure, Failure::Limit { .. })) {
+            Status::Limit
+        } else if failures().next().is_some() {
+            Status::Failed
+        } else if unverified {
+            Status::Unverified
+        } else {
+            Status::Ok
+        };
+    }
+}
+
+fn unverified(why: &str) -> Warning {
+    Warning {
+        code: "unverified",
+        message: format!("the result is not confirmed: {why}"),
+        hint: Some("do not trust it".to_owned()),
+    }
+}
+
+fn empty(data: &Dataset) -> DatasetReport {
+    let bars = &data.prices.bars;
+    let daily = bars.iter().all(|bar| bar.time.rem_euclid(86_400) == 0);
+    let day = |bar: Option<&crate::data::Bar>| bar.map_or_else(String::new, |bar| written(bar.time, daily));
+    let notes = data.prices.notes.iter();
+    DatasetReport {
+        dataset: data.prices.name.clone(),
+        bars: bars.len(),
+        from: day(bars.first()),
+        to: day(bars.last()),
+        costs: data.costs,
+        metrics: None,
+        stats: serde_json::Map::new(),
+        trades: Vec::new(),
+        equity: Vec::new(),
+        indicators: Vec::new(),
+        orders: 0,
+        rejected_orders: 0,
+        look_ahead: None,
+        warnings: notes.map(|note| Warning { code: "data", message: note.clone(), hint: None }).collect(),
+        failure: None,
+    }
+}
+
+fn fill(result: &mut DatasetReport, data: &Dataset, told: Told) {
+    let Told { dataset: _, stats, mut trades, equity, indicators, orders, rejected_orders, warnings } = told;
+    let (metrics, doubts) = verify::headline(data, &trades, &stats);
+    let bars = &data.prices.bars;
+    let daily = bars.iter().all(|bar| bar.time.rem_euclid(86_400) == 0);
+    for trade in &mut trades {
+        let time = |bar: usize| bars.get(bar).map_or_else(String::new, |bar| written(bar.time, daily));
+        trade.entry_time = time(trade.entry_bar);
+        trade.exit_time = time(trade.exit_bar);
+    }
+    result.warnings.extend(warnings.into_iter().map(|message| Warning {
+        code: "library",
+        message,
+        hint: None,
+    }));
+    if let Some((first, others)) = doubts.split_first() {
+        let more = if others.is_empty() { String::new() } else { format!(" (and {} more)", others.len()) };
+        result.warnings.push(unverified(&format!("{first}{more}")));
+    }
+    result.metrics = Some(metrics);
+    result.stats = stats;
+    result.trades = trades;
+    result.equity = equity;
+    result.indicators = indicators;
+    result.orders = orders;
+    result.rejected_orders = rejected_orders;
+}
+
+fn unknown_parameters<'a>(unknown: &[String], known: impl Iterator<Item = &'a String>) -> Failure {
+    let known: Vec<_> = known.map(String::as_str).collect();
+    let message = format!("the strategy has no parameter `{}`", unknown.join("`, `"));
+    let error = ErrorInChain { class: "AttributeError".to_owned(), message, frames: Vec::new(), errno: None };
+    let hint = if known.is_empty() {
+        "it has none at all".to_owned()
+    } else {
+        format!("it has `{}`", known.join("`, `"))
+    };
+    Failure::Strategy { stage: "params".to_owned(), errors: vec![error], hint: Some(hint) }
+}
+
+fn ended_itself(code: Option<i32>, signal: Option<i32>) -> Failure {
+    let how = match (code, signal) {
+        (_, Some(signal)) => format!("signal {signal}"),
+        (Some(code), None) => format!("code {code}"),
+        (None, None) => "no code".to_owned(),
+    };
+    let message = format!("the process ended with {how} before the backtest did");
+    let error = ErrorInChain { class: "SystemExit".to_owned(), message, frames: Vec::new(), errno: None };
+    let hint = Some("a strategy never ends the program".to_owned());
+    Failure::Strategy { stage: "run".to_owned(), errors: vec![error], hint }
+}
+
+/// What was printed, as far as it is kept; bytes that are no text are replaced.
+fn printed(output: &Output) -> String {
+    let both = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    let text = String::from_utf8_lossy(&both[..both.len().min(PRINTED)]).into_owned();
+    text.chars().filter(|c| matches!(c, '\n' | '\t') || !c.is_control()).collect()
+}
+
+/// A value of `--set`: a number, a truth, or else a word.
+pub(super) fn value(text: &str) -> Value {
+    match text {
+        "true" | "True" => Value::Bool(true),
+        "false" | "False" => Value::Bool(false),
+        text => serde_json::from_str(text)
+            .ok()
+            .filter(Value::is_number)
+            .unwrap_or_else(|| Value::String(text.to_owned())),
+    }
+}

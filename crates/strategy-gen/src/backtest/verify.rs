@@ -1,0 +1,235 @@
+//! The headline figures once more, from the trades and the prices that were handed out.
+//!
+//! The harness shares its interpreter with the strategy, so that what it tells may be a forgery. Here its trades are
+//! held against the prices, and the account is kept again.
+
+use serde_json::{Map, Value};
+
+use super::report::{Metrics, Trade};
+use crate::data::{Bar, Costs, Dataset};
+
+/// Two sums of the same thousands of numbers differ by less.
+const CLOSE: f64 = 1e-6;
+
+/// The headline, and what does not fit.
+pub(super) fn headline(
+    data: &Dataset,
+    trades: &[Trade],
+    stats: &Map<String, Value>,
+) -> (Metrics, Vec<String>) {
+    let bars = &data.prices.bars;
+    let mut doubts = Vec::new();
+    for (i, trade) in trades.iter().enumerate() {
+        if let Err(why) = possible(trade, bars, &data.costs) {
+            doubts.push(format!("trade {}: {why}", i + 1));
+        }
+    }
+    let usable: &[Trade] = if doubts.is_empty() { trades } else { &[] };
+    let equity = account(bars, &data.costs, usable, &mut doubts);
+    let won = usable.iter().filter(|trade| gain(trade, &data.costs) > 0.0).count();
+    let told = |name: &str| stats.get(name).and_then(Value::as_f64);
+    #[expect(clippy::cast_precision_loss, reason = "there are far fewer than 2^53 trades")]
+    let share = |part: usize, whole: usize| (whole > 0).then(|| 100.0 * part as f64 / whole as f64);
+    let mut metrics = Metrics {
+        return_pct: 100.0 * (last(&equity) / data.costs.cash - 1.0),
+        benchmark_pct: match (bars.first(), bars.last()) {
+            (Some(first), Some(last)) => 100.0 * (last.close / first.close - 1.0),
+            _ => 0.0,
+        },
+        trades: usable.len(),
+        win_rate_pct: share(won, usable.len()),
+        max_drawdown_pct: drawdown(&equity),
+        verified: false,
+        sharpe: told("Sharpe Ratio"),
+        exposure_pct: told("Exposure Time [%]"),
+        commission: usable.iter().map(|trade| commission(trade, &data.costs)).sum(),
+    };
+    #[expect(clippy::cast_precision_loss, reason = "there are far fewer than 2^53 trades")]
+    let trades = metrics.trades as f64;
+    for (name, ours) in [
+        ("Return [%]", Some(metrics.return_pct)),
+        ("# Trades", Some(trades)),
+        ("Win Rate [%]", metrics.win_rate_pct),
+        ("Max. Drawdown [%]", Some(metrics.max_drawdown_pct)),
+    ] {
+        match (told(name), ours) {
+            (None, None) => {}
+            (Some(theirs), Some(ours)) if close(theirs, ours) => {}
+            (theirs, ours) => {
+                doubts.push(format!("{name} is told as {} and computed as {}", shown(theirs), shown(ours)))
+            }
+        }
+    }
+    metrics.verified = doubts.is_empty();
+    (metrics, doubts)
+}
+
+fn shown(value: Option<f64>) -> String {
+    value.map_or_else(|| "nothing".to_owned(), |value| format!("{value:.6}"))
+}
+
+fn close(one: f64, other: f64) -> bool {
+    (one - other).abs() <= CLOSE * one.abs().max(other.abs()).max(1.0)
+}
+
+/// Whether a trade could have happened at these prices.
+fn possible(trade: &Trade, bars: &[Bar], costs: &Costs) -> Result<(), String> {
+    let (Some(entry), Some(exit)) = (bars.get(trade.entry_bar), bars.get(trade.exit_bar)) else {
+        return Err("it has a bar that does not exist".to_owned());
+    };
+    if trade.entry_bar > trade.exit_bar {
+        return Err("it ends before it begins".to_owned());
+    }
+    if !trade.size.is_finite() || trade.size == 0.0 {
+        return Err(format!("its size is {}", trade.size));
+    }
+    let within = |price: f64, bar: &Bar| price >= bar.low * (1.0 - 1e-9) && price <= bar.high * (1.0 + 1e-9);
+    let before_spread = trade.entry_price / (1.0 + costs.spread.copysign(trade.size));
+    if !within(before_spread, entry) {
+        return Err(format!("there was no price of {} on its first bar", trade.entry_price));
+    }
+    if !within(trade.exit_price, exit) {
+        return Err(format!("there was no price of {} on its last bar", trade.exit_price));
+    }
+    if !close(trade.pnl, gain(trade, costs)) {
+        return Err(format!("its gain is told as {} and is {}", trade.pnl, gain(trade, costs)));
+    }
+    Ok(())
+}
+
+fn commission(trade: &Trade, costs: &Costs) -> f64 {
+    trade.size.abs() * (trade.entry_price + trade.exit_price) * costs.commission
+}
+
+fn gain(trade: &Trade, costs: &Costs) -> f64 {
+    trade.size * (trade.exit_price - trade.entry_price) - commission(trade, costs)
+}
+
+/// Money at the end of each bar. A broker does not lend: what is bought was there to be paid.
+fn account(bars: &[Bar], costs: &Costs, trades: &[Trade], doubts: &mut Vec<String>) -> Vec<f64> {
+    let mut entries: Vec<&Trade> = trades.iter().collect();
+    entries.sort_by_key(|trade| trade.entry_bar);
+    let mut entries = entries.into_iter().peekable();
+    let mut open: Vec<&Trade> = Vec::new();
+    let mut cash = costs.cash;
+    let mut equity = Vec::with_capacity(bars.len());
+    for (i, bar) in bars.iter().enumerate() {
+        let mut bought = 0.0;
+        while let Some(trade) = entries.next_if(|trade| trade.entry_bar == i) {
+            bought += trade.size.abs() * trade.entry_price;
+            cash -= trade.size.abs() * trade.entry_price * costs.commission;
+            open.push(trade);
+        }
+        open.retain(|trade| {
+            if trade.exit_bar == i {
+                cash += trade.size * (trade.exit_price - trade.entry_price);
+                cash -= trade.size.abs() * trade.exit_price * costs.commission;
+            }
+            trade.exit_bar != i
+        });
+        let now = cash + open.iter().map(|trade| trade.size * (bar.close - trade.entry_price)).sum::<f64>();
+        let before = equity.last().copied().unwrap_or(costs.cash);
+        // Sizes are settled at the bar's close, which may be far from its open.
+        if bought > 2.0 * now.max(before) {
+            doubts.push(format!("on bar {i} more was bought than could be paid"));
+        }
+        if now <= 0.0 {
+            // Ruined: the backtest ends, and nothing is left.
+            equity.resize(bars.len(), 0.0);
+            break;
+        }
+        equity.push(now);
+    }
+    equity
+}
+
+fn last(equity: &[f64]) -> f64 {
+    equity.last().copied().unwrap_or_default()
+}
+
+fn drawdown(equity: &[f64]) -> f64 {
+    let mut peak = f64::MIN_POSITIVE;
+    let deepest = equity.iter().fold(0.0_f64, |deepest, now| {
+        peak = peak.max(*now);
+        deepest.max(1.0 - now / peak)
+    });
+    -100.0 * deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::data::Prices;
+
+    fn dataset(commission: f64) -> Dataset {
+        let bar = |i: usize, price: f64| Bar {
+            time: i64::try_from(i).expect("small") * 86_400,
+            open: price,
+            high: price + 1.0,
+            low: price - 1.0,
+            close: price,
+            volume: 1.0,
+        };
+        let bars = [100.0, 110.0, 90.0, 120.0].iter().enumerate().map(|(i, price)| bar(i, *price)).collect();
+        let prices = Prices { name: "x".into(), bars, notes: vec![] };
+        Dataset { prices, costs: Costs { cash: 1_000.0, commission, spread: 0.0 } }
+    }
+
+    fn trade(size: f64, entry: (usize, f64), exit: (usize, f64), pnl: f64) -> Trade {
+        serde_json::from_value(json!({
+            "size": size, "entry_bar": entry.0, "exit_bar": exit.0, "entry_price": entry.1, "exit_price": exit.1,
+            "sl": null, "tp": null, "pnl": pnl, "commission": 0, "return_pct": null, "tag": null,
+        }))
+        .expect("a trade")
+    }
+
+    fn stats(gain: f64, trades: u32, won: Option<f64>, fall: f64) -> Map<String, Value> {
+        let stats =
+            json!({ "Return [%]": gain, "# Trades": trades, "Win Rate [%]": won, "Max. Drawdown [%]": fall });
+        stats.as_object().expect("an object").clone()
+    }
+
+    #[test]
+    fn an_honest_result_is_confirmed() {
+        let trades = [trade(5.0, (0, 100.0), (3, 120.0), 100.0)];
+        let (metrics, doubts) = headline(&dataset(0.0), &trades, &stats(10.0, 1, Some(100.0), -100.0 / 10.5));
+        assert_eq!(doubts, [""; 0]);
+        assert!(metrics.verified && close(metrics.return_pct, 10.0) && close(metrics.benchmark_pct, 20.0));
+        let trades = [trade(-5.0, (0, 100.0), (2, 90.0), 40.5)];
+        let (metrics, doubts) = headline(&dataset(0.01), &trades, &stats(4.05, 1, Some(100.0), -5.5 / 0.995));
+        assert!(close(metrics.commission, 9.5), "{metrics:?}");
+        assert!(doubts.iter().all(|doubt| doubt.starts_with("Max.")), "{doubts:?}");
+        let (metrics, doubts) = headline(&dataset(0.01), &[], &stats(0.0, 0, None, 0.0));
+        assert!(metrics.verified && metrics.win_rate_pct.is_none(), "{doubts:?}");
+    }
+
+    #[test]
+    fn a_forged_result_is_not() {
+        let honest = trade(5.0, (0, 100.0), (3, 120.0), 100.0);
+        let told = stats(10.0, 1, Some(100.0), -100.0 / 10.5);
+        for (forged, told, why) in [
+            (honest.clone(), stats(900.0, 1, Some(100.0), -100.0 / 10.5), "Return [%]"),
+            (honest.clone(), stats(10.0, 1, Some(100.0), -1.0), "Max. Drawdown [%]"),
+            (trade(5.0, (0, 50.0), (3, 120.0), 350.0), told.clone(), "no price of 50"),
+            (trade(5.0, (0, 100.0), (3, 200.0), 500.0), told.clone(), "no price of 200"),
+            (trade(5.0, (0, 100.0), (3, 120.0), 900.0), told.clone(), "gain is told as 900"),
+            (trade(5.0, (3, 120.0), (0, 100.0), -100.0), told.clone(), "ends before it begins"),
+            (trade(5.0, (0, 100.0), (9, 120.0), 100.0), told.clone(), "does not exist"),
+            (Trade { size: f64::INFINITY, ..honest.clone() }, told.clone(), "its size"),
+            (trade(500.0, (0, 100.0), (3, 120.0), 10_000.0), told, "more was bought"),
+        ] {
+            let (metrics, doubts) = headline(&dataset(0.0), &[forged], &told);
+            assert!(!metrics.verified && doubts.iter().any(|doubt| doubt.contains(why)), "{why}: {doubts:?}");
+        }
+    }
+
+    #[test]
+    fn who_is_ruined_has_nothing() {
+        // Short at 90, and the price goes to 120.
+        let trades = [trade(-40.0, (2, 90.0), (3, 120.0), -1_200.0)];
+        let (metrics, _) = headline(&dataset(0.0), &trades, &Map::new());
+        assert!(close(metrics.return_pct, -100.0) && close(metrics.max_drawdown_pct, -100.0), "{metrics:?}");
+    }
+}

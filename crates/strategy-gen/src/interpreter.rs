@@ -1,0 +1,234 @@
+//! The Python that runs strategies: the user's own, or one that was made for it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use keyrot::EnvMap;
+use serde::{Deserialize, Serialize};
+
+use crate::environment::{EnvironmentFault, PACKAGE};
+use crate::sandbox::{Cancel, Caps, Ended, run};
+
+/// Prints what there is, without an import of the library: that takes a second.
+const PROBE: &str = "\
+import importlib.util, json, os, sys
+spec = importlib.util.find_spec('backtesting')
+print(json.dumps({
+    'executable': os.path.realpath(sys.executable), 'started_as': sys.executable,
+    'version': list(sys.version_info[:3]), 'prefix': sys.prefix, 'base_prefix': sys.base_prefix,
+    'path': sys.path, 'library': spec and spec.origin}))";
+
+/// Longest that a Python may take to say what it is.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An interpreter that can run strategies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Python {
+    /// What is started, inside a virtual environment where there is one.
+    pub program: PathBuf,
+    /// Its version.
+    pub version: String,
+    /// The version of backtesting.py.
+    pub library: String,
+    /// The file behind `program`, links followed.
+    #[serde(skip)]
+    pub(crate) executable: PathBuf,
+    /// What it reads when it starts and imports.
+    #[serde(skip)]
+    pub(crate) modules: Vec<PathBuf>,
+    /// The folder of backtesting.py.
+    #[serde(skip)]
+    pub(crate) package: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Probed {
+    executable: PathBuf,
+    started_as: PathBuf,
+    version: Vec<u32>,
+    prefix: PathBuf,
+    base_prefix: PathBuf,
+    path: Vec<PathBuf>,
+    library: Option<PathBuf>,
+}
+
+impl Python {
+    /// The Python that was `named`; else the first that serves of the active virtual environment, the one made by
+    /// [`install`](Self::install), and `python3` on the path.
+    ///
+    /// # Errors
+    /// [`EnvironmentFault::Python`] for one that was named, else [`EnvironmentFault::NoPython`].
+    pub fn find(named: Option<&Path>, env: &EnvMap) -> Result<Self, EnvironmentFault> {
+        if let Some(named) = named {
+            return Self::probe(named, env)
+                .map_err(|why| EnvironmentFault::Python { python: named.to_owned(), why });
+        }
+        let mut looked = Vec::new();
+        let active = env.filled("VIRTUAL_ENV").map(|folder| in_environment(Path::new(folder)));
+        let made = managed(env).map(|folder| in_environment(&folder)).filter(|python| python.exists());
+        for python in [active, made, Some(PathBuf::from("python3"))].into_iter().flatten() {
+            match Self::probe(&python, env) {
+                Ok(found) => return Ok(found),
+                Err(why) => looked.push(format!("`{}`: {why}", python.display())),
+            }
+        }
+        Err(EnvironmentFault::NoPython { looked })
+    }
+
+    /// The folder of backtesting.py.
+    #[must_use]
+    pub fn library_folder(&self) -> &Path {
+        &self.package
+    }
+
+    /// Makes an environment of our own in the cache folder, from a package index.
+    ///
+    /// # Errors
+    /// [`EnvironmentFault::Install`].
+    pub fn install(env: &EnvMap) -> Result<Self, EnvironmentFault> {
+        let failed = |why: String| EnvironmentFault::Install { why };
+        let folder =
+            managed(env).ok_or_else(|| failed("no folder for caches is known: `HOME` is not set".into()))?;
+        let python = in_environment(&folder);
+        let path = folder.display().to_string();
+        let interpreter = python.display().to_string();
+        let with_uv = || {
+            step(env, "uv", &["venv", "--quiet", "--clear", &path])?;
+            step(env, "uv", &["pip", "install", "--quiet", "--python", &interpreter, PACKAGE])
+        };
+        let with_pip = || {
+            step(env, "python3", &["-m", "venv", "--clear", &path])?;
+            let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE];
+            step(env, &interpreter, &pip)
+        };
+        with_uv().or_else(|_| with_pip()).map_err(failed)?;
+        Self::probe(&python, env).map_err(failed)
+    }
+
+    fn probe(python: &Path, env: &EnvMap) -> Result<Self, String> {
+        let mut command = Command::new(python);
+        command.args(["-I", "-B", "-X", "utf8", "-c", PROBE]).env_clear();
+        // A bare name is looked up by us, and wrappers look for more.
+        for name in ["PATH", "HOME", "PYENV_ROOT"] {
+            command.envs(env.get(name).map(|value| (name, value)));
+        }
+        let output = run(command, false, None, &Caps::new(PATIENCE), &Cancel::new());
+        let output = output.map_err(|error| format!("cannot be started: {error}"))?;
+        if !matches!(output.ended, Ended::Itself { code: Some(0), .. }) {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("does not answer: {}", said.lines().last().unwrap_or("no word from it")));
+        }
+        let probed: Probed =
+            serde_json::from_slice(&output.stdout).map_err(|_| "its answer is not understood".to_owned())?;
+        Self::judged(probed)
+    }
+
+    fn judged(probed: Probed) -> Result<Self, String> {
+        let version = probed.version.iter().map(u32::to_string).collect::<Vec<_>>().join(".");
+        if probed.version.as_slice() < [3, 9].as_slice() {
+            return Err(format!("it is Python {version}"));
+        }
+        let package = probed.library.as_deref().and_then(Path::parent);
+        let package = package.ok_or_else(|| "it lacks backtesting.py".to_owned())?.to_owned();
+        let library = installed(&package).ok_or_else(|| "its backtesting.py has no version".to_owned())?;
+        if !fits(&library) {
+            return Err(format!("its backtesting.py is {library}"));
+        }
+        let mut modules: Vec<PathBuf> = probed.path.into_iter().filter(|path| path.exists()).collect();
+        if probed.prefix != probed.base_prefix {
+            // Not the folder itself: some people make it the one of their project.
+            modules.extend(["pyvenv.cfg", "lib", "lib64"].map(|part| probed.prefix.join(part)));
+        }
+        modules.push(probed.base_prefix.join("lib"));
+        Ok(Self {
+            program: probed.started_as,
+            version,
+            library,
+            executable: probed.executable,
+            modules,
+            package,
+        })
+    }
+}
+
+/// The version in the name of the folder that pip leaves beside a package.
+fn installed(package: &Path) -> Option<String> {
+    let entries = std::fs::read_dir(package.parent()?).ok()?;
+    entries.flatten().find_map(|entry| {
+        let name = entry.file_name().into_string().ok()?.to_ascii_lowercase();
+        Some(name.strip_prefix("backtesting-")?.strip_suffix(".dist-info")?.to_owned())
+    })
+}
+
+fn fits(version: &str) -> bool {
+    let parts: Vec<u32> = version.split('.').map_while(|part| part.parse().ok()).collect();
+    matches!(parts.as_slice(), [0, 6, patch, ..] if *patch >= 5)
+}
+
+fn step(env: &EnvMap, program: &str, args: &[&str]) -> Result<(), String> {
+    let mut command = Command::new(program);
+    // The user's own settings of index and proxy are meant to count here.
+    command.args(args).env_clear().envs(env.names().filter_map(|name| Some((name, env.get(name)?))));
+    let output = run(command, false, None, &Caps::new(Duration::from_secs(600)), &Cancel::new());
+    let output = output.map_err(|error| format!("`{program}`: {error}"))?;
+    match output.ended {
+        Ended::Itself { code: Some(0), .. } => Ok(()),
+        _ => {
+            Err(format!("`{program} {}`: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim()))
+        }
+    }
+}
+
+/// The environment of our own, whether or not it exists.
+pub fn managed(env: &EnvMap) -> Option<PathBuf> {
+    let absolute = |name| env.filled(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = if cfg!(target_os = "macos") {
+        absolute("HOME")?.join("Library/Caches")
+    } else {
+        absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?
+    };
+    Some(cache.join("keyrot/python"))
+}
+
+fn in_environment(folder: &Path) -> PathBuf {
+    folder.join("bin/python")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_that_fit() {
+        for (version, fine) in [
+            ("0.6.5", true),
+            ("0.6.6", true),
+            ("0.6.10", true),
+            ("0.6.4", false),
+            ("0.7.0", false),
+            ("1.0", false),
+        ] {
+            assert_eq!(fits(version), fine, "{version}");
+        }
+    }
+
+    #[test]
+    fn the_environment_of_our_own_is_in_the_cache() {
+        let env = |values: &[(&str, &str)]| {
+            values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+        };
+        assert_eq!(managed(&env(&[])), None);
+        let home: EnvMap = env(&[("HOME", "/h"), ("XDG_CACHE_HOME", "/c")]);
+        assert!(managed(&home).is_some_and(|path| path.ends_with("keyrot/python")));
+    }
+
+    #[test]
+    fn a_python_that_is_none_is_named_with_its_fault() {
+        let fault = Python::find(Some(Path::new("/no/python")), &EnvMap::default()).expect_err("none");
+        assert!(fault.to_string().contains("`/no/python` cannot run strategies"), "{fault}");
+        let fault = Python::find(None, &EnvMap::default()).expect_err("no path, no home");
+        assert!(fault.to_string().contains("doctor --install"), "{fault}");
+    }
+}

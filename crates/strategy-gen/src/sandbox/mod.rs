@@ -1,0 +1,32 @@
+//! Running a stranger's Python where it can do no harm.
+//!
+//! The program starts itself again in a hidden stage, which takes rights away from itself and then becomes Python:
+//! resource limits, Landlock (which files), seccomp (which system calls). No root, no container and no `unsafe` of
+//! ours is needed. What is left outside: the existence and size of files can be seen, and the processor's caches be
+//! timed. See `ARCHITECTURE.md` for what each layer stops.
+
+mod layers;
+mod plan;
+mod process;
+#[cfg(target_os = "linux")]
+mod syscalls;
+
+#[cfg(unix)]
+pub mod stage;
+
+pub use layers::{Layers, Level};
+pub use plan::Limits;
+pub(crate) use plan::{Paths, Plan, STAGE};
+pub use process::{Cancel, Limit};
+pub(crate) use process::{Caps, Ended, Output, run};
+
+/// The filter that is laid on top once Python runs: no other program in its place. Hexadecimal; empty where seccomp
+/// is not in use.
+pub(crate) fn closing_filter(layers: &Layers) -> String {
+    #[cfg(target_os = "linux")]
+    if layers.seccomp {
+        return syscalls::no_exec().unwrap_or_default();
+    }
+    let _ = layers;
+    String::new()
+}
