@@ -16,6 +16,8 @@ mod doctor;
 mod dotenv;
 mod endings;
 mod gemini;
+#[cfg(target_os = "linux")]
+mod hostile;
 mod interrupt;
 mod json;
 mod keys_file;

@@ -1,0 +1,3 @@
+# expect: 7
+while True:
+    pass

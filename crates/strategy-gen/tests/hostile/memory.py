@@ -1,0 +1,4 @@
+# expect: 7
+hoard = []
+while True:
+    hoard.append(bytearray(64 << 20))

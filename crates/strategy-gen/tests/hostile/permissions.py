@@ -1,0 +1,10 @@
+# control: breach
+attempt("chmod", lambda: os.chmod(VICTIM, 0o777))
+attempt("folder", lambda: os.chmod(OUTSIDE, 0o777))
+attempt("chown", lambda: os.chown(VICTIM, os.getuid(), os.getgid()))
+attempt("lchown", lambda: os.lchown(VICTIM, os.getuid(), os.getgid()))
+attempt("utime", lambda: os.utime(VICTIM, (0, 0)))
+attempt("setxattr", lambda: os.setxattr(VICTIM, "user.breach", b"1"))
+attempt("own input", lambda: os.chmod(sys.argv[1] + "/strategy.py", 0o777))
+attempt("own folder", lambda: os.chmod(".", 0o777))
+attempt("removexattr", lambda: os.removexattr(VICTIM, "user.breach"))

@@ -1,0 +1,13 @@
+# only: x86_64
+path = VICTIM.encode()
+attempt("chmod", lambda: syscall(90, path, 0o777))
+attempt("fchmodat", lambda: syscall(268, -100, path, 0o777))
+attempt("fchmodat2", lambda: syscall(452, -100, path, 0o777, 0))
+attempt("chown", lambda: syscall(92, path, 0, 0))
+attempt("fchownat", lambda: syscall(260, -100, path, 0, 0, 0))
+attempt("utimensat", lambda: syscall(280, -100, path, 0, 0))
+attempt("utime", lambda: syscall(132, path, 0))
+attempt("futimesat", lambda: syscall(261, -100, path, 0))
+attempt("setxattr", lambda: syscall(188, path, b"user.breach", b"1", 1, 0))
+attempt("setxattrat", lambda: syscall(463, -100, path, 0, b"user.breach", 0, 0))
+attempt("file_setattr", lambda: syscall(469, -100, path, 0, 0, 0))

@@ -1,0 +1,3 @@
+# expect: 7
+with open("huge", "wb") as file:
+    file.truncate(1 << 40)

@@ -1,0 +1,3 @@
+# expect: 7
+while True:
+    os.write(1, b"x" * 65536)

@@ -1,0 +1,11 @@
+# control: breach
+attempt("new", lambda: write(OUTSIDE + "/new.txt"))
+attempt("old", lambda: write(VICTIM))
+attempt("append", lambda: open(VICTIM, "a").write("BREACH"))
+attempt("tmp", lambda: write("/tmp/" + MARK))
+attempt("shm", lambda: write("/dev/shm/" + MARK))
+attempt("truncate", lambda: os.truncate(VICTIM, 0))
+attempt("unlink", lambda: os.unlink(VICTIM))
+attempt("mkdir", lambda: os.mkdir(OUTSIDE + "/folder"))
+attempt("rename", lambda: os.rename(VICTIM, OUTSIDE + "/other.txt"))
+attempt("mkfifo", lambda: os.mkfifo(OUTSIDE + "/fifo"))
