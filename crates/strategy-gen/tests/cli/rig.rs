@@ -17,6 +17,15 @@ pub(crate) const RSI: &str = "Buy when RSI < 30, sell when RSI > 70";
 /// Longer than any run takes; a run that hangs fails.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// The interpreter that `cargo xtask test` prepares.
+#[expect(clippy::disallowed_methods, reason = "an option of the test, not of the program")]
+pub(crate) fn test_python() -> PathBuf {
+    match std::env::var_os("KEYROT_TEST_PYTHON") {
+        Some(python) => PathBuf::from(python),
+        None => panic!("`KEYROT_TEST_PYTHON` names no Python: run the tests with `cargo xtask test`"),
+    }
+}
+
 /// A directory to run in; gone at the end.
 pub(crate) struct Place(TempDir);
 

@@ -8,6 +8,8 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::rig::test_python;
+
 /// Owns nothing, and belongs to nobody.
 const NOBODY: u32 = 65_534;
 
@@ -18,15 +20,6 @@ pub(super) struct User {
     python: PathBuf,
     /// Where copies are, if there had to be any.
     _copies: Option<TempDir>,
-}
-
-/// The interpreter that `cargo xtask test` prepares.
-#[expect(clippy::disallowed_methods, reason = "an option of the test, not of the program")]
-pub(crate) fn test_python() -> PathBuf {
-    match std::env::var_os("KEYROT_TEST_PYTHON") {
-        Some(python) => PathBuf::from(python),
-        None => panic!("`KEYROT_TEST_PYTHON` names no Python: run the tests with `cargo xtask test`"),
-    }
 }
 
 impl User {
