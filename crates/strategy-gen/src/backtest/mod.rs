@@ -10,7 +10,7 @@ mod told;
 mod verify;
 
 pub use report::{
-    DatasetReport, Difference, ErrorInChain, Failure, Frame, IndicatorRange, LookAhead, Metrics, Report,
-    Status, StrategyInfo, Trade, Warning,
+    DatasetReport, Difference, ErrorInChain, Failure, Frame, IndicatorRange, LookAhead, Metrics, OpenTrade,
+    Report, Status, StrategyInfo, Trade, Warning,
 };
 pub use runner::{Request, RunError, Runner};

@@ -86,6 +86,8 @@ pub struct DatasetReport {
     pub stats: Map<String, Value>,
     /// Every trade.
     pub trades: Vec<Trade>,
+    /// What the last bar's orders opened, and nothing has closed: part of the return, and of no other figure.
+    pub open: Vec<OpenTrade>,
     /// Money at the end of each bar.
     pub equity: Vec<Option<f64>>,
     /// Where each indicator went.
@@ -158,6 +160,18 @@ pub struct Trade {
     /// When it ended; filled in here, from the prices.
     #[serde(default)]
     pub exit_time: String,
+}
+
+/// A trade that has not ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct OpenTrade {
+    /// Units; below 0 for a short one.
+    pub size: f64,
+    /// Number of the bar, from 0.
+    pub entry_bar: usize,
+    /// Price paid, spread included.
+    pub entry_price: f64,
 }
 
 /// Where an indicator went.

@@ -196,6 +196,7 @@ fn empty(data: &Dataset) -> DatasetReport {
         metrics: None,
         stats: serde_json::Map::new(),
         trades: Vec::new(),
+        open: Vec::new(),
         equity: Vec::new(),
         indicators: Vec::new(),
         orders: 0,
@@ -207,8 +208,9 @@ fn empty(data: &Dataset) -> DatasetReport {
 }
 
 fn fill(result: &mut DatasetReport, data: &Dataset, told: Told) {
-    let Told { dataset: _, stats, mut trades, equity, indicators, orders, rejected_orders, warnings } = told;
-    let (metrics, doubts) = verify::headline(data, &trades, &stats);
+    let Told { dataset: _, stats, mut trades, open, equity, indicators, orders, rejected_orders, warnings } =
+        told;
+    let (metrics, doubts) = verify::headline(data, &trades, &open, &stats);
     let bars = &data.prices.bars;
     let daily = bars.iter().all(|bar| bar.time.rem_euclid(86_400) == 0);
     for trade in &mut trades {
@@ -228,6 +230,7 @@ fn fill(result: &mut DatasetReport, data: &Dataset, told: Told) {
     result.metrics = Some(metrics);
     result.stats = stats;
     result.trades = trades;
+    result.open = open;
     result.equity = equity;
     result.indicators = indicators;
     result.orders = orders;

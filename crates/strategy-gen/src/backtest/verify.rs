@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::report::{Metrics, Trade};
+use super::report::{Metrics, OpenTrade, Trade};
 use crate::data::{Bar, Costs, Dataset};
 
 /// Two sums of the same thousands of numbers differ by less.
@@ -15,6 +15,7 @@ const CLOSE: f64 = 1e-6;
 pub(super) fn headline(
     data: &Dataset,
     trades: &[Trade],
+    open: &[OpenTrade],
     stats: &Map<String, Value>,
 ) -> (Metrics, Vec<String>) {
     let bars = &data.prices.bars;
@@ -24,8 +25,22 @@ pub(super) fn headline(
             doubts.push(format!("trade {}: {why}", i + 1));
         }
     }
-    let usable: &[Trade] = if doubts.is_empty() { trades } else { &[] };
-    let equity = account(bars, &data.costs, usable, &mut doubts);
+    if open.iter().any(|trade| !could_be_open(trade, bars, &data.costs)) {
+        doubts.push("a trade is told to be open that cannot be".to_owned());
+    }
+    let (usable, open): (&[Trade], &[OpenTrade]) =
+        if doubts.is_empty() { (trades, open) } else { (&[], &[]) };
+    let mut equity = account(bars, &data.costs, usable, &mut doubts);
+    if let (Some(last), Some(bar)) = (equity.last_mut().filter(|last| **last > 0.0), bars.last()) {
+        let bought: f64 = open.iter().map(|trade| trade.size.abs() * trade.entry_price).sum();
+        if bought > 2.0 * *last {
+            doubts.push("more is told to be open than could be paid".to_owned());
+        }
+        for trade in open {
+            *last += trade.size * (bar.close - trade.entry_price);
+            *last -= trade.size.abs() * trade.entry_price * data.costs.commission;
+        }
+    }
     let won = usable.iter().filter(|trade| gain(trade, &data.costs) > 0.0).count();
     let told = |name: &str| stats.get(name).and_then(Value::as_f64);
     #[expect(clippy::cast_precision_loss, reason = "there are far fewer than 2^53 trades")]
@@ -83,7 +98,6 @@ fn possible(trade: &Trade, bars: &[Bar], costs: &Costs) -> Result<(), String> {
     if !trade.size.is_finite() || trade.size == 0.0 {
         return Err(format!("its size is {}", trade.size));
     }
-    let within = |price: f64, bar: &Bar| price >= bar.low * (1.0 - 1e-9) && price <= bar.high * (1.0 + 1e-9);
     let before_spread = trade.entry_price / (1.0 + costs.spread.copysign(trade.size));
     if !within(before_spread, entry) {
         return Err(format!("there was no price of {} on its first bar", trade.entry_price));
@@ -95,6 +109,17 @@ fn possible(trade: &Trade, bars: &[Bar], costs: &Costs) -> Result<(), String> {
         return Err(format!("its gain is told as {} and is {}", trade.pnl, gain(trade, costs)));
     }
     Ok(())
+}
+
+/// Only an order of the last bar is left open.
+fn could_be_open(trade: &OpenTrade, bars: &[Bar], costs: &Costs) -> bool {
+    let Some(bar) = bars.last() else { return false };
+    let price = trade.entry_price / (1.0 + costs.spread.copysign(trade.size));
+    trade.entry_bar + 1 == bars.len() && trade.size.is_finite() && within(price, bar)
+}
+
+fn within(price: f64, bar: &Bar) -> bool {
+    price >= bar.low * (1.0 - 1e-9) && price <= bar.high * (1.0 + 1e-9)
 }
 
 fn commission(trade: &Trade, costs: &Costs) -> f64 {
@@ -194,14 +219,16 @@ mod tests {
     #[test]
     fn an_honest_result_is_confirmed() {
         let trades = [trade(5.0, (0, 100.0), (3, 120.0), 100.0)];
-        let (metrics, doubts) = headline(&dataset(0.0), &trades, &stats(10.0, 1, Some(100.0), -100.0 / 10.5));
+        let (metrics, doubts) =
+            headline(&dataset(0.0), &trades, &[], &stats(10.0, 1, Some(100.0), -100.0 / 10.5));
         assert_eq!(doubts, [""; 0]);
         assert!(metrics.verified && close(metrics.return_pct, 10.0) && close(metrics.benchmark_pct, 20.0));
         let trades = [trade(-5.0, (0, 100.0), (2, 90.0), 40.5)];
-        let (metrics, doubts) = headline(&dataset(0.01), &trades, &stats(4.05, 1, Some(100.0), -5.5 / 0.995));
+        let (metrics, doubts) =
+            headline(&dataset(0.01), &trades, &[], &stats(4.05, 1, Some(100.0), -5.5 / 0.995));
         assert!(close(metrics.commission, 9.5), "{metrics:?}");
         assert!(doubts.iter().all(|doubt| doubt.starts_with("Max.")), "{doubts:?}");
-        let (metrics, doubts) = headline(&dataset(0.01), &[], &stats(0.0, 0, None, 0.0));
+        let (metrics, doubts) = headline(&dataset(0.01), &[], &[], &stats(0.0, 0, None, 0.0));
         assert!(metrics.verified && metrics.win_rate_pct.is_none(), "{doubts:?}");
     }
 
@@ -220,7 +247,23 @@ mod tests {
             (Trade { size: f64::INFINITY, ..honest.clone() }, told.clone(), "its size"),
             (trade(500.0, (0, 100.0), (3, 120.0), 10_000.0), told, "more was bought"),
         ] {
-            let (metrics, doubts) = headline(&dataset(0.0), &[forged], &told);
+            let (metrics, doubts) = headline(&dataset(0.0), &[forged], &[], &told);
+            assert!(!metrics.verified && doubts.iter().any(|doubt| doubt.contains(why)), "{why}: {doubts:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_last_bar_opened_counts() {
+        let open = |size: f64, entry_bar, entry_price| OpenTrade { size, entry_bar, entry_price };
+        let told = stats(0.5, 0, None, 0.0);
+        let (metrics, doubts) = headline(&dataset(0.0), &[], &[open(5.0, 3, 119.0)], &told);
+        assert!(metrics.verified, "{doubts:?}");
+        for (forged, why) in [
+            (open(5.0, 2, 90.0), "cannot be"),
+            (open(5.0, 3, 50.0), "cannot be"),
+            (open(5_000.0, 3, 119.0), "could be paid"),
+        ] {
+            let (metrics, doubts) = headline(&dataset(0.0), &[], &[forged], &told);
             assert!(!metrics.verified && doubts.iter().any(|doubt| doubt.contains(why)), "{why}: {doubts:?}");
         }
     }
@@ -229,7 +272,7 @@ mod tests {
     fn who_is_ruined_has_nothing() {
         // Short at 90, and the price goes to 120.
         let trades = [trade(-40.0, (2, 90.0), (3, 120.0), -1_200.0)];
-        let (metrics, _) = headline(&dataset(0.0), &trades, &Map::new());
+        let (metrics, _) = headline(&dataset(0.0), &trades, &[], &Map::new());
         assert!(close(metrics.return_pct, -100.0) && close(metrics.max_drawdown_pct, -100.0), "{metrics:?}");
     }
 }

@@ -287,6 +287,11 @@ def result(run):
     return {
         "stats": {key: scalar(value) for key, value in run.stats.items() if not key.startswith("_")},
         "trades": trades(run),
+        # An order of the last bar is filled while the rest is closed, and stays open.
+        "open": [
+            {"size": number(t.size), "entry_bar": int(t.entry_bar), "entry_price": number(t.entry_price)}
+            for t in run.stats["_strategy"].trades
+        ],
         "equity": numbers(run.stats["_equity_curve"]["Equity"]),
         "indicators": ranges(run),
         "orders": len(run.orders),

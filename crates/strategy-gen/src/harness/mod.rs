@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::backtest::{Difference, ErrorInChain, IndicatorRange, Trade};
+use crate::backtest::{Difference, ErrorInChain, IndicatorRange, OpenTrade, Trade};
 use crate::data::{Bar, Dataset};
 use crate::python::Recipe;
 
@@ -111,6 +111,8 @@ pub(crate) struct Told {
     pub(crate) dataset: usize,
     pub(crate) stats: Map<String, Value>,
     pub(crate) trades: Vec<Trade>,
+    #[serde(default)]
+    pub(crate) open: Vec<OpenTrade>,
     pub(crate) equity: Vec<Option<f64>>,
     pub(crate) indicators: Vec<IndicatorRange>,
     pub(crate) orders: usize,
