@@ -51,7 +51,7 @@ impl Judge<'_> {
             }
         }
         self.end(&mut report, output, done);
-        self.conclude(&mut report, intruder);
+        Self::conclude(&mut report, intruder);
         Ok(report)
     }
 
@@ -145,7 +145,7 @@ impl Judge<'_> {
         }
     }
 
-    fn conclude(&self, report: &mut Report, intruder: bool) {
+    fn conclude(report: &mut Report, intruder: bool) {
         let params = report.strategy.params.clone();
         for result in &mut report.results {
             if result.metrics.is_some() {

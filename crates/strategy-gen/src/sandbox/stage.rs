@@ -28,7 +28,7 @@ pub fn enter_if_asked() -> Option<ExitCode> {
     let Ok(channel) = channel else { return Some(ExitCode::from(FAILED)) };
     let number = channel.as_raw_fd();
     let message = match plan.as_deref().map(serde_json::from_str::<Plan>) {
-        Some(Ok(plan)) => become_python(plan, number),
+        Some(Ok(plan)) => become_python(&plan, number),
         Some(Err(_)) | None => "the plan of the sandbox cannot be read".to_owned(),
     };
     let told = serde_json::json!({ "kind": "environment", "message": message });
@@ -38,8 +38,8 @@ pub fn enter_if_asked() -> Option<ExitCode> {
 }
 
 /// Comes back only to say what went wrong.
-fn become_python(plan: Plan, channel: i32) -> String {
-    match restrict(&plan) {
+fn become_python(plan: &Plan, channel: i32) -> String {
+    match restrict(plan) {
         Ok(()) => {}
         Err(error) => return format!("cannot set up the sandbox: {error}"),
     }

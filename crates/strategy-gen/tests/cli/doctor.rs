@@ -1,6 +1,6 @@
 //! `doctor`: what would happen, in each mode, with its exit codes.
 
-use crate::rig::Place;
+use crate::rig::{Place, test_python};
 
 const ON: (&str, &str) = ("ENABLE_KEY_ROTATION", "true");
 
@@ -88,4 +88,28 @@ fn as_json_it_is_one_document() {
     assert_eq!(document["health"]["keys"][0]["ready"], true);
     let warned = place.program(["doctor", "--json"]).envs(&[("GEMINI_API_KEY", "AIzaCANARY"), ON]).run();
     assert_eq!(warned.code(1).json()["status"], "findings");
+}
+
+#[test]
+fn what_strategies_run_in_is_shown() {
+    let place = Place::new();
+    let python = test_python();
+    let environment =
+        python.parent().and_then(std::path::Path::parent).expect("an environment").display().to_string();
+    let doctor = |active: &str, args: [&str; 2]| {
+        let env = [("GEMINI_API_KEY", "AIzaCANARY"), ("VIRTUAL_ENV", active)];
+        place.program(args.into_iter().filter(|arg| !arg.is_empty())).envs(&env).run()
+    };
+    let ended = doctor(&environment, ["doctor", ""]);
+    let told = &ended.code(0).stdout;
+    assert!(
+        told.contains(&format!("python: {}", python.display())) && told.contains("backtesting.py 0.6."),
+        "{ended}"
+    );
+    assert!(told.contains("sandbox: "), "{ended}");
+    let runs = doctor(&environment, ["doctor", "--json"]).code(0).json()["runs"].clone();
+    assert!(runs["python"]["version"].as_str().is_some_and(|version| version.starts_with("3.")), "{runs}");
+    assert!(runs["sandbox"].as_array().is_some_and(|layers| layers.len() >= 2), "{runs}");
+    let none = doctor("/no/environment", ["doctor", ""]);
+    assert!(none.code(0).stdout.contains("hint: `strategy-gen doctor --install` makes one"), "{none}");
 }
