@@ -165,6 +165,12 @@ pub(crate) fn run(
     Ok(Output { ended, stdout: stdout.held, stderr: stderr.held, channel: channel.held, took })
 }
 
+/// Elsewhere no run is begun: see [`super::Layers::for_level`].
+#[cfg(not(unix))]
+pub(crate) fn run(_: Command, _: bool, _: Option<&Path>, _: &Caps, _: &Cancel) -> io::Result<Output> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 #[cfg(unix)]
 fn by_itself(status: ExitStatus) -> Ended {
     use std::os::unix::process::ExitStatusExt as _;
