@@ -5,7 +5,7 @@ pub mod facts;
 pub mod limiter;
 #[cfg(all(doctest, feature = "world"))]
 mod readme;
-#[cfg(feature = "world")]
+#[cfg(feature = "secrets")]
 pub mod secrets;
 #[cfg(feature = "server")]
 pub mod server;

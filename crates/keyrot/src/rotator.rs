@@ -245,7 +245,7 @@ impl Rotator {
                 true
             }
             Retry::FreshSecret => {
-                self.refresh(course, lease, now, deadline).await;
+                self.refresh(course, lease, deadline).await;
                 true
             }
             Retry::OnceSpaced => {
@@ -274,7 +274,7 @@ impl Rotator {
 
     /// Reads a rejected key's secret again, once per request; the key is out for this request unless
     /// its secret has changed.
-    async fn refresh(&self, course: &mut Course, lease: &Lease, now: Timestamp, deadline: Timestamp) {
+    async fn refresh(&self, course: &mut Course, lease: &Lease, deadline: Timestamp) {
         let key = lease.key();
         course.tried.key(lease.attempt.key, lease.fingerprint());
         if course.refreshed.contains(&key.id) {
@@ -284,20 +284,12 @@ impl Rotator {
         let secrets = &self.pool.secrets;
         let refreshed = tokio::select! {
             biased;
-            refreshed = secrets.refresh_after_rejection(key, lease.fingerprint(), now) => refreshed,
+            refreshed = secrets.refresh_after_rejection(key, lease.fingerprint()) => refreshed,
             // A store may hang; the request must not.
             () = self.pool.clock.sleep_until(deadline) => return,
         };
         match refreshed {
-            Refreshed::Changed(_) => {
-                // A new secret is a new key: nothing known of the old one counts against it.
-                tracing::info!(key_id = %lease.key_id(), "the secret has changed: trying the new one");
-                // But for an operator's word.
-                if let Err(error) = self.pool.keep_disabled().await {
-                    tracing::warn!(%error, "cannot tell which keys are disabled");
-                }
-                self.pool.reopen_key(key);
-            }
+            Refreshed::Changed(_) => self.pool.new_secrets(std::slice::from_ref(&key.id)).await,
             Refreshed::Unchanged | Refreshed::TooSoon => {}
             Refreshed::Failed(error) => {
                 tracing::warn!(key_id = %lease.key_id(), %error, "cannot read the secret of a rejected key again");

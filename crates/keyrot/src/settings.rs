@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use keyrot_core::{EnvMap, StoreKind, leak};
+use keyrot_secrets::DEFAULT_TTL;
 
 mod limits;
 
@@ -83,7 +84,7 @@ pub const VARIABLES: &[Variable] = &[
     var("KEYROT_INSTANCES", "1", "instances to assume when none were ever seen", REDIS),
     var("KEYROT_FAIL_CLOSED", "false", "refuse instead of degrading", REDIS),
     var("KEYROT_STATE", "the platform's state directory", "embedded ledger", SQLITE),
-    var("KEYROT_SECRET_TTL", "300 s", "how long a secret is cached", NO_VAULT),
+    var("KEYROT_SECRET_TTL", "300 s", "how long a secret is used before it is read again", Acts::Now),
     var("VAULT_ADDR", "unset", "Vault or OpenBao", NO_VAULT),
     var("VAULT_TOKEN", "unset", "Vault token", NO_VAULT),
     var("VAULT_TOKEN_FILE", "unset", "file with the Vault token", NO_VAULT),
@@ -120,6 +121,8 @@ const SHOWN: [&str; 9] = [
     "KEYROT_POOL",
 ];
 
+const TTLS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3600);
+
 /// The default model.
 pub const DEFAULT_MODEL: &str = "gemini-2.5-flash";
 
@@ -133,6 +136,8 @@ pub struct Settings {
     pub keys_file: PathBuf,
     /// `SECRET_STORE_TYPE`.
     pub secret_store: StoreKind,
+    /// `KEYROT_SECRET_TTL`.
+    pub secret_ttl: Duration,
     /// `GEMINI_BASE_URL`, where it was set.
     pub base_url: Option<String>,
     /// The variable that `base_url` came from, for messages.
@@ -157,6 +162,7 @@ impl fmt::Debug for Settings {
             rotation,
             keys_file,
             secret_store,
+            secret_ttl,
             base_url,
             base_url_from,
             model,
@@ -170,6 +176,7 @@ impl fmt::Debug for Settings {
             .field("rotation", rotation)
             .field("keys_file", keys_file)
             .field("secret_store", secret_store)
+            .field("secret_ttl", secret_ttl)
             // Not checked yet: it may hold a password.
             .field("base_url", &base_url.as_ref().map(|_| "[REDACTED]"))
             .field("base_url_from", base_url_from)
@@ -237,6 +244,14 @@ impl Settings {
                 }
             }
         }
+        let secret_ttl = env.filled("KEYROT_SECRET_TTL").map_or(Some(DEFAULT_TTL), limits::duration);
+        let secret_ttl = secret_ttl.filter(|ttl| TTLS.contains(ttl)).unwrap_or_else(|| {
+            problems.push(
+                "`KEYROT_SECRET_TTL` is no time from 1 s to 24 h\nhint: write seconds, as in `300`"
+                    .to_owned(),
+            );
+            DEFAULT_TTL
+        });
         let redis = RedisSettings::read(env, &mut problems);
         if !problems.is_empty() {
             return Err(SettingsError { problems });
@@ -245,6 +260,7 @@ impl Settings {
             rotation,
             keys_file: env.filled("KEYS_FILE").unwrap_or("keys.json").into(),
             secret_store,
+            secret_ttl,
             base_url: base_url.map(str::to_owned),
             base_url_from,
             model: env.filled("GEMINI_MODEL").unwrap_or(DEFAULT_MODEL).to_owned(),

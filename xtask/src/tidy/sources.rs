@@ -19,10 +19,13 @@ pub(super) const EXPOSING: Exposing = &[
         "crates/keyrot-limiter/src/redis/address.rs",
         "the URL of Redis holds a password, which the driver needs",
     ),
+    ("crates/keyrot/src/fresh/tests.rs", "its tests look at which secret serves"),
     ("crates/keyrot/src/limiter/shared.rs", "tells where Redis is, without user and password"),
     ("crates/keyrot-secrets-env/src/list.rs", "compares the keys of a list"),
     ("crates/keyrot-secrets-env/src/store.rs", "its test looks at what was found"),
     ("crates/keyrot-secrets/src/cache.rs", "fingerprints secrets"),
+    ("crates/keyrot-secrets/src/slot.rs", "tells whether two keys hold the same secret"),
+    ("crates/keyrot-testkit/src/secrets/suite.rs", "compares what a store gave with what was put there"),
 ];
 
 /// Paths and reasons.
