@@ -1,5 +1,6 @@
-//! Keeps the SDK from saying secrets. At TRACE it logs whole requests: a new secret in the body, the session
-//! token in the headers. What it says at DEBUG and above is passed on.
+//! Keeps the SDK from saying secrets. At TRACE it logs requests and answers; it leaves the secrets out of them as far
+//! as it knows them, and not at all when `LOG_SENSITIVE_BODIES=true` is in the environment. What it says at DEBUG and
+//! above is passed on.
 
 use futures_util::future::BoxFuture;
 use tracing::instrument::WithSubscriber as _;

@@ -12,6 +12,9 @@ use tempfile::TempDir;
 use crate::child::read;
 use crate::server::{Reply, Server, entry};
 
+/// Tells the SDK to log what it holds for secret, too.
+const LOG_ALL: (&str, &str) = ("LOG_SENSITIVE_BODIES", "true");
+
 /// A home with these files below `.aws`.
 fn home(files: &[(&str, &str)]) -> TempDir {
     let home = TempDir::new().expect("a folder");
@@ -62,7 +65,7 @@ async fn without_credentials_anywhere_it_says_so() {
     assert!(took < Duration::from_secs(8), "{took:?}");
 }
 
-/// The files say both keys twice, which the SDK would repeat in its log at TRACE.
+/// The SDK would log whole answers at TRACE, as this variable tells it to.
 #[tokio::test]
 async fn region_and_credentials_come_from_the_profile() {
     let server = secrets().await;
@@ -74,7 +77,7 @@ async fn region_and_credentials_come_from_the_profile() {
         ("credentials", &format!("[work]\n{keys}{keys}")),
     ]);
     let url = server.url();
-    let (said, _) = read(home.path(), &[("AWS_PROFILE", "work"), ("AWS_ENDPOINT_URL", &url)]).await;
+    let (said, _) = read(home.path(), &[("AWS_PROFILE", "work"), ("AWS_ENDPOINT_URL", &url), LOG_ALL]).await;
     assert!(said.contains("version version-of-"), "{said}");
     assert_eq!(server.actions(), ["GetSecretValue"]);
 }
@@ -102,6 +105,7 @@ async fn credentials_come_from_the_container() {
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &credentials),
         // For plain HTTP in general, and not for what lies on this machine's own link.
         ("HTTP_PROXY", "http://127.0.0.1:9"),
+        LOG_ALL,
     ];
     let (said, _) = read(home.path(), &variables).await;
     assert!(said.contains("version version-of-"), "{said}");

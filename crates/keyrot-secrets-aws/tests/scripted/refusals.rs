@@ -188,7 +188,7 @@ async fn every_single_read_asks_for_the_current_version() {
     let server = Server::start(|_| Reply::Json(200, entry("keyrot/a", "key-1", &["AWSCURRENT"]))).await;
     let store = store(&server);
     let secret = store.fetch("keyrot/a").await.expect("it is there");
-    assert_eq!(secret.version.as_deref(), Some("version-of-key-1"));
+    assert_eq!(secret.version.as_deref(), Some("version-of-keyrot/a"));
     assert_eq!(secret.written_at.expect("a date").as_millis(), 1_790_000_000_250);
     store.fetch_all(&names(&["keyrot/a"])).await;
     let asked = server.asked();

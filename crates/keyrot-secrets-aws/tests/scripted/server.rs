@@ -123,6 +123,6 @@ pub(crate) const ACCOUNT: &str = "arn:aws:secretsmanager:eu-central-1:1234567890
 pub(crate) fn entry(name: &str, text: &str, stages: &[&str]) -> Value {
     json!({
         "ARN": format!("{ACCOUNT}{name}-AbCdEf"), "Name": name, "SecretString": text, "VersionStages": stages,
-        "VersionId": format!("version-of-{text}"), "CreatedDate": 1_790_000_000.25,
+        "VersionId": format!("version-of-{name}"), "CreatedDate": 1_790_000_000.25,
     })
 }
