@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use keyrot_core::keys::{Key, SecretRef, StoreKind};
 use keyrot_core::{Clock, Fingerprint, KeyId, Secret, SecretError, Timestamp};
 use parking_lot::RwLock;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::resolver::Resolver;
 use crate::slot::{Problem, Reading, Resolved, Slot};
@@ -171,6 +171,50 @@ impl SecretCache {
         }
     }
 
+    /// Makes `value` the secret of `key`, in its store and here. Gives the label of the new version, where the
+    /// store has one.
+    ///
+    /// # Errors
+    /// [`SecretError`] when the store does not take it, or does not give it back: then nothing changes here.
+    pub async fn replace(&self, key: &Key, value: &SecretString) -> Result<Option<String>, SecretError> {
+        let place = self.resolver.place(key)?;
+        let put = self.resolver.store(place.store)?.put(&place.name, value);
+        let put = tokio::select! {
+            biased;
+            put = put => put,
+            () = self.patience() => Err(silent(place.store)),
+        };
+        let version = put.map_err(SecretError::scrubbed)?;
+        if let Some(error) = self.load(&[key], |_| true).await.remove(&key.id) {
+            return Err(error);
+        }
+        if !self.holds(key, value) {
+            return Err(SecretError::Unavailable {
+                store: place.store.as_str(),
+                why: format!("it took a new secret for `{}` and gives another one", place.name),
+                hint: "read it by hand: somebody else may have written, or the server lags behind".to_owned(),
+            });
+        }
+        Ok(version)
+    }
+
+    /// Whether `value` is the secret of `key` as it was last read.
+    #[must_use]
+    pub fn holds(&self, key: &Key, value: &SecretString) -> bool {
+        let own = Fingerprint::of(&key.id, value.expose_secret());
+        self.get(&key.id).is_some_and(|good| good.fingerprint == own)
+    }
+
+    /// The longest time from one read of a secret to the next, while its store answers.
+    #[must_use]
+    pub fn period(&self) -> Duration {
+        self.period
+    }
+
+    async fn patience(&self) {
+        self.clock.sleep_until(self.clock.now() + PATIENCE).await;
+    }
+
     /// Reads those of `keys` that are `wanted` once it is their turn; the keys of one store together.
     async fn read(
         &self,
@@ -226,7 +270,7 @@ impl SecretCache {
         tokio::select! {
             biased;
             answers = fetch => answers,
-            () = async { self.clock.sleep_until(self.clock.now() + PATIENCE).await } => Vec::new(),
+            () = self.patience() => Vec::new(),
         }
     }
 

@@ -78,6 +78,8 @@ pub const VARIABLES: &[Variable] = &[
     var("GEMINI_BASE_URL", "Google's", "endpoint of the Gemini API", Acts::Now),
     var("GOOGLE_GEMINI_BASE_URL", "Google's", "another name for `GEMINI_BASE_URL`, which wins", Acts::Now),
     var("GEMINI_MODEL", "gemini-2.5-flash", "the default model", Acts::Now),
+    var("OPENAI_API_KEY", "unset", "the key for `strategy-gen --provider openai`", Acts::Now),
+    var("OPENAI_BASE_URL", "OpenAI's", "endpoint for `strategy-gen --provider openai`", Acts::Now),
     var("REDIS_URL", "unset", "shared limiter; empty disables it", REDIS),
     var("REDIS_TIMEOUT", "1 s", "longest wait for Redis", REDIS),
     var("KEYROT_POOL", "default", "name of the pool in a shared store", REDIS),

@@ -12,6 +12,8 @@ pub mod spec;
 
 mod failure;
 mod generator;
+mod model;
 
 pub use failure::GenerateError;
 pub use generator::{MAX_DESCRIPTION, MAX_REPAIRS, Round, Strategy, StrategyGenerator};
+pub use model::{OpenAi, OpenAiError};

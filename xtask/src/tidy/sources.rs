@@ -25,6 +25,7 @@ pub(super) const EXPOSING: Exposing = &[
     ("crates/keyrot-secrets-env/src/store.rs", "its test looks at what was found"),
     ("crates/keyrot-secrets/src/cache.rs", "fingerprints secrets"),
     ("crates/keyrot-secrets/src/slot.rs", "tells whether two keys hold the same secret"),
+    ("crates/strategy-gen/src/model/openai.rs", "puts the key of another provider on the wire"),
     ("crates/keyrot-testkit/src/secrets/suite.rs", "compares what a store gave with what was put there"),
 ];
 

@@ -13,5 +13,6 @@ mod check;
 mod encrypted;
 mod operate;
 mod rig;
+mod rotate;
 mod shared;
 mod status;

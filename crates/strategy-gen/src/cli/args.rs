@@ -52,6 +52,12 @@ pub(crate) struct New {
     /// The model. Default: GEMINI_MODEL, else gemini-2.5-flash.
     #[arg(long)]
     pub(crate) model: Option<String>,
+    /// Who answers: Gemini over the pool of keys, or a server that speaks OpenAI's protocol.
+    #[arg(long, value_enum, default_value_t = Provider::Gemini)]
+    pub(crate) provider: Provider,
+    /// The address of the OpenAI-compatible server. Default: OPENAI_BASE_URL, else OpenAI's.
+    #[arg(long, value_name = "URL")]
+    pub(crate) base_url: Option<String>,
     /// Use GEMINI_API_KEY alone, whatever the settings say.
     #[arg(long, conflicts_with = "multi_key")]
     pub(crate) single_key: bool,
@@ -62,7 +68,7 @@ pub(crate) struct New {
     #[arg(long, value_name = "SECONDS")]
     pub(crate) max_wait: Option<u64>,
     /// Use the rules engine instead of a model: no key, no network.
-    #[arg(long, conflicts_with_all = ["single_key", "multi_key", "model"])]
+    #[arg(long, conflicts_with_all = ["single_key", "multi_key", "model", "base_url"])]
     pub(crate) offline: bool,
     /// Replace an existing file.
     #[arg(long)]
@@ -71,8 +77,17 @@ pub(crate) struct New {
     #[arg(long)]
     pub(crate) json: bool,
     /// Show the rotation at work on a simulated Gemini: no key, no network, no cost.
-    #[arg(long, conflicts_with_all = ["single_key", "multi_key", "offline", "model", "max_wait"])]
+    #[arg(long, conflicts_with_all = ["single_key", "multi_key", "offline", "model", "max_wait", "base_url"])]
     pub(crate) demo: bool,
+}
+
+/// Who answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Provider {
+    /// Gemini, over the pool of keys.
+    Gemini,
+    /// A server that speaks OpenAI's protocol.
+    Openai,
 }
 
 impl Args {

@@ -19,6 +19,7 @@ mod gemini;
 mod interrupt;
 mod json;
 mod keys_file;
+mod openai;
 mod output;
 mod python;
 mod rig;

@@ -1,0 +1,36 @@
+//! The tests of the secret stores that bring an SDK, on real servers. What those servers are is told before
+//! the tests run, so that a report shows what was tested and what was not.
+
+use anyhow::Result;
+
+use crate::command::{cargo, run, say};
+use crate::workspace::Workspace;
+use crate::{python, servers};
+
+/// What is tested here: none of these is among the default members, or not with all its features.
+const PACKAGES: [&str; 6] = [
+    "keyrot-secrets",
+    "keyrot-secrets-vault",
+    "keyrot-secrets-aws",
+    "keyrot-secrets-azure",
+    "keyrot-cli",
+    "keyrot-live",
+];
+
+/// `cargo test` of these packages, with everything at hand that they need.
+pub(crate) fn test(args: &[&str]) -> Result<()> {
+    let target = Workspace::load()?.target;
+    let mut at_hand = servers::vaults(&target)?;
+    at_hand.push((python::MOTO, python::moto(&target)?));
+    at_hand.extend(servers::shared(&target)?);
+    say(&format!("live: the AWS of {}", python::MOTO_PACKAGE));
+    for (_, program) in at_hand.iter().filter(|(variable, _)| *variable != python::MOTO) {
+        say(&format!("live: {}", servers::version(program)?));
+    }
+    let mut command = cargo();
+    command.arg("test");
+    for package in PACKAGES {
+        command.args(["-p", package]);
+    }
+    run(command.arg("--all-features").args(args).envs(at_hand))
+}
