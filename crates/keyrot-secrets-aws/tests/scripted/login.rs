@@ -6,8 +6,10 @@ use std::time::Duration;
 use keyrot_core::{EnvMap, SecretStore};
 use keyrot_secrets_aws::AwsStore;
 use keyrot_testkit::canary::{AUTH, OTHER, PLAIN, STANDARD};
+use keyrot_testkit::tls::{Authority, Front};
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::runtime::Builder;
 
 use crate::child::read;
 use crate::server::{Reply, Server, entry};
@@ -121,6 +123,30 @@ async fn a_login_that_has_run_out_says_how_to_log_in() {
     let variables = [("AWS_PROFILE", "sso"), ("AWS_EC2_METADATA_DISABLED", "true")];
     let (said, _) = read(home.path(), &variables).await;
     assert!(said.contains("`aws sso login`"), "{said}");
+}
+
+/// The front has a runtime of its own, and is made and dropped outside of this one.
+#[test]
+fn a_certificate_is_trusted_if_the_system_or_ssl_cert_file_says_so() {
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let server = runtime.block_on(secrets());
+    let port = server.url().rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    let (authority, home) = (Authority::new(), home(&[]));
+    let front = Front::before(port, &authority);
+    let url = format!("https://localhost:{}", front.port());
+    let mut variables = vec![
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_ENDPOINT_URL", url.as_str()),
+        ("AWS_ACCESS_KEY_ID", "AKIATEST"),
+        ("AWS_SECRET_ACCESS_KEY", PLAIN),
+    ];
+    let (said, _) = runtime.block_on(read(home.path(), &variables));
+    assert!(said.contains("cannot be reached") && said.contains("certificate"), "{said}");
+    assert!(server.asked().is_empty());
+    let file = authority.file().to_string_lossy().into_owned();
+    variables.push(("SSL_CERT_FILE", &file));
+    let (said, _) = runtime.block_on(read(home.path(), &variables));
+    assert!(said.contains("version version-of-"), "{said}");
 }
 
 #[tokio::test]
