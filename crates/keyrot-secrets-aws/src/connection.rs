@@ -90,7 +90,10 @@ impl Connection {
         // Files are read here, and where no region is set, the machine's metadata service is asked for one.
         let config = timeout(REGION, quietly(loader.load())).await.ok();
         let known = config.and_then(|config| Some((config.region()?.to_string(), config)));
-        let Some((region, config)) = known else { return Err(no_region()) };
+        // A variable that is set and empty is a region without a name to the SDK.
+        let Some((region, config)) = known.filter(|(region, _)| !region.is_empty()) else {
+            return Err(no_region());
+        };
         let place = match endpoint.as_deref().or(config.endpoint_url()) {
             Some(endpoint) => format!("{endpoint} (region {region})"),
             None => format!("AWS Secrets Manager in {region}"),

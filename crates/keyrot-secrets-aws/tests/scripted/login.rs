@@ -48,6 +48,14 @@ async fn without_a_region_the_variable_is_named_and_a_silent_machine_is_not_wait
 }
 
 #[tokio::test]
+async fn an_empty_region_is_none() {
+    let home = home(&[]);
+    let variables = [("AWS_REGION", ""), ("AWS_EC2_METADATA_DISABLED", "true")];
+    let (said, _) = read(home.path(), &variables).await;
+    assert!(said.contains("Misconfigured") && said.contains("set `AWS_REGION`"), "{said}");
+}
+
+#[tokio::test]
 async fn without_credentials_a_silent_machine_is_not_waited_for() {
     let (metadata, home) = (silence().await, home(&[]));
     let url = metadata.url();
