@@ -1,0 +1,13 @@
+//! Keys from AWS Secrets Manager, by Amazon's own SDK.
+
+mod batch;
+mod connection;
+mod failure;
+mod found;
+mod name;
+mod quiet;
+mod settings;
+mod store;
+mod text;
+
+pub use store::AwsStore;

@@ -1,0 +1,4 @@
+//! Real servers of secret stores on loopback, each stopped when it is dropped, and when the test process ends in
+//! any other way.
+
+pub mod moto;
