@@ -134,8 +134,7 @@ impl Refusal<'_> {
             ),
             code if is_throttling(code) || self.status == 429 => unavailable(
                 format!("too many requests: {}", self.said()),
-                "it is asked again later; longer `KEYROT_SECRET_TTL`s, or one JSON secret for several keys, ask less"
-                    .to_owned(),
+                "it is asked again later; a longer `KEYROT_SECRET_TTL` asks less".to_owned(),
             ),
             _ if self.is_unknown() => SecretError::Misconfigured {
                 store: STORE,

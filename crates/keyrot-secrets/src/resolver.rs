@@ -18,15 +18,20 @@ pub struct Resolver {
 /// which is told once a key needs it.
 type Stores = BTreeMap<StoreKind, Result<Arc<dyn SecretStore>, SecretError>>;
 
-#[cfg_attr(not(feature = "env"), expect(unused_variables, reason = "no store of this build has settings"))]
+#[cfg_attr(
+    not(any(feature = "aws", feature = "env")),
+    expect(unused_variables, reason = "no store of this build has settings")
+)]
 fn built_in(env: &EnvMap) -> Stores {
     Stores::from([
+        #[cfg(feature = "aws")]
+        made(StoreKind::Aws, keyrot_secrets_aws::AwsStore::new(env)),
         #[cfg(feature = "env")]
         made(StoreKind::Env, Ok(keyrot_secrets_env::EnvStore::new(env.clone()))),
     ])
 }
 
-#[cfg_attr(not(feature = "env"), expect(dead_code, reason = "this build has no store"))]
+#[cfg_attr(not(any(feature = "aws", feature = "env")), expect(dead_code, reason = "this build has no store"))]
 fn made<S: SecretStore>(
     kind: StoreKind,
     store: Result<S, SecretError>,

@@ -45,6 +45,7 @@ const SQLITE: Acts = if cfg!(feature = "sqlite") {
 } else {
     Acts::NotInThisBuild("limits and cooldowns end with the process")
 };
+const AWS: Acts = if cfg!(feature = "aws") { Acts::Now } else { NO_VAULT };
 const NO_VAULT: Acts = Acts::NotInThisBuild("secrets come from environment variables");
 
 const fn var(name: &'static str, default: &'static str, about: &'static str, acts: Acts) -> Variable {
@@ -98,9 +99,14 @@ pub const VARIABLES: &[Variable] = &[
     var("VAULT_K8S_MOUNT", "kubernetes", "Kubernetes auth mount", NO_VAULT),
     var("VAULT_CACERT", "unset", "CA file for Vault", NO_VAULT),
     var("VAULT_ALLOW_HTTP", "false", "allow plain http to Vault", NO_VAULT),
-    var("AWS_REGION", "unset", "AWS Secrets Manager region", NO_VAULT),
-    var("AWS_ENDPOINT_URL", "Amazon's", "AWS endpoint", NO_VAULT),
-    var("AWS_SECRET_PREFIX", "keyrot/", "prefix of the secrets' names", NO_VAULT),
+    var("AWS_REGION", "the profile's", "AWS Secrets Manager region", AWS),
+    var("AWS_ENDPOINT_URL", "Amazon's", "AWS endpoint", AWS),
+    var("AWS_ENDPOINT_URL_SECRETS_MANAGER", "`AWS_ENDPOINT_URL`", "the same for this service alone", AWS),
+    var("AWS_SECRET_PREFIX", "keyrot/", "prefix of the secrets' names", AWS),
+    var("AWS_PROFILE", "default", "profile in ~/.aws", AWS),
+    var("AWS_ACCESS_KEY_ID", "the profile's", "AWS login", AWS),
+    var("AWS_SECRET_ACCESS_KEY", "the profile's", "AWS login", AWS),
+    var("AWS_SESSION_TOKEN", "unset", "AWS login, of temporary keys", AWS),
     var("AZURE_VAULT_URL", "unset", "Azure Key Vault", NO_VAULT),
     var("KEYROT_LOG", "warn", "log filter, like `RUST_LOG`, over which it wins", Acts::Now),
     var("RUST_LOG", "warn", "log filter", Acts::Now),

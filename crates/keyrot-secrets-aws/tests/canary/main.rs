@@ -2,6 +2,8 @@
 //!
 //! A binary of its own, because the subscriber that hears everything is the process's only one.
 
+#![expect(clippy::expect_used, reason = "what a test needs and does not get fails the test")]
+
 use std::collections::BTreeSet;
 use std::fmt::{Debug, Write as _};
 use std::sync::{Mutex, PoisonError};

@@ -1,5 +1,7 @@
 //! The store before moto, a server that keeps secrets as AWS Secrets Manager does.
 
+#![expect(clippy::expect_used, reason = "what a test needs and does not get fails the test")]
+
 mod conformance;
 mod operator;
 mod reading;

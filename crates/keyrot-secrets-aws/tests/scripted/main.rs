@@ -1,5 +1,7 @@
 //! The store before servers that do what moto cannot: throttle, forbid, fail, babble, hang.
 
+#![expect(clippy::expect_used, reason = "what a test needs and does not get fails the test")]
+
 mod batch;
 mod child;
 mod login;
