@@ -8,6 +8,7 @@ pub mod extract;
 pub mod output;
 pub mod prompt;
 pub mod python;
+pub mod report;
 pub mod spec;
 
 mod failure;
