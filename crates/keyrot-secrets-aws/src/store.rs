@@ -81,7 +81,13 @@ impl AwsStore {
     }
 
     /// What one call says of up to [`batch::MOST`] secrets; `None` where they have to be asked for one by one.
-    async fn get_several(&self, names: &[&str]) -> Vec<Option<Result<Secret, SecretError>>> {
+    ///
+    /// # Errors
+    /// What is about none of them: an outage, a login that failed.
+    async fn get_several(
+        &self,
+        names: &[&str],
+    ) -> Result<Vec<Option<Result<Secret, SecretError>>>, SecretError> {
         let nothing = || names.iter().map(|_| None).collect();
         let work = async {
             let made = self.connection.made().await?;
@@ -104,11 +110,7 @@ impl AwsStore {
             }
             Err(failure::error(&error, &asked(made, "BatchGetSecretValue", "several secrets")))
         };
-        match self.patiently(work).await {
-            Ok(answers) => answers,
-            // Who is not reached with one question is not asked twenty more.
-            Err(error) => names.iter().map(|_| Some(Err(error.clone()))).collect(),
-        }
+        self.patiently(work).await
     }
 
     fn note_one_by_one(&self) {
@@ -171,7 +173,14 @@ impl SecretStore for AwsStore {
                 each.extend_from_slice(some);
                 continue;
             }
-            for (name, answer) in some.iter().zip(self.get_several(some).await) {
+            let answers = match self.get_several(some).await {
+                Ok(answers) => answers,
+                // Who cannot answer one question is asked no other: those would be waited for as long.
+                Err(error) => {
+                    return all(names, |name| known.get(name).cloned().unwrap_or_else(|| Err(error.clone())));
+                }
+            };
+            for (name, answer) in some.iter().zip(answers) {
                 match answer {
                     Some(answer) => {
                         known.insert(name, answer);
@@ -183,7 +192,7 @@ impl SecretStore for AwsStore {
         let answers = self.get_each(&each).await;
         known.extend(each.into_iter().zip(answers));
         let unasked = || Err(failure::no_answer("AWS Secrets Manager"));
-        names.iter().map(|name| known.get(name.as_str()).cloned().unwrap_or_else(unasked)).collect()
+        all(names, |name| known.get(name).cloned().unwrap_or_else(unasked))
     }
 
     async fn put(&self, name: &str, value: &SecretString) -> Result<Option<String>, SecretError> {
@@ -213,6 +222,11 @@ impl SecretStore for AwsStore {
         };
         self.patiently(work).await
     }
+}
+
+/// An answer for each name, in their order.
+fn all<T>(names: &[String], answer: impl Fn(&str) -> T) -> Vec<T> {
+    names.iter().map(|name| answer(name)).collect()
 }
 
 /// Why there is no current version to be had.

@@ -137,12 +137,32 @@ async fn without_the_right_each_is_read_alone_and_that_is_remembered_and_said_on
 #[tokio::test]
 async fn an_outage_is_everybodys_and_is_not_asked_about_again() {
     let server = Server::start(|_| refusal(400, "ThrottlingException", "Rate exceeded")).await;
-    let answers = store(&server).fetch_all(&names(&["a", "b", "c"])).await;
-    for answer in answers {
+    let many: Vec<String> = (0..45).map(|n| format!("k{n}")).collect();
+    for answer in store(&server).fetch_all(&many).await {
         let error = answer.expect_err("nobody gets anything").to_string();
         assert!(error.contains("too many requests"), "{error}");
     }
     assert_eq!(server.actions(), ["BatchGetSecretValue"; 2]);
+}
+
+#[tokio::test]
+async fn an_outage_between_two_calls_takes_nothing_from_what_the_first_gave() {
+    let server = Server::start(|request| match request.body["SecretIdList"].as_array() {
+        Some(ids) if ids.first().is_some_and(|id| id == "k0") => {
+            let entries =
+                ids.iter().filter_map(|id| Some(entry(id.as_str()?, id.as_str()?, &["AWSCURRENT"])));
+            Reply::Json(200, json!({ "SecretValues": entries.collect::<Vec<_>>() }))
+        }
+        _ => refusal(400, "ThrottlingException", "Rate exceeded"),
+    })
+    .await;
+    let mut many: Vec<String> = (0..45).map(|n| format!("k{n}")).collect();
+    many.push("no name".to_owned());
+    let answers = store(&server).fetch_all(&many).await;
+    assert!(many.iter().zip(&answers).take(20).all(|(name, answer)| text(answer) == name));
+    assert!(answers[20..45].iter().all(|answer| matches!(answer, Err(SecretError::Unavailable { .. }))));
+    assert!(matches!(answers[45], Err(SecretError::Misconfigured { .. })));
+    assert_eq!(server.actions().len(), 3, "one that succeeds, one and its retry that fail");
 }
 
 #[tokio::test]
