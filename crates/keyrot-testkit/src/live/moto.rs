@@ -23,6 +23,7 @@ const PATIENCE: usize = 1_200;
 /// A running server without any secrets.
 #[derive(Debug)]
 pub struct Moto {
+    program: PathBuf,
     port: u16,
     folder: TempDir,
     server: Option<Child>,
@@ -42,13 +43,29 @@ impl Moto {
             panic!("`{VARIABLE}` names no server; hint: run the tests with `cargo xtask test --live`")
         };
         let folder = TempDir::new().unwrap_or_else(|error| panic!("no temporary folder: {error}"));
-        let mut moto = Self { port: 0, folder, server: None, guardian: None };
+        let mut moto = Self { program, port: 0, folder, server: None, guardian: None };
         for _ in 0..TRIES {
-            if moto.run(&program) {
+            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+            moto.port = free.unwrap_or_else(|error| panic!("no free port: {error}")).port();
+            if moto.run() {
                 return moto;
             }
         }
-        panic!("{} does not start: {}", program.display(), moto.log());
+        panic!("{} does not start: {}", moto.program.display(), moto.log());
+    }
+
+    /// Its port on 127.0.0.1, the same for life.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Starts it again after [`kill`](Self::kill). It has forgotten everything.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn restart(&mut self) {
+        assert!(self.run(), "{} does not start again: {}", self.program.display(), self.log());
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -67,13 +84,11 @@ impl Moto {
         }
     }
 
-    fn run(&mut self, program: &PathBuf) -> bool {
+    fn run(&mut self) -> bool {
         self.kill();
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
-        self.port = free.unwrap_or_else(|error| panic!("no free port: {error}")).port();
         let log = File::create(self.folder.path().join("log"));
         let log = log.unwrap_or_else(|error| panic!("no file in a fresh folder: {error}"));
-        let server = Command::new(program)
+        let server = Command::new(&self.program)
             .args(["-H", "127.0.0.1", "-p", &self.port.to_string()])
             .current_dir(self.folder.path())
             .env("HOME", self.folder.path())
@@ -81,7 +96,8 @@ impl Moto {
             .stdout(Stdio::null())
             .stderr(log)
             .spawn();
-        let server = server.unwrap_or_else(|error| panic!("{} does not run: {error}", program.display()));
+        let server =
+            server.unwrap_or_else(|error| panic!("{} does not run: {error}", self.program.display()));
         // It waits for the end of its input, which is the end of this process.
         let guardian = Command::new("sh")
             .args(["-c", "read -r _; kill -9 \"$0\"", &server.id().to_string()])
