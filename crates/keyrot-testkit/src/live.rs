@@ -2,3 +2,4 @@
 //! any other way.
 
 pub mod moto;
+pub mod openbao;

@@ -41,6 +41,15 @@ impl Authority {
         self.file.path()
     }
 
+    /// A certificate for `name`, which may be an address, and its key, both in PEM.
+    #[must_use]
+    pub fn certificate(&self, name: &str) -> (String, String) {
+        let own = KeyPair::generate().expect("a key");
+        let params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        let certificate = params.signed_by(&own, &self.issuer).expect("a certificate");
+        (certificate.pem(), own.serialize_pem())
+    }
+
     /// What a server called `localhost` presents, offering `protocols` by ALPN.
     #[must_use]
     pub fn server(&self, protocols: &[&[u8]]) -> Arc<ServerConfig> {
