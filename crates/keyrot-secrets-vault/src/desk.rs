@@ -112,7 +112,8 @@ impl Desk {
         refused: bool,
     ) -> Result<Option<Arc<Session>>, SecretError> {
         let (token, lease) = self.way.token(&self.wire).await?;
-        let same = state.session.as_ref().filter(|session| session.token.expose_secret() == token.expose_secret());
+        let same =
+            state.session.as_ref().filter(|session| session.token.expose_secret() == token.expose_secret());
         match same {
             Some(_) if refused => Ok(None),
             Some(session) => Ok(Some(Arc::clone(session))),
@@ -207,7 +208,9 @@ impl Keeper {
     }
 
     async fn renew(&self, lease: Lease, granted: Duration) -> Next {
-        let (Some(desk), Some(session)) = (self.desk.upgrade(), self.session.upgrade()) else { return Next::End };
+        let (Some(desk), Some(session)) = (self.desk.upgrade(), self.session.upgrade()) else {
+            return Next::End;
+        };
         let ended = if self.makes_tokens { Next::Other } else { Next::End };
         if !lease.renewable {
             return ended;

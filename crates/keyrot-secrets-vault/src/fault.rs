@@ -69,7 +69,11 @@ impl Fault {
         Ok(match self {
             Self::NoLogin(error) => error,
             Self::Refused { status, said, body } => {
-                return refused(place, status, &said).ok_or_else(|| Refusal { status, said: line(&said), body });
+                return refused(place, status, &said).ok_or_else(|| Refusal {
+                    status,
+                    said: line(&said),
+                    body,
+                });
             }
             Self::Elsewhere(to) => unavailable(
                 format!("{place} is not the active server, and sends us to {}", line(&to)),
@@ -89,16 +93,18 @@ impl Fault {
                 format!("the connection to {place} broke: {detail}"),
                 "see whether the server runs, and what stands before it",
             ),
-            Self::NoTls => {
-                unavailable(format!("{place} does not speak TLS"), "with `VAULT_ADDR` as `http://…` it may answer")
-            }
+            Self::NoTls => unavailable(
+                format!("{place} does not speak TLS"),
+                "with `VAULT_ADDR` as `http://…` it may answer",
+            ),
             Self::Certificate(doubt) => doubt.error(place),
         })
     }
 
     /// What it means for a login.
     pub(crate) fn of_login(self, way: &str, place: &str, hint: &str) -> SecretError {
-        self.common(place).unwrap_or_else(|refusal| denied(format!("the login by {way} failed: {refusal}"), hint))
+        self.common(place)
+            .unwrap_or_else(|refusal| denied(format!("the login by {way} failed: {refusal}"), hint))
     }
 }
 
@@ -158,7 +164,8 @@ fn refused(place: &str, status: u16, said: &str) -> Option<SecretError> {
 impl Doubt {
     fn of(error: &CertificateError) -> Self {
         match error {
-            CertificateError::UnknownIssuer => Self::Authority,
+            // The second: an authority of the same name, and another key.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::Authority,
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Self::Name,
             CertificateError::Expired
             | CertificateError::ExpiredContext { .. }

@@ -132,7 +132,9 @@ impl Way {
     /// The same with a service account's token elsewhere.
     pub(crate) fn with_service_account(self, file: &Path) -> Self {
         match self {
-            Self::Kubernetes { mount, role, account: _ } => Self::Kubernetes { mount, role, account: file.into() },
+            Self::Kubernetes { mount, role, account: _ } => {
+                Self::Kubernetes { mount, role, account: file.into() }
+            }
             other => other,
         }
     }
@@ -158,7 +160,8 @@ impl Way {
             Self::Token(token) => Ok((token.clone(), None)),
             Self::TokenFile(file) => Ok((read_token(file)?, None)),
             Self::AppRole { role_id, secret_id } => {
-                let secret_id = secret_id.as_ref().map(|source| source.read("VAULT_SECRET_ID")).transpose()?;
+                let secret_id =
+                    secret_id.as_ref().map(|source| source.read("VAULT_SECRET_ID")).transpose()?;
                 let mut request = LoginWithApproleRequest {
                     mount: "approle".to_owned(),
                     role_id: role_id.read("VAULT_ROLE_ID")?.expose_secret().to_owned(),

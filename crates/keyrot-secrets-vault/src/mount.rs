@@ -1,12 +1,13 @@
 //! Where a mount ends in a name, and which version of KV it is.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use crate::desk::Desk;
 use crate::fault::Fault;
 use crate::request::WhichMount;
-use std::sync::Arc;
 
 /// A version of the secrets engine `kv`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -48,18 +48,26 @@ fn address(env: &EnvMap) -> Result<Url, SecretError> {
     let like = "set it to the server's address, such as `https://vault.example.com:8200`";
     let text = env.filled("VAULT_ADDR").ok_or_else(|| misconfigured("`VAULT_ADDR` is not set", like))?;
     // What is wrong is not shown: a password may be part of it.
-    let url = Url::parse(text).map_err(|error| misconfigured(format!("`VAULT_ADDR` is no URL: {error}"), like))?;
+    let url =
+        Url::parse(text).map_err(|error| misconfigured(format!("`VAULT_ADDR` is no URL: {error}"), like))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err(misconfigured("`VAULT_ADDR` begins with neither `https://` nor `http://`", like));
     }
-    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+    if !url.username().is_empty()
+        || url.password().is_some()
+        || url.query().is_some()
+        || url.fragment().is_some()
+    {
         return Err(misconfigured("`VAULT_ADDR` has a user, a password, a `?` or a `#`", like));
     }
     let allowed = match env.filled("VAULT_ALLOW_HTTP").map(str::to_ascii_lowercase).as_deref() {
         None | Some("0" | "false" | "no" | "off") => false,
         Some("1" | "true" | "yes" | "on") => true,
         Some(_) => {
-            return Err(misconfigured("`VAULT_ALLOW_HTTP` is neither `true` nor `false`", "set it to one of them"));
+            return Err(misconfigured(
+                "`VAULT_ALLOW_HTTP` is neither `true` nor `false`",
+                "set it to one of them",
+            ));
         }
     };
     if url.scheme() == "http" && !is_loopback(&url) && !allowed {
@@ -106,7 +114,12 @@ mod tests {
 
     #[test]
     fn plain_http_stays_on_the_machine_unless_it_is_allowed() {
-        for address in ["http://127.0.0.1:8200", "http://localhost:8200", "http://[::1]:8200", "https://vault.example.com"] {
+        for address in [
+            "http://127.0.0.1:8200",
+            "http://localhost:8200",
+            "http://[::1]:8200",
+            "https://vault.example.com",
+        ] {
             assert!(read(&[("VAULT_ADDR", address)]).is_ok(), "{address}");
         }
         let away = ("VAULT_ADDR", "http://vault.example.com:8200");

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
 use keyrot_core::{EnvMap, KeyId, Secret, SecretError, SecretStore, Timestamp};
-use secrecy::{ExposeSecret, SecretString};
 use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::timeout;
@@ -134,7 +134,10 @@ impl VaultStore {
         Ok(Self { desk: Desk::new(wire, way.with_service_account(file)), mounts: Mounts::default(), path })
     }
 
-    async fn patiently<T>(&self, work: impl Future<Output = Result<T, SecretError>>) -> Result<T, SecretError> {
+    async fn patiently<T>(
+        &self,
+        work: impl Future<Output = Result<T, SecretError>>,
+    ) -> Result<T, SecretError> {
         timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(fault::silent(&self.desk.wire.place)))
     }
 
@@ -314,7 +317,9 @@ fn not_found(refusal: &Refusal, name: &str, mount: Option<&Mount>, place: &str) 
     let hint = if let Ok(Two { data: Version { metadata, .. } }) = refusal.body.parse() {
         let Metadata { version, deletion_time, destroyed, .. } = metadata;
         if destroyed {
-            format!("its version {version} was destroyed, for ever; `vault kv put {name} value=-` writes a new one")
+            format!(
+                "its version {version} was destroyed, for ever; `vault kv put {name} value=-` writes a new one"
+            )
         } else {
             let when = time(&deletion_time).map(|at| format!(" at {at}")).unwrap_or_default();
             format!(

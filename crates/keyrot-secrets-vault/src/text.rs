@@ -63,8 +63,9 @@ pub(crate) fn key(object: &str) -> Result<Zeroizing<String>, &'static str> {
 pub(crate) fn with_key(object: &str, new: &str) -> Result<Zeroizing<String>, &'static str> {
     let fields = Fields::of(object)?;
     let place = fields.place()?;
-    let quoted =
-        |text: &str| serde_json::to_string(text).map(Zeroizing::new).map_err(|_| "it cannot be written again");
+    let quoted = |text: &str| {
+        serde_json::to_string(text).map(Zeroizing::new).map_err(|_| "it cannot be written again")
+    };
     let new = quoted(new)?;
     // Room for all of it: growing would leave a copy behind.
     let mut all = Zeroizing::new(String::with_capacity(6 * object.len() + new.len() + 2));
@@ -91,7 +92,9 @@ mod tests {
         ] {
             assert_eq!(key(object).expect(object).as_str(), expected);
         }
-        for object in ["{}", "[]", r#"{"a": "1", "b": "2"}"#, r#"{"a": 1}"#, r#"{"value": null, "api_key": "k"}"#] {
+        for object in
+            ["{}", "[]", r#"{"a": "1", "b": "2"}"#, r#"{"a": 1}"#, r#"{"value": null, "api_key": "k"}"#]
+        {
             assert!(key(object).is_err(), "{object}");
         }
     }

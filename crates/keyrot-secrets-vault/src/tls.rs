@@ -34,7 +34,8 @@ impl Trust {
     /// The configuration. HTTP/1.1 alone: nothing of a header is kept for later requests.
     pub(crate) fn config(self) -> Result<ClientConfig, rustls::Error> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()?;
         let mut config = match self {
             Self::These(roots) => builder.with_root_certificates(roots).with_no_client_auth(),
             Self::System => builder

@@ -1,13 +1,14 @@
 //! One HTTP exchange. `vaultrs` knows path, method and body of a request; sending it is ours, so that no token lies in
 //! a type with a debug text, no body in an error, and nothing is sent where a redirect points without a look.
 
+use std::time::Duration;
+
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use keyrot_core::SecretError;
 use rustify::Endpoint;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use std::time::Duration;
 use url::Url;
 
 use crate::fault::{Fault, detail};
@@ -17,6 +18,8 @@ use crate::tls::Trust;
 const CONNECT: Duration = Duration::from_secs(3);
 /// One request and its answer. Those that belong to one question share ten seconds, which the store watches.
 const ANSWER: Duration = Duration::from_secs(6);
+/// Secrets are read together and then not for minutes: a connection that lay idle for long may be dead.
+const IDLE: Duration = Duration::from_secs(10);
 /// More than any answer to keyrot has.
 const LONGEST: usize = 1 << 20;
 
@@ -58,6 +61,7 @@ impl Wire {
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
+            .pool_idle_timeout(IDLE)
             .connect_timeout(CONNECT)
             .timeout(ANSWER);
         let builder = if is_loopback(&address) { builder.no_proxy() } else { builder };
@@ -65,21 +69,28 @@ impl Wire {
             misconfigured(format!("there is no HTTP client: {}", detail(error)), "look at `HTTPS_PROXY`")
         })?;
         let namespace = namespace.map(HeaderValue::from_str).transpose().map_err(|_| {
-            misconfigured("`VAULT_NAMESPACE` has a character no header may hold", "set it to a path such as `team-a`")
+            misconfigured(
+                "`VAULT_NAMESPACE` has a character no header may hold",
+                "set it to a path such as `team-a`",
+            )
         })?;
         let place = place(&address);
         Ok(Self { http, address, namespace, place })
     }
 
     /// Sends a request and gives the answer, if the server grants it.
-    pub(crate) async fn call<E: Endpoint>(&self, endpoint: &E, token: Option<&SecretString>) -> Result<Answer, Fault> {
+    pub(crate) async fn call<E: Endpoint>(
+        &self,
+        endpoint: &E,
+        token: Option<&SecretString>,
+    ) -> Result<Answer, Fault> {
         // The path alone matters: where it is sent is decided below.
         let request = endpoint.request("http://vault/").map_err(|_| Fault::Unsendable)?;
         let (parts, body) = request.into_parts();
         let body = bytes::Bytes::from_owner(Zeroizing::new(body));
         let mut url = self.address.clone();
         url.set_path(&format!("{}/v1{}", self.address.path().trim_end_matches('/'), parts.uri.path()));
-        url.set_query(parts.uri.query());
+        url.set_query(parts.uri.query().filter(|query| !query.is_empty()));
         let headers = self.headers(token)?;
         let mut followed = false;
         loop {
@@ -88,10 +99,12 @@ impl Wire {
             let answer = request.send().await.map_err(Fault::of)?;
             let status = answer.status();
             if status.is_redirection() {
-                let to = answer.headers().get(header::LOCATION).and_then(|to| url.join(to.to_str().ok()?).ok());
+                let to =
+                    answer.headers().get(header::LOCATION).and_then(|to| url.join(to.to_str().ok()?).ok());
                 let to = to.ok_or(Fault::Garbled)?;
                 // A standby names the active server. Only there, only once, and never to plain http.
-                let is_other = matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
+                let is_other =
+                    matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
                 if followed || !is_other || to.scheme() != self.address.scheme() || to.path() != url.path() {
                     return Err(Fault::Elsewhere(place(&to)));
                 }
@@ -106,7 +119,8 @@ impl Wire {
             if status.is_success() {
                 return Ok(Answer(body));
             }
-            let said = serde_json::from_slice(&body).map(|Errors { errors }| errors.join("; ")).unwrap_or_default();
+            let said =
+                serde_json::from_slice(&body).map(|Errors { errors }| errors.join("; ")).unwrap_or_default();
             let said = match token.map(ExposeSecret::expose_secret) {
                 Some(token) => said.replace(token, "[REDACTED]"),
                 None => said,

@@ -49,9 +49,14 @@ impl House {
     fn accessors(&self) -> Vec<Value> {
         let listed = self.bao.asked("LIST", "auth/token/accessors", ROOT, &Value::Null);
         let keys = listed["data"]["keys"].as_array().expect("a list");
-        let look = |accessor| self.bao.request("POST", "auth/token/lookup-accessor", ROOT, &json!({ "accessor": accessor }));
+        let look = |accessor| {
+            self.bao.request("POST", "auth/token/lookup-accessor", ROOT, &json!({ "accessor": accessor }))
+        };
         let looked = keys.iter().filter_map(|accessor| look(accessor).ok());
-        looked.filter(|(status, it)| *status == 200 && it["data"]["path"] == "auth/approle/login").map(|(_, it)| it).collect()
+        looked
+            .filter(|(status, it)| *status == 200 && it["data"]["path"] == "auth/approle/login")
+            .map(|(_, it)| it)
+            .collect()
     }
 
     fn revoke_all(&self) {
@@ -99,14 +104,18 @@ async fn a_token_is_renewed_until_its_longest_life_and_then_there_is_another() {
     let first = house.accessors()[0]["data"]["accessor"].clone();
     // Longer than its first lease: nobody but the store itself renews it.
     until("the first token is renewed", || {
-        house.accessors().iter().any(|it| it["data"]["accessor"] == first && it["data"]["last_renewal"].is_string())
+        house
+            .accessors()
+            .iter()
+            .any(|it| it["data"]["accessor"] == first && it["data"]["last_renewal"].is_string())
     })
     .await;
     until("another token is made before the first one ends", || {
         house.accessors().iter().any(|it| it["data"]["accessor"] != first)
     })
     .await;
-    until("the first token ends", || house.accessors().iter().all(|it| it["data"]["accessor"] != first)).await;
+    until("the first token ends", || house.accessors().iter().all(|it| it["data"]["accessor"] != first))
+        .await;
     assert_eq!(text(&store.fetch("secret/keyrot/a").await), "AIza-a");
     drop(store);
     until("with the store the last token ends", || house.accessors().is_empty()).await;
@@ -147,7 +156,8 @@ async fn logins_that_fail_are_few_and_say_what_to_do() {
 
 #[tokio::test]
 async fn a_secret_id_in_a_file_is_read_again_at_every_login() {
-    let house = House::new(&json!({ "token_policies": "keyrot", "secret_id_num_uses": 1, "token_ttl": "1h" }));
+    let house =
+        House::new(&json!({ "token_policies": "keyrot", "secret_id_num_uses": 1, "token_ttl": "1h" }));
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), house.secret_id() + "\n").expect("room");
     let store = house.store(&format!("@{}", file.path().display()));

@@ -22,7 +22,10 @@ async fn a_mount_may_have_several_parts() {
 #[tokio::test]
 async fn a_mount_that_is_not_there_and_one_of_another_engine_are_named() {
     let wrong = said(&root().fetch("nowhere/keyrot/a").await);
-    assert!(wrong.contains("no secrets engine mounted at `nowhere/`") && wrong.contains("VAULT_SECRET_PATH"), "{wrong}");
+    assert!(
+        wrong.contains("no secrets engine mounted at `nowhere/`") && wrong.contains("VAULT_SECRET_PATH"),
+        "{wrong}"
+    );
     operator("POST", "sys/mounts/transit", &json!({ "type": "transit" }));
     let answer = root().fetch("transit/keyrot/a").await;
     assert!(matches!(answer, Err(SecretError::Misconfigured { .. })), "{answer:?}");
@@ -67,7 +70,10 @@ async fn the_documented_policy_for_writers_writes() {
     let rules = r#"path "secret/data/keyrot/*" { capabilities = ["read", "update"] }"#;
     let token = token("writes", rules, &json!({}));
     let store = store(&[("VAULT_TOKEN", &token)]);
-    assert_eq!(store.put("secret/keyrot/ours", &"AIza-2".into()).await.expect("written").as_deref(), Some("2"));
+    assert_eq!(
+        store.put("secret/keyrot/ours", &"AIza-2".into()).await.expect("written").as_deref(),
+        Some("2")
+    );
     assert_eq!(text(&store.fetch("secret/keyrot/ours").await), "AIza-2");
 }
 

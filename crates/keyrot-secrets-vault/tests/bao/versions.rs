@@ -50,7 +50,9 @@ async fn a_destroyed_version_is_gone_for_ever() {
 async fn of_those_who_write_at_once_nobody_loses_a_change_unseen() {
     keep("v/contended", "AIza-0");
     let writers: Vec<_> = (1..=12)
-        .map(|n| tokio::spawn(async move { root().put("secret/v/contended", &format!("AIza-{n}").into()).await }))
+        .map(|n| {
+            tokio::spawn(async move { root().put("secret/v/contended", &format!("AIza-{n}").into()).await })
+        })
         .collect();
     let mut written = 0;
     for writer in writers {
@@ -84,7 +86,8 @@ async fn many_are_read_a_few_at_a_time() {
         keep(&format!("v/many-{n}"), &format!("AIza-{n}"));
     }
     let names: Vec<String> = (0..20).map(|n| format!("secret/v/many-{n}")).collect();
-    let answers = tokio::time::timeout(Duration::from_secs(10), root().fetch_all(&names)).await.expect("soon");
+    let answers =
+        tokio::time::timeout(Duration::from_secs(10), root().fetch_all(&names)).await.expect("soon");
     for (n, answer) in answers.iter().enumerate() {
         assert_eq!(text(answer), format!("AIza-{n}"));
     }

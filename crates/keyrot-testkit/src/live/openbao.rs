@@ -156,7 +156,13 @@ impl Bao {
     ///
     /// # Errors
     /// When nobody answers.
-    pub fn request(&self, method: &str, path: &str, token: &str, body: &Value) -> std::io::Result<(u16, Value)> {
+    pub fn request(
+        &self,
+        method: &str,
+        path: &str,
+        token: &str,
+        body: &Value,
+    ) -> std::io::Result<(u16, Value)> {
         let (token, namespace) = token.split_once(' ').unwrap_or((token, ""));
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let request = format!(
@@ -239,7 +245,8 @@ impl Bao {
         let mounted = || self.request("GET", "sys/mounts", ROOT, &Value::Null);
         // In dev mode `secret/` comes a moment after the rest.
         health.is_ok_and(|(status, _)| status == ready)
-            && (self.tls.is_some() || mounted().is_ok_and(|(_, mounts)| mounts["data"]["secret/"].is_object()))
+            && (self.tls.is_some()
+                || mounted().is_ok_and(|(_, mounts)| mounts["data"]["secret/"].is_object()))
     }
 
     fn log(&self) -> String {

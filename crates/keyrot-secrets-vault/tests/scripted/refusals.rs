@@ -1,0 +1,121 @@
+//! Refusals, nonsense and silence.
+
+use std::time::{Duration, Instant};
+
+use keyrot_core::{SecretError, SecretStore};
+
+use crate::server::{Reply, Server, mount, refusal, secret};
+use crate::{NAME, TOKEN, said, store, text};
+
+/// A server that tells the mount, and gives this for every secret.
+async fn giving(reply: impl Fn() -> Reply + Send + Sync + 'static) -> Server {
+    Server::start(move |request| match request.path.as_str() {
+        path if path.contains("/internal/ui/mounts/") => mount("2"),
+        path if path.contains("/auth/token/") => refusal(403, "permission denied"),
+        _ => reply(),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn each_refusal_has_its_own_words() {
+    let cases: [(u16, &str, &str); 9] = [
+        (503, "Vault is sealed", "is sealed"),
+        (429, "request path: rate limit quota exceeded", "asked too often"),
+        (473, "", "standby of another cluster"),
+        (500, "local node not active but active cluster node not found", "knows no active server"),
+        (503, "Vault is in standby mode", "knows no active server"),
+        (412, "required index state not present", "has not heard yet"),
+        (500, "internal error", "fails: HTTP 500 internal error"),
+        (502, "", "fails: HTTP 502"),
+        (400, "", "is it `https`?"),
+    ];
+    for (status, words, expected) in cases {
+        let server = giving(move || refusal(status, words)).await;
+        let answer = store(&server).fetch(NAME).await;
+        assert!(said(&answer).contains(expected), "{status} {words}: {}", said(&answer));
+        let is_outage = matches!(answer, Err(SecretError::Unavailable { .. }));
+        assert_eq!(is_outage, status != 400, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_vaults_is_named_and_not_repeated() {
+    for body in ["<html>CANARY</html>", "{}", r#"{"data": "CANARY"}"#, ""] {
+        let server = giving(move || Reply::Text(200, body.to_owned())).await;
+        let said = said(&store(&server).fetch(NAME).await);
+        assert!(said.contains("not as Vault") && said.contains("VAULT_ADDR"), "{said}");
+    }
+    let server = giving(|| Reply::Text(502, "<html>CANARY</html>".to_owned())).await;
+    assert!(said(&store(&server).fetch(NAME).await).contains("HTTP 502"));
+    let endless = giving(|| Reply::Text(200, "x".repeat(3 << 20))).await;
+    assert!(said(&store(&endless).fetch(NAME).await).contains("not as Vault"));
+}
+
+#[tokio::test]
+async fn what_a_server_says_is_cut_and_holds_neither_token_nor_key() {
+    let server = giving(|| {
+        let key = format!("AIza{}", "CANARY-".repeat(5));
+        refusal(403, &format!("bad token {TOKEN},\nand key {key} {}", "long ".repeat(200)))
+    })
+    .await;
+    let said = said(&store(&server).fetch(NAME).await);
+    assert!(said.contains("[REDACTED]") && said.len() < 600 && said.lines().count() == 2, "{said}");
+}
+
+#[tokio::test]
+async fn silence_ends_after_seconds_however_many_ask() {
+    let server = giving(|| Reply::Silence).await;
+    let store = store(&server);
+    let names = vec![NAME.to_owned(); 40];
+    let begun = Instant::now();
+    let answers = store.fetch_all(&names).await;
+    assert!(begun.elapsed() < Duration::from_secs(11), "{:?}", begun.elapsed());
+    for answer in &answers {
+        assert!(said(answer).contains("did not answer in time"), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn eight_are_read_at_once_and_no_more() {
+    let server = giving(|| Reply::Late(Duration::from_millis(100), 200, secret("AIza-a"))).await;
+    let names: Vec<String> = (0..24).map(|n| format!("secret/keyrot/{n}")).collect();
+    let answers = store(&server).fetch_all(&names).await;
+    assert!(answers.iter().all(|answer| text(answer) == "AIza-a"));
+    // One more: whether the token can be renewed is asked beside them.
+    assert!((8..=9).contains(&server.most()), "{}", server.most());
+}
+
+#[tokio::test]
+async fn where_mounts_are_not_told_both_versions_are_tried() {
+    let two = Server::start(|request| match request.path.as_str() {
+        "/v1/secret/data/keyrot/a" => Reply::Text(200, secret("AIza-two")),
+        _ => refusal(403, "permission denied"),
+    })
+    .await;
+    assert_eq!(text(&store(&two).fetch(NAME).await), "AIza-two");
+    let one = Server::start(|request| match request.path.as_str() {
+        "/v1/secret/keyrot/a" => Reply::Text(200, r#"{"data": {"value": "AIza-one"}}"#.to_owned()),
+        _ => refusal(403, "permission denied"),
+    })
+    .await;
+    let store = store(&one);
+    assert_eq!(text(&store.fetch(NAME).await), "AIza-one");
+    one.asked();
+    assert_eq!(text(&store.fetch(NAME).await), "AIza-one");
+    assert_eq!(one.asked().len(), 1, "it has learned which");
+    let neither = Server::start(|_| refusal(403, "permission denied")).await;
+    let answer = crate::store(&neither).fetch(NAME).await;
+    assert!(matches!(answer, Err(SecretError::Denied { .. })), "{answer:?}");
+}
+
+#[tokio::test]
+async fn the_mount_is_asked_for_once() {
+    let server = giving(|| Reply::Text(200, secret("AIza-a"))).await;
+    let store = store(&server);
+    let names: Vec<String> = (0..20).map(|n| format!("secret/keyrot/{n}")).collect();
+    store.fetch_all(&names).await;
+    store.fetch_all(&names).await;
+    let asked = server.asked().iter().filter(|request| request.path.contains("/mounts/")).count();
+    assert_eq!(asked, 1);
+}
