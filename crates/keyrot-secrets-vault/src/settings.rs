@@ -1,5 +1,6 @@
 //! Settings: the `VAULT_…` variables, checked.
 
+use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 
@@ -41,6 +42,12 @@ impl Settings {
         let path = env.filled("VAULT_SECRET_PATH").unwrap_or("secret/keyrot").trim_matches('/').to_owned();
         name::check(&format!("{path}/key"))?;
         Ok(Self { trust: trust(env, &address)?, way: Way::read(env)?, address, namespace, path })
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("path", &self.path).field("way", &self.way).finish_non_exhaustive()
     }
 }
 
@@ -123,7 +130,7 @@ mod tests {
             assert!(read(&[("VAULT_ADDR", address)]).is_ok(), "{address}");
         }
         let away = ("VAULT_ADDR", "http://vault.example.com:8200");
-        let error = read(&[away]).err().expect("refused").to_string();
+        let error = read(&[away]).expect_err("refused").to_string();
         assert!(error.contains("VAULT_ALLOW_HTTP"), "{error}");
         assert!(read(&[away, ("VAULT_ALLOW_HTTP", "true")]).is_ok());
         assert!(read(&[away, ("VAULT_ALLOW_HTTP", "false")]).is_err());
@@ -145,7 +152,7 @@ mod tests {
         ] {
             let fine = [("VAULT_ADDR", "https://vault.example.com"), ("HOME", "/does/not/exist")];
             let env: EnvMap = fine.into_iter().chain([(variable, value)]).collect();
-            let error = Settings::read(&env).err().expect(variable).to_string();
+            let error = Settings::read(&env).expect_err(variable).to_string();
             assert!(error.contains(variable) && error.contains("hint: "), "{error}");
             assert!(!error.contains("CANARY"), "{error}");
         }
@@ -154,8 +161,8 @@ mod tests {
     #[test]
     fn the_path_has_no_slash_at_its_ends() {
         let address = ("VAULT_ADDR", "https://vault.example.com");
-        assert_eq!(read(&[address]).ok().expect("legal").path, "secret/keyrot");
-        let settings = read(&[address, ("VAULT_SECRET_PATH", "/team/kv/algoagent/")]).ok().expect("legal");
+        assert_eq!(read(&[address]).expect("legal").path, "secret/keyrot");
+        let settings = read(&[address, ("VAULT_SECRET_PATH", "/team/kv/algoagent/")]).expect("legal");
         assert_eq!(settings.path, "team/kv/algoagent");
     }
 }

@@ -69,13 +69,12 @@ impl House {
 
 /// Until something holds; a test that waits longer than this has failed.
 async fn until(what: &str, holds: impl Fn() -> bool) {
-    for _ in 0..400 {
-        if holds() {
-            return;
+    let waited = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("never: {what}");
+    };
+    tokio::time::timeout(Duration::from_secs(30), waited).await.expect(what);
 }
 
 #[tokio::test]

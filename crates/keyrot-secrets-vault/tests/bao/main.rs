@@ -50,5 +50,5 @@ fn text(answer: &Result<Secret, SecretError>) -> &str {
 }
 
 fn said(answer: &Result<Secret, SecretError>) -> String {
-    answer.as_ref().err().expect("an error").to_string()
+    answer.as_ref().expect_err("an error").to_string()
 }

@@ -30,7 +30,7 @@ fn text(answer: &Result<Secret, SecretError>) -> &str {
 }
 
 fn said(answer: &Result<Secret, SecretError>) -> String {
-    let error = answer.as_ref().err().expect("an error");
+    let error = answer.as_ref().expect_err("an error");
     let all = format!("{error} {error:?}");
     assert!(!all.contains("CANARY"), "{all}");
     assert!(all.contains("hint"), "{all}");

@@ -1,6 +1,6 @@
 //! Refusals, nonsense and silence.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use keyrot_core::{SecretError, SecretStore};
 
@@ -68,9 +68,8 @@ async fn silence_ends_after_seconds_however_many_ask() {
     let server = giving(|| Reply::Silence).await;
     let store = store(&server);
     let names = vec![NAME.to_owned(); 40];
-    let begun = Instant::now();
-    let answers = store.fetch_all(&names).await;
-    assert!(begun.elapsed() < Duration::from_secs(11), "{:?}", begun.elapsed());
+    let answers = tokio::time::timeout(Duration::from_secs(11), store.fetch_all(&names)).await;
+    let answers = answers.expect("within seconds");
     for answer in &answers {
         assert!(said(answer).contains("did not answer in time"), "{answer:?}");
     }
