@@ -1,13 +1,11 @@
-//! A secret's text: the key itself, or a JSON object with the key in it.
+//! A secret's text: the key itself, or a JSON object with the key in it. Copies made here are wiped when they are
+//! dropped.
 
 use std::fmt;
 
 use secrecy::zeroize::Zeroizing;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
-
-/// The fields a key is looked for in, in this order.
-const FIELDS: [&str; 2] = ["api_key", "value"];
 
 /// An object's fields, in their order. The values lie where they were read from.
 struct Fields<'a>(Vec<(String, &'a RawValue)>);
@@ -42,9 +40,9 @@ impl<'a> Fields<'a> {
     }
 
     /// Where the key is.
-    fn place(&self) -> Result<usize, &'static str> {
-        let named = |wanted: &str| self.0.iter().rposition(|(name, _)| name == wanted);
-        match FIELDS.into_iter().find_map(named) {
+    fn place(&self, names: &[&str]) -> Result<usize, &'static str> {
+        let named = |wanted: &&str| self.0.iter().rposition(|(name, _)| name == wanted);
+        match names.iter().find_map(named) {
             Some(place) => Ok(place),
             None if self.0.len() == 1 => Ok(0),
             None if self.0.is_empty() => Err("it is a JSON object without fields"),
@@ -53,20 +51,33 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The key in `text`: all of it, or what a JSON object has under `api_key`, else `value`, else its only field.
-pub(crate) fn key(text: &str) -> Result<Zeroizing<String>, &'static str> {
+/// The key in `text`: all of it, or what a JSON object has under the first of `names` that is there, else its only
+/// field.
+///
+/// ```
+/// use keyrot_core::secret::text::key;
+/// assert_eq!(key(r#"{"owner": "us", "value": "AIza1"}"#, &["value", "api_key"]).unwrap().as_str(), "AIza1");
+/// assert_eq!(key("AIza1", &["value"]).unwrap().as_str(), "AIza1");
+/// ```
+///
+/// # Errors
+/// Says, without repeating the text, why there is no telling which key is meant.
+pub fn key(text: &str, names: &[&str]) -> Result<Zeroizing<String>, &'static str> {
     let Some(fields) = Fields::of(text) else { return Ok(Zeroizing::new(text.to_owned())) };
     let fields = fields?;
-    let place = fields.place()?;
+    let place = fields.place(names)?;
     let raw = fields.0.get(place).map_or("", |(_, raw)| raw.get());
     serde_json::from_str(raw).map(Zeroizing::new).map_err(|_| "the field of its JSON object is no text")
 }
 
-/// `text` with `new` as its key; what else a JSON object holds stays.
-pub(crate) fn with_key(text: &str, new: &str) -> Result<Zeroizing<String>, &'static str> {
+/// `text` with `new` where [`key`] finds the key; what else a JSON object holds stays.
+///
+/// # Errors
+/// As [`key`].
+pub fn with_key(text: &str, names: &[&str], new: &str) -> Result<Zeroizing<String>, &'static str> {
     let Some(fields) = Fields::of(text) else { return Ok(Zeroizing::new(new.to_owned())) };
     let fields = fields?;
-    let place = fields.place()?;
+    let place = fields.place(names)?;
     let quoted = |text: &str| {
         serde_json::to_string(text).map(Zeroizing::new).map_err(|_| "its JSON cannot be written again")
     };
@@ -87,6 +98,8 @@ pub(crate) fn with_key(text: &str, new: &str) -> Result<Zeroizing<String>, &'sta
 mod tests {
     use super::*;
 
+    const NAMES: [&str; 2] = ["api_key", "value"];
+
     #[test]
     fn the_key_is_all_of_it_or_a_field() {
         for (text, expected) in [
@@ -96,25 +109,25 @@ mod tests {
             (r#" {"gemini": "a\u0041\"b"}"#, "aA\"b"),
             (r#"{"api_key": "old", "api_key": "new"}"#, "new"),
         ] {
-            assert_eq!(key(text).expect(text).as_str(), expected);
+            assert_eq!(key(text, &NAMES).expect(text).as_str(), expected);
         }
         for text in
             ["{}", "{", r#"{"a": "1", "b": "2"}"#, r#"{"a": 1}"#, r#"{"api_key": null, "value": "v"}"#]
         {
-            assert!(key(text).is_err(), "{text}");
+            assert!(key(text, &NAMES).is_err(), "{text}");
         }
     }
 
     #[test]
     fn writing_changes_the_key_alone() {
-        assert_eq!(with_key("AIza1", "new").expect("plain").as_str(), "new");
+        assert_eq!(with_key("AIza1", &NAMES, "new").expect("plain").as_str(), "new");
         let before = r#"{"owner":"us","n":1.50,"api_key":"old","deep":{"api_key":"kept","x":[1, 2]}}"#;
-        let after = with_key(before, "n\"ew").expect("JSON");
+        let after = with_key(before, &NAMES, "n\"ew").expect("JSON");
         assert_eq!(
             after.as_str(),
             r#"{"owner": "us", "n": 1.50, "api_key": "n\"ew", "deep": {"api_key":"kept","x":[1, 2]}}"#
         );
-        assert_eq!(key(&after).expect("JSON still").as_str(), "n\"ew");
-        assert!(with_key(r#"{"a": "1", "b": "2"}"#, "new").is_err(), "which one would it be?");
+        assert_eq!(key(&after, &NAMES).expect("JSON still").as_str(), "n\"ew");
+        assert!(with_key(r#"{"a": "1", "b": "2"}"#, &NAMES, "new").is_err(), "which one would it be?");
     }
 }
