@@ -3,6 +3,8 @@
 pub mod canary;
 pub mod facts;
 pub mod limiter;
+#[cfg(feature = "live")]
+pub mod live;
 #[cfg(all(doctest, feature = "world"))]
 mod readme;
 #[cfg(feature = "secrets")]

@@ -44,8 +44,15 @@ impl Authority {
     /// What a server called `localhost` presents, offering `protocols` by ALPN.
     #[must_use]
     pub fn server(&self, protocols: &[&[u8]]) -> Arc<ServerConfig> {
+        self.server_called(&["localhost"], protocols)
+    }
+
+    /// The same for a server with these names.
+    #[must_use]
+    pub fn server_called(&self, names: &[&str], protocols: &[&[u8]]) -> Arc<ServerConfig> {
         let own = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let params = CertificateParams::new(names).expect("names");
         let certificate = params.signed_by(&own, &self.issuer).expect("a certificate");
         let key = PrivateKeyDer::Pkcs8(own.serialize_der().into());
         let mut config = ServerConfig::builder_with_provider(default_provider().into())

@@ -1,0 +1,3 @@
+//! Servers of secret stores, on loopback.
+
+pub mod azure;
