@@ -20,7 +20,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 
-use crate::refusal::{denied, one_line, refused, unavailable, unreachable, within};
+use crate::refusal::{deepest, denied, one_line, refused, unavailable, unreachable, within};
 use crate::settings::{Identity, Settings};
 use crate::wire::{Silence, Wire};
 
@@ -79,7 +79,7 @@ impl Login {
         };
         made.map_err(|error| SecretError::Misconfigured {
             store: crate::STORE,
-            why: format!("the settings to log in with make no sense: {}", one_line(&error.to_string())),
+            why: format!("the settings to log in with make no sense: {}", deepest(&error)),
             hint: "look at `AZURE_TENANT_ID` and `AZURE_CLIENT_ID`".to_owned(),
         })
     }
@@ -103,18 +103,19 @@ impl Login {
         let machine = match ManagedIdentityCredential::new(Some(options)) {
             Ok(machine) => match tokio::time::timeout(MACHINE, machine.get_token(scopes, None)).await {
                 Ok(Ok(token)) => return Ok(self.keep(machine, token)),
-                Ok(Err(error)) => within::<Silence>(&error)
-                    .map_or_else(|| one_line(&error.to_string()), ToString::to_string),
+                Ok(Err(error)) => {
+                    within::<Silence>(&error).map_or_else(|| deepest(&error), ToString::to_string)
+                }
                 Err(_) => "it did not answer in time".to_owned(),
             },
-            Err(error) => one_line(&error.to_string()),
+            Err(error) => deepest(&error),
         };
         let person = match DeveloperToolsCredential::new(None) {
             Ok(tools) => match tools.get_token(scopes, None).await {
                 Ok(token) => return Ok(self.keep(tools, token)),
-                Err(error) => one_line(&error.to_string()),
+                Err(error) => deepest(&error),
             },
-            Err(error) => one_line(&error.to_string()),
+            Err(error) => deepest(&error),
         };
         Err(denied(
             format!(
@@ -137,7 +138,7 @@ impl Login {
         }
         let Some(answer) = refused(error) else {
             return unavailable(
-                format!("the login's answer makes no sense: {}", one_line(&error.to_string())),
+                format!("the login's answer makes no sense: {}", deepest(&error)),
                 "look at `AZURE_AUTHORITY_HOST`",
             );
         };

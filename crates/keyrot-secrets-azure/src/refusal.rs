@@ -43,7 +43,7 @@ impl Refusal {
         if let Some(answer) = refused(error) {
             return Self::answered(answer, name);
         }
-        let said = one_line(&error.to_string());
+        let said = deepest(error);
         if said.contains("challenge") {
             let hint = "set `AZURE_VAULT_URL` to a vault's address, `https://NAME.vault.azure.net`; what is there \
                         asks for a login as no vault of that name does";
@@ -171,6 +171,11 @@ pub(crate) fn refused(error: &Error) -> Option<&RawResponse> {
 
 fn causes(error: &Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
     std::iter::successors(Some(error as &(dyn StdError + 'static)), |&error| error.source())
+}
+
+/// What the deepest cause says: those above it only tell that nothing is tried again.
+pub(crate) fn deepest(error: &Error) -> String {
+    one_line(&causes(error).last().map_or_else(String::new, ToString::to_string))
 }
 
 /// What somebody else said, fit for an error of ours.

@@ -199,13 +199,15 @@ impl Cause {
 fn is_tls(error: &reqwest::Error) -> bool {
     let mut next: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = next {
-        // An I/O error passes over what it carries when it is asked for its source.
-        let carried = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let tls = carried.map_or_else(|| error.downcast_ref(), |carried| carried.downcast_ref());
-        if matches!(tls, Some(rustls::Error::InvalidCertificate(_))) {
+        if matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))) {
             return true;
         }
-        next = error.source();
+        // An I/O error passes over what it carries when it is asked for its source.
+        let carried = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        next = match carried {
+            Some(carried) => Some(carried),
+            None => error.source(),
+        };
     }
     false
 }

@@ -56,9 +56,16 @@ impl Azure {
     pub fn new() -> Self {
         let authority = Authority::new();
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a thread");
-        let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-        let vault = runtime.block_on(bind()).expect("a free port");
-        let machine = runtime.block_on(bind()).expect("a free port");
+        // Not waited for: a test is often inside a runtime of its own.
+        let inside = runtime.enter();
+        let bind = || -> std::io::Result<TcpListener> {
+            let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+            listener.set_nonblocking(true)?;
+            TcpListener::from_std(listener)
+        };
+        let vault = bind().expect("a free port");
+        let machine = bind().expect("a free port");
+        drop(inside);
         let port = |listener: &TcpListener| listener.local_addr().expect("it is bound").port();
         let (vault_port, machine_port) = (port(&vault), port(&machine));
         let state = Arc::new(Mutex::new(State::new(vault_port)));

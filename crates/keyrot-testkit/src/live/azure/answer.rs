@@ -107,7 +107,10 @@ fn machine(state: &mut State, parts: &Parts) -> Option<Answer> {
         ));
     }
     let token = state.token();
-    Some(said(200, &json!({ "access_token": token, "expires_on": "4102444800", "token_type": "Bearer" })))
+    Some(said(
+        200,
+        &json!({ "access_token": token, "expires_on": "4102444800", "resource": state.resource, "token_type": "Bearer" }),
+    ))
 }
 
 fn vault(state: &mut State, parts: &Parts, body: &[u8]) -> Option<Answer> {

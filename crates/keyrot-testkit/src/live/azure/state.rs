@@ -20,8 +20,10 @@ pub struct Version {
     pub not_before: Option<i64>,
     /// The second from which it is not.
     pub expires: Option<i64>,
-    pub(super) id: String,
-    pub(super) written: i64,
+    /// Its id, given when it is set.
+    pub id: String,
+    /// The second in which it was written, given when it is set.
+    pub written: i64,
 }
 
 /// How somebody answers.
