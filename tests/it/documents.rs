@@ -47,6 +47,7 @@ fn variable_row(variable: &Variable) -> Vec<String> {
     let acts = match variable.acts {
         Acts::Now => "yes",
         Acts::Underneath => "yes, by a library",
+        Acts::NotInThisBuild(_) if variable.name.starts_with("AZURE_") => "with the feature `azure`",
         Acts::NotInThisBuild(_) => "**not yet**",
     };
     vec![format!("`{}`", variable.name), variable.default.into(), variable.about.into(), acts.into()]

@@ -52,7 +52,7 @@ impl Login {
             return self.ambient(client.as_deref(), scopes).await;
         }
         let credential = self.credential.get_or_try_init(|| async { self.named() }).await?;
-        credential.get_token(scopes, options).await.map_err(|error| self.refusal(&error))
+        credential.get_token(scopes, options).await.map_err(|error| refusal(&error))
     }
 
     /// The credential that the environment names.
@@ -94,7 +94,7 @@ impl Login {
     /// Asks the machine, then the tools of whoever is logged in on it.
     async fn ambient(&self, client: Option<&str>, scopes: &[&str]) -> Result<AccessToken, SecretError> {
         if let Some(credential) = self.credential.get() {
-            return credential.get_token(scopes, None).await.map_err(|error| self.refusal(&error));
+            return credential.get_token(scopes, None).await.map_err(|error| refusal(&error));
         }
         let options = ManagedIdentityCredentialOptions {
             user_assigned_id: client.map(|client| UserAssignedId::ClientId(client.to_owned())),
@@ -131,28 +131,29 @@ impl Login {
         drop(self.credential.set(credential));
         token
     }
+}
 
-    fn refusal(&self, error: &Error) -> SecretError {
-        if let Some(silence) = within::<Silence>(error) {
-            return unreachable(silence, "the login", "AZURE_AUTHORITY_HOST");
-        }
-        let Some(answer) = refused(error) else {
-            return unavailable(
-                format!("the login's answer makes no sense: {}", deepest(&error)),
-                "look at `AZURE_AUTHORITY_HOST`",
-            );
-        };
-        let status = u16::from(answer.status());
-        let said: Said = serde_json::from_slice(answer.body().as_ref()).unwrap_or_default();
-        let words = one_line(said.error_description.split("Trace ID").next().unwrap_or_default());
-        if status == 429 || status >= 500 {
-            return unavailable(
-                format!("the login answered with status {status}: {words}"),
-                "look at Azure's service health; it is tried again later",
-            );
-        }
-        denied(format!("the login failed: {words}"), said.hint())
+/// What the SDK's error says of a login.
+fn refusal(error: &Error) -> SecretError {
+    if let Some(silence) = within::<Silence>(error) {
+        return unreachable(silence, "the login", "AZURE_AUTHORITY_HOST");
     }
+    let Some(answer) = refused(error) else {
+        return unavailable(
+            format!("the login's answer makes no sense: {}", deepest(error)),
+            "look at `AZURE_AUTHORITY_HOST`",
+        );
+    };
+    let status = u16::from(answer.status());
+    let said: Said = serde_json::from_slice(answer.body().as_ref()).unwrap_or_default();
+    let words = one_line(said.error_description.split("Trace ID").next().unwrap_or_default());
+    if status == 429 || status >= 500 {
+        return unavailable(
+            format!("the login answered with status {status}: {words}"),
+            "look at Azure's service health; it is tried again later",
+        );
+    }
+    denied(format!("the login failed: {words}"), said.hint())
 }
 
 fn readable(file: &Path) -> Result<(), SecretError> {

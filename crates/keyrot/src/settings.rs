@@ -45,6 +45,11 @@ const SQLITE: Acts = if cfg!(feature = "sqlite") {
 } else {
     Acts::NotInThisBuild("limits and cooldowns end with the process")
 };
+const AZURE: Acts = if cfg!(feature = "azure") {
+    Acts::Now
+} else {
+    Acts::NotInThisBuild("secrets do not come from Azure Key Vault")
+};
 const NO_VAULT: Acts = Acts::NotInThisBuild("secrets come from environment variables");
 
 const fn var(name: &'static str, default: &'static str, about: &'static str, acts: Acts) -> Variable {
@@ -99,7 +104,13 @@ pub const VARIABLES: &[Variable] = &[
     var("AWS_REGION", "unset", "AWS Secrets Manager region", NO_VAULT),
     var("AWS_ENDPOINT_URL", "Amazon's", "AWS endpoint", NO_VAULT),
     var("AWS_SECRET_PREFIX", "keyrot/", "prefix of the secrets' names", NO_VAULT),
-    var("AZURE_VAULT_URL", "unset", "Azure Key Vault", NO_VAULT),
+    var("AZURE_VAULT_URL", "unset", "the vault's address, `https://NAME.vault.azure.net`", AZURE),
+    var("AZURE_TENANT_ID", "unset", "tenant to log in to", AZURE),
+    var("AZURE_CLIENT_ID", "unset", "application to log in as, or which managed identity", AZURE),
+    var("AZURE_CLIENT_SECRET", "unset", "the application's client secret", AZURE),
+    var("AZURE_FEDERATED_TOKEN_FILE", "unset", "file with the token of a workload identity", AZURE),
+    var("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com", "where logins to Azure happen", AZURE),
+    var("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://169.254.169.254", "where managed identities are", AZURE),
     var("KEYROT_LOG", "warn", "log filter, like `RUST_LOG`, over which it wins", Acts::Now),
     var("RUST_LOG", "warn", "log filter", Acts::Now),
     var("NO_COLOR", "unset", "no colour in the output", Acts::Now),

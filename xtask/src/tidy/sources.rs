@@ -21,6 +21,8 @@ pub(super) const EXPOSING: Exposing = &[
     ),
     ("crates/keyrot/src/fresh/tests.rs", "its tests look at which secret serves"),
     ("crates/keyrot/src/limiter/shared.rs", "tells where Redis is, without user and password"),
+    ("crates/keyrot-secrets-azure/src/login.rs", "hands the client secret to the SDK"),
+    ("crates/keyrot-secrets-azure/src/store.rs", "sends a new version"),
     ("crates/keyrot-secrets-env/src/list.rs", "compares the keys of a list"),
     ("crates/keyrot-secrets-env/src/store.rs", "its test looks at what was found"),
     ("crates/keyrot-secrets/src/cache.rs", "fingerprints secrets"),

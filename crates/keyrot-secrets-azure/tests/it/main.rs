@@ -1,5 +1,12 @@
 //! The store before a vault on loopback.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails"
+)]
+
 mod conformance;
 mod elsewhere;
 mod login;
