@@ -7,7 +7,8 @@ use keyrot_core::{Secret, SecretError, Timestamp};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::{STORE, text};
+use crate::name::STORE;
+use crate::text;
 
 const DATE: HeaderName = HeaderName::from_static("date");
 

@@ -28,6 +28,3 @@ mod wire;
 
 pub use name::{Collision, collisions};
 pub use store::AzureStore;
-
-/// The store, as `SECRET_STORE_TYPE` names it.
-const STORE: &str = "azure";

@@ -78,7 +78,7 @@ impl Login {
             Identity::Ambient { .. } => DeveloperToolsCredential::new(None).map(|made| made as _),
         };
         made.map_err(|error| SecretError::Misconfigured {
-            store: crate::STORE,
+            store: crate::name::STORE,
             why: format!("the settings to log in with make no sense: {}", deepest(&error)),
             hint: "look at `AZURE_TENANT_ID` and `AZURE_CLIENT_ID`".to_owned(),
         })

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use keyrot_core::{KeyId, SecretError};
 
-use crate::STORE;
-
+/// The store, as `SECRET_STORE_TYPE` names it.
+pub(crate) const STORE: &str = "azure";
 /// The most characters a name may have.
 const MOST: usize = 127;
 

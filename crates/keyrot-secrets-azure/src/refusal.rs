@@ -7,7 +7,7 @@ use azure_core::http::RawResponse;
 use keyrot_core::{SecretError, leak};
 use serde::Deserialize;
 
-use crate::STORE;
+use crate::name::STORE;
 use crate::wire::{Cause, Silence, retry_after};
 
 /// What somebody else said is repeated up to this length.

@@ -6,7 +6,7 @@ use keyrot_core::{EnvMap, SecretError};
 use secrecy::SecretString;
 use url::Url;
 
-use crate::STORE;
+use crate::name::STORE;
 
 const PUBLIC_CLOUD: &str = "https://login.microsoftonline.com";
 

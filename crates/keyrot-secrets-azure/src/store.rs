@@ -18,10 +18,11 @@ use zeroize::Zeroize as _;
 
 use crate::answer::Held;
 use crate::login::Login;
+use crate::name::STORE;
 use crate::refusal::{self, Refusal};
 use crate::settings::Settings;
 use crate::wire::Wire;
-use crate::{STORE, name, tls};
+use crate::{name, tls};
 
 /// How many secrets are read at the same time.
 const ABREAST: usize = 8;

@@ -8,7 +8,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls_platform_verifier::Verifier;
 
-use crate::STORE;
+use crate::name::STORE;
 
 /// The configuration: whom the system trusts (on Linux `SSL_CERT_FILE` and `SSL_CERT_DIR`, where they are set), and
 /// `more`.

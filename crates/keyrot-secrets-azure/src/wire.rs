@@ -18,7 +18,8 @@ use rustls::pki_types::CertificateDer;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::{STORE, tls};
+use crate::name::STORE;
+use crate::tls;
 
 const CONNECT: Duration = Duration::from_secs(3);
 /// For one request and its answer; Azure's own take a fraction of a second.

@@ -1,11 +1,6 @@
 //! The store before a vault on loopback.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test that cannot go on fails"
-)]
+#![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod conformance;
 mod elsewhere;
