@@ -25,6 +25,8 @@ pub(super) const EXPOSING: Exposing = &[
     ("crates/keyrot-secrets-aws/tests/canary/main.rs", "its test looks at what was read and written"),
     ("crates/keyrot-secrets-aws/tests/moto/main.rs", "its tests look at what was found"),
     ("crates/keyrot-secrets-aws/tests/scripted/main.rs", "its tests look at what was found"),
+    ("crates/keyrot-secrets-azure/src/login.rs", "hands the client secret to the SDK"),
+    ("crates/keyrot-secrets-azure/src/store.rs", "sends a new version"),
     ("crates/keyrot-secrets-env/src/list.rs", "compares the keys of a list"),
     ("crates/keyrot-secrets-env/src/store.rs", "its test looks at what was found"),
     ("crates/keyrot-secrets/src/cache.rs", "fingerprints secrets"),
