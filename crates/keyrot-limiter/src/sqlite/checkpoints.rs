@@ -22,8 +22,6 @@ use super::open::{Identity, connect};
 
 /// Pages of log from one checkpoint to the next: 4 MB.
 const STEP: i32 = 1_000;
-/// Pages of log after which writers are kept out.
-const LONG: i32 = 3 * STEP;
 
 /// The thread, which ends when this is dropped, after what is due.
 #[derive(Debug)]
@@ -108,7 +106,7 @@ fn checkpoint(file: &Identity) -> rusqlite::Result<()> {
         connection.query_row(&sql, [], |row| Ok((row.get::<_, i32>(1)?, row.get::<_, i32>(2)?)))
     };
     let (mut pages, mut done) = moved("PASSIVE")?;
-    if done < pages && pages >= LONG {
+    if done < pages {
         (pages, done) = moved("FULL")?;
     }
     if pages > 0 && pages == done {
