@@ -53,13 +53,17 @@ pub enum Code {
     NonAscii,
     /// A number of the description that the code does not hold.
     LostNumber,
+    /// An indicator of the description that the code does not compute.
+    LostIndicator,
 }
 
 impl Code {
     /// How bad it is.
     pub const fn severity(self) -> Severity {
         match self {
-            Self::Runner | Self::Print | Self::NonAscii | Self::LostNumber => Severity::Warning,
+            Self::Runner | Self::Print | Self::NonAscii | Self::LostNumber | Self::LostIndicator => {
+                Severity::Warning
+            }
             Self::TooLarge
             | Self::Syntax
             | Self::UnsupportedSyntax

@@ -1,7 +1,7 @@
 //! The words the policy knows, as data.
 
 /// Modules a strategy may import, exactly so.
-pub(super) const MODULES: [&str; 17] = [
+pub(super) const MODULES: [&str; 18] = [
     "__future__",
     "backtesting",
     "backtesting.lib",
@@ -11,6 +11,7 @@ pub(super) const MODULES: [&str; 17] = [
     "datetime",
     "enum",
     "functools",
+    "indicators",
     "itertools",
     "math",
     "numpy",
