@@ -58,6 +58,32 @@ pub enum Code {
 }
 
 impl Code {
+    /// All of them, in the order of the documentation.
+    pub const ALL: [Self; 22] = [
+        Self::TooLarge,
+        Self::Syntax,
+        Self::UnsupportedSyntax,
+        Self::NoStrategy,
+        Self::ManyStrategies,
+        Self::MissingImport,
+        Self::MissingInit,
+        Self::MissingNext,
+        Self::InitOverride,
+        Self::Import,
+        Self::DeniedName,
+        Self::Dunder,
+        Self::Private,
+        Self::Io,
+        Self::BareExcept,
+        Self::UnknownKeyword,
+        Self::LookAhead,
+        Self::Runner,
+        Self::Print,
+        Self::NonAscii,
+        Self::LostNumber,
+        Self::LostIndicator,
+    ];
+
     /// How bad it is.
     pub const fn severity(self) -> Severity {
         match self {

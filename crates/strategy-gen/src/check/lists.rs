@@ -99,3 +99,10 @@ pub(super) const BASES: [&str; 4] = [
     "backtesting.lib.SignalStrategy",
     "backtesting.lib.TrailingStrategy",
 ];
+
+/// The columns of `self.data`.
+pub(super) const COLUMNS: [&str; 5] = ["Close", "High", "Low", "Open", "Volume"];
+
+/// Statistics that, taken over all prices, know the future.
+pub(super) const STATISTICS: [&str; 9] =
+    ["argmax", "argmin", "max", "mean", "median", "min", "quantile", "std", "var"];

@@ -102,7 +102,13 @@ impl<'a> Body<'a> {
             if text.len() <= MAX_LINE {
                 lines.push(text);
             } else {
-                lines.extend([format!("{line} = self.I("), format!("    {call}"), ")".to_owned()]);
+                lines.push(format!("{line} = self.I("));
+                if call.len() <= MAX_LINE {
+                    lines.push(format!("    {call}"));
+                } else {
+                    lines.extend(arguments.iter().map(|argument| format!("    {argument},")));
+                }
+                lines.push(")".to_owned());
             }
         }
         if lines.is_empty() {
@@ -152,7 +158,7 @@ impl<'a> Body<'a> {
         let (parts, joint) = match condition {
             Condition::Signal(signal) => return self.signal(signal, word, bar),
             Condition::Held { condition, bars } => {
-                let bars = self.parameter(format!("{word}_bars"), (*bars).into());
+                let bars = self.parameter(&format!("{word}_bars"), (*bars).into());
                 let earlier = self.history.len();
                 let held = self.expression(condition, word, Bar::Looped);
                 for inside in &mut self.history[earlier..] {
@@ -222,14 +228,14 @@ impl<'a> Body<'a> {
             }
             Operand::Series(series) => format!("{}{}", self.line(&series), bar.index(None)),
             Operand::Scaled { series, factor } => {
-                let factor = self.parameter(part(self, "factor"), factor);
+                let factor = self.parameter(&part(self, "factor"), factor);
                 let value = self.value(&Operand::Series(series), signal, word, bar);
                 format!("{factor} * {value}")
             }
             Operand::Offset { series, percent } => {
                 let sign = if percent.get() < 0.0 { '-' } else { '+' };
                 let size = Number::new(percent.get().abs()).unwrap_or(percent);
-                let percent = self.parameter(part(self, "pct"), size);
+                let percent = self.parameter(&part(self, "pct"), size);
                 let value = self.value(&Operand::Series(series), signal, word, bar);
                 format!("{value} * (1 {sign} {percent} / 100)")
             }
@@ -242,7 +248,7 @@ impl<'a> Body<'a> {
 
     /// The expression for a number of bars to look back, and the history it asks for.
     fn ago(&mut self, ago: u32, name: &str, bar: Bar) -> String {
-        let ago = if ago == 1 { "1".to_owned() } else { self.parameter(name.to_owned(), ago.into()) };
+        let ago = if ago == 1 { "1".to_owned() } else { self.parameter(name, ago.into()) };
         let needed = match (bar, ago.as_str()) {
             (Bar::Current, "1") => "2".to_owned(),
             (Bar::Current, ago) => format!("{ago} + 1"),
@@ -260,12 +266,12 @@ impl<'a> Body<'a> {
     fn level(&mut self, signal: &Signal, level: Number, word: &str) -> String {
         let line = self.line(&signal.left).replace("self.data.", "").replace("self.", "").to_lowercase();
         let direction = if signal.relation.is_up() { "above" } else { "below" };
-        self.parameter(format!("{word}_{line}_{direction}"), level)
+        self.parameter(&format!("{word}_{line}_{direction}"), level)
     }
 
     /// The class attribute with a value; a name that holds another value already is counted up.
-    pub(super) fn parameter(&mut self, name: String, value: Number) -> String {
-        let mut candidate = name.clone();
+    pub(super) fn parameter(&mut self, name: &str, value: Number) -> String {
+        let mut candidate = name.to_owned();
         let mut count = 1;
         while let Some((_, taken)) = self.parameters.iter().find(|(other, _)| *other == candidate) {
             if *taken == value {

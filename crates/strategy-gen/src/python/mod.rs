@@ -39,12 +39,12 @@ pub fn render(spec: &StrategySpec, name: &ClassName, provenance: &Provenance<'_>
         functions.sort_unstable();
         let _ = writeln!(text, "from indicators import {}", functions.join(", "));
     }
-    let _ = write!(text, "\n\nclass {name}(Strategy):\n");
+    let _ = writeln!(text, "\n\nclass {name}(Strategy):");
     for (parameter, value) in &body.parameters {
         let _ = writeln!(text, "    {parameter} = {value}");
     }
     let blank = if body.parameters.is_empty() { "" } else { "\n" };
-    let _ = write!(text, "{blank}    def init(self):\n");
+    let _ = writeln!(text, "{blank}    def init(self):");
     for line in init {
         let _ = writeln!(text, "        {line}");
     }

@@ -23,7 +23,7 @@ impl Body<'_> {
             }
         }
         if let Some(bars) = spec.max_bars {
-            let bars = self.parameter("max_bars".to_owned(), bars.into());
+            let bars = self.parameter("max_bars", bars.into());
             let _ = write!(
                 self.methods,
                 "\n    def is_over(self):\n        return len(self.data) - self.trades[-1].entry_bar >= {bars}\n"
@@ -44,11 +44,11 @@ impl Body<'_> {
     fn at(&mut self, name: &str, distance: Distance, sign: char) -> String {
         match distance {
             Distance::Percent(percent) => {
-                let percent = self.parameter(format!("{name}_pct"), percent);
+                let percent = self.parameter(&format!("{name}_pct"), percent);
                 format!("price * (1 {sign} {percent} / 100)")
             }
             Distance::Atr { multiple, period } => {
-                let multiple = self.parameter(format!("{name}_atr"), multiple);
+                let multiple = self.parameter(&format!("{name}_atr"), multiple);
                 format!("price {sign} {multiple} * {}[-1]", self.line(&Series::Atr { period }))
             }
         }
@@ -96,10 +96,10 @@ impl Body<'_> {
         match spec.size {
             Size::All => {}
             Size::Percent(percent) => {
-                arguments.push(format!("size={} / 100", self.parameter("size_pct".to_owned(), percent)));
+                arguments.push(format!("size={} / 100", self.parameter("size_pct", percent)));
             }
             Size::Units(units) => {
-                arguments.push(format!("size={}", self.parameter("size_units".to_owned(), units.into())));
+                arguments.push(format!("size={}", self.parameter("size_units", units.into())));
             }
             Size::Risk(_) => arguments.push("size=size".to_owned()),
         }
@@ -127,7 +127,7 @@ impl Body<'_> {
                 lines.push(format!("target = {target}"));
             }
             Some(Target::Reward(reward)) => {
-                let reward = self.parameter("reward_per_risk".to_owned(), reward);
+                let reward = self.parameter("reward_per_risk", reward);
                 lines.push(format!("target = price + {reward} * (price - stop)"));
             }
         }
@@ -142,7 +142,7 @@ impl Body<'_> {
             }
         }
         if let Size::Risk(risk) = spec.size {
-            let risk = self.parameter("risk_pct".to_owned(), risk);
+            let risk = self.parameter("risk_pct", risk);
             lines.push(format!("size = min({risk} / 100 * price / abs(price - stop), {ALL})"));
         }
         lines.push(format!("self.{call}({})", arguments.join(", ")));

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use strategy_gen::english::translate;
 use strategy_gen::python::{ClassName, Origin, Provenance, render};
 
-use crate::python::interpreter;
+use crate::python::{interpreter, made_up_prices};
 
 /// One block of `tests/eval/descriptions.txt`.
 struct Case<'a> {
@@ -41,10 +41,12 @@ fn cases() -> Vec<Case<'static>> {
 /// Python runs them all in one process.
 fn trades(jobs: &[Value]) -> Vec<Value> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let prices = made_up_prices();
     let mut child = Command::new(interpreter())
         .args(["-I", "-B"])
         .arg(root.join("tests/eval/reference.py"))
         .arg(root.join("src/python"))
+        .arg(prices.path())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

@@ -4,6 +4,9 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
+use strategy_gen::data::synthetic;
+use tempfile::NamedTempFile;
+
 use crate::rig::{Place, RSI};
 
 /// The interpreter that `cargo xtask test` prepares.
@@ -15,6 +18,14 @@ pub(crate) fn interpreter() -> OsString {
         )
     };
     python
+}
+
+/// The shipped synthetic prices as a CSV file.
+pub(crate) fn made_up_prices() -> NamedTempFile {
+    let prices = synthetic::daily(synthetic::SEED, synthetic::BARS);
+    let file = NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), prices.csv()).expect("written");
+    file
 }
 
 /// `tests/python/run_strategy.py` on a file, with the shipped indicators beside it or without.
@@ -65,7 +76,8 @@ fn the_shipped_indicators_agree_with_talib() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new(interpreter());
     command.args(["-I", "-B"]).arg(root.join("tests/python/indicators_against_talib.py"));
-    let output = command.arg(root.join("src/python")).output().expect("python starts");
+    let prices = made_up_prices();
+    let output = command.arg(root.join("src/python")).arg(prices.path()).output().expect("python starts");
     println!("{}", String::from_utf8_lossy(&output.stdout));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

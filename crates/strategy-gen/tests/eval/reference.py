@@ -1,13 +1,12 @@
 """Run every accepted description's file under backtesting.py and, apart from it, its signals in plain pandas and TA-Lib.
 
-Usage: python reference.py DIRECTORY_OF_INDICATORS < JOBS
+Usage: python reference.py DIRECTORY_OF_INDICATORS PRICES_CSV < JOBS
 
 A job is one JSON line: {"text", "code", "signals": {"long", "exit", ...}}. For each, one JSON line comes out with the
 trades of both as [entry bar, exit bar, side]. The reference shares no code with the program or with backtesting.py.
 """
 
 import json
-import os
 import sys
 import warnings
 
@@ -15,9 +14,8 @@ import numpy as np
 import pandas as pd
 import talib
 
-sys.path[:0] = [sys.argv[1], os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "python")]
+sys.path.insert(0, sys.argv[1])
 from backtesting import Backtest, Strategy  # noqa: E402
-from sample_prices import prices  # noqa: E402  (a neighbour's directory)
 
 warnings.simplefilter("ignore")
 
@@ -149,7 +147,7 @@ def backtest(data, code):
 
 
 def main():
-    data = prices()
+    data = pd.read_csv(sys.argv[2], index_col=0, parse_dates=True)
     for line in sys.stdin:
         job = json.loads(line)
         answer = {"text": job["text"]}
