@@ -85,6 +85,8 @@ pub(super) fn split(text: &str) -> Vec<Word> {
                 (Some(b), Some(n)) if b.is_whitespace() && n.is_whitespace() => words.push(Word::Sign(";")),
                 _ => words.push(Word::Odd("-".to_owned())),
             }
+        } else if c == '+' && next.is_some_and(|n| n.is_ascii_digit()) {
+            at += 1;
         } else if c == '.' {
             words.push(Word::Sign(";"));
             at += 1;
