@@ -43,6 +43,7 @@ impl Place for Vault {
     }
 
     async fn kill(&mut self) {
+        self.door.shut(true);
         self.bao.kill();
     }
 
@@ -53,6 +54,7 @@ impl Place for Vault {
         if let Some((label, secret)) = held {
             self.keep(&label, &secret).await;
         }
+        self.door.shut(false);
     }
 
     fn reads(&self) -> u64 {
