@@ -32,6 +32,12 @@ pub(super) const EXPOSING: Exposing = &[
     ("crates/keyrot-secrets/src/cache.rs", "fingerprints secrets"),
     ("crates/keyrot-secrets/src/slot.rs", "tells whether two keys hold the same secret"),
     ("crates/strategy-gen/src/model/openai.rs", "puts the key of another provider on the wire"),
+    ("crates/keyrot-secrets-vault/src/connection.rs", "puts the vault's token on the wire"),
+    ("crates/keyrot-secrets-vault/src/session.rs", "logs in, and compares one token with the next"),
+    ("crates/keyrot-secrets-vault/src/store.rs", "sends a new version"),
+    ("crates/keyrot-secrets-vault/tests/bao/reading.rs", "its tests look at what was read"),
+    ("crates/keyrot-secrets-vault/tests/bao/sealed.rs", "its tests look at what was read"),
+    ("crates/keyrot-secrets-vault/tests/canary/main.rs", "its test looks at what was written"),
     ("crates/keyrot-testkit/src/secrets/suite.rs", "compares what a store gave with what was put there"),
 ];
 
