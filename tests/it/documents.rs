@@ -43,7 +43,8 @@ fn names_in_first_cells(section: &str) -> BTreeSet<&str> {
 }
 
 /// The features that no build has unless it is asked for, each with how its variables begin.
-const OPTIONAL: [(&str, &str); 1] = [("AWS_", "with `aws`")];
+const OPTIONAL: [(&str, &str); 3] =
+    [("AWS_", "with `aws`"), ("AZURE_", "with `azure`"), ("VAULT_", "with `vault`")];
 
 /// Every variable as the README's table has to show it.
 fn variable_row(variable: &Variable) -> Vec<String> {

@@ -1,5 +1,7 @@
 //! The door to secret stores: [`SecretStore`], what it gives, and how it fails.
 
+pub mod text;
+
 use std::fmt;
 
 use async_trait::async_trait;

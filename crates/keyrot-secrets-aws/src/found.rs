@@ -3,12 +3,12 @@
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
 use aws_sdk_secretsmanager::primitives::{Blob, DateTime};
 use aws_sdk_secretsmanager::types::SecretValueEntry;
+use keyrot_core::secret::text;
 use keyrot_core::{Secret, SecretError, Timestamp};
 use secrecy::zeroize::{Zeroize as _, Zeroizing};
 
 use crate::name;
-use crate::settings::STORE;
-use crate::text;
+use crate::settings::{FIELDS, STORE};
 
 /// The version that holds. One that a rotation is still trying out is `AWSPENDING`.
 pub(crate) const CURRENT: &str = "AWSCURRENT";
@@ -87,7 +87,7 @@ impl Found {
 
     /// The key in it, under the name it was asked for by.
     pub(crate) fn secret(&self, asked: &str) -> Result<Secret, SecretError> {
-        let key = text::key(self.text(asked)?).map_err(|why| unusable(asked, why))?;
+        let key = text::key(self.text(asked)?, &FIELDS).map_err(|why| unusable(asked, why))?;
         let mut secret = Secret::of(STORE, asked, &key)?;
         secret.version.clone_from(&self.version);
         secret.written_at = self.written_at;

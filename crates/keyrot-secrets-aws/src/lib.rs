@@ -8,6 +8,5 @@ mod name;
 mod quiet;
 mod settings;
 mod store;
-mod text;
 
 pub use store::AwsStore;

@@ -10,6 +10,8 @@ use crate::name;
 
 /// As `SECRET_STORE_TYPE` names this store.
 pub(crate) const STORE: &str = "aws";
+/// The fields of a JSON secret that a key is looked for in, in this order.
+pub(crate) const FIELDS: [&str; 2] = ["api_key", "value"];
 
 const DEFAULT_PREFIX: &str = "keyrot/";
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_secretsmanager::primitives::Blob;
 use futures_util::future::join_all;
+use keyrot_core::secret::text;
 use keyrot_core::{EnvMap, KeyId, Secret, SecretError, SecretStore};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
@@ -17,8 +18,7 @@ use crate::failure::{self, Asked, Refusal};
 use crate::found::{CURRENT, Found, unusable};
 use crate::name;
 use crate::quiet::quietly;
-use crate::settings::Settings;
-use crate::text;
+use crate::settings::{FIELDS, Settings};
 
 /// The longest one question may take, with the login before it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -208,7 +208,8 @@ impl SecretStore for AwsStore {
                 Some(found) => (found.text(name)?, found.is_binary),
                 None => ("", false),
             };
-            let new = text::with_key(text, value.expose_secret()).map_err(|why| unusable(name, why))?;
+            let new =
+                text::with_key(text, &FIELDS, value.expose_secret()).map_err(|why| unusable(name, why))?;
             let call = made.client.put_secret_value().secret_id(name);
             let call = if is_binary {
                 call.secret_binary(Blob::new(new.as_bytes()))

@@ -1,15 +1,11 @@
-//! Keys from HashiCorp Vault or OpenBao: KV secrets of both versions, by token, AppRole or Kubernetes.
+//! Keys from HashiCorp Vault or OpenBao: the store behind `SECRET_STORE_TYPE=vault`.
 
-mod desk;
-mod fault;
-mod login;
+mod connection;
+mod failure;
 mod mount;
-mod name;
-mod request;
+mod reading;
+mod session;
 mod settings;
 mod store;
-mod text;
-mod tls;
-mod wire;
 
 pub use store::VaultStore;

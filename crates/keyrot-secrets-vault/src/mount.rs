@@ -1,43 +1,47 @@
-//! Where a mount ends in a name, and which version of KV it is.
+//! Which part of a name is the mount, and how that mount keeps its secrets.
 
-use std::sync::Arc;
-
+use keyrot_core::SecretError;
+use parking_lot::RwLock;
 use serde::Deserialize;
-use tokio::sync::Mutex;
 
-use crate::desk::Desk;
-use crate::fault::Fault;
-use crate::request::WhichMount;
+use crate::connection::{Server, quietly};
+use crate::failure::Failure;
+use crate::session::Token;
+use crate::settings::wrong;
 
-/// A version of the secrets engine `kv`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kv {
-    /// One value, which is overwritten.
-    One,
-    /// Versions.
-    Two,
-}
-
-#[derive(Debug, Clone)]
+/// A mount of the key-value engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mount {
-    /// Without a slash at its end.
+    /// Its path, without slashes around it.
     pub(crate) path: String,
-    /// `None`: the server does not tell.
-    pub(crate) kv: Option<Kv>,
-    /// Another engine than `kv`, by its name.
-    pub(crate) other: Option<String>,
+    pub(crate) engine: Engine,
+    /// The server did not tell: this is how most have it.
+    pub(crate) is_guess: bool,
+}
+
+/// How secrets are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Engine {
+    /// One value each.
+    V1,
+    /// With versions.
+    V2,
+}
+
+/// The mounts that were asked about.
+#[derive(Debug, Default)]
+pub(crate) struct Mounts(RwLock<Vec<Mount>>);
+
+#[derive(Deserialize)]
+struct Answer {
+    data: About,
 }
 
 #[derive(Deserialize)]
-struct Told {
-    data: Data,
-}
-
-#[derive(Deserialize)]
-struct Data {
+struct About {
     path: String,
     #[serde(rename = "type")]
-    engine: String,
+    kind: String,
     options: Option<Options>,
 }
 
@@ -46,62 +50,86 @@ struct Options {
     version: Option<String>,
 }
 
-/// The mounts met so far.
-#[derive(Default)]
-pub(crate) struct Mounts(Mutex<Vec<Mount>>);
-
 impl Mounts {
-    /// The mount of `name`, and the path in it. Asked of the server once for all who wait.
-    pub(crate) async fn of<'a>(&self, desk: &Arc<Desk>, name: &'a str) -> Result<(Mount, &'a str), Fault> {
-        let mut known = self.0.lock().await;
-        if let Some(found) = known.iter().find_map(|mount| Some((mount.clone(), mount.rest(name)?))) {
-            return Ok(found);
+    /// The mount that `name` lies in, and the rest of the name.
+    pub(crate) async fn of<'n>(
+        &self,
+        name: &'n str,
+        server: &Server,
+        token: &Token,
+    ) -> Result<(Mount, &'n str), Failure> {
+        if let Some(known) = self.known(name) {
+            return Ok(known);
         }
-        let mount = match desk.ask(&WhichMount(name)).await {
-            Ok(answer) => Mount::told(answer.parse::<Told>()?.data),
-            // Not told to everybody, and not by every server: then the first part is the mount.
-            Err(Fault::Refused { status: 400 | 403 | 404 | 405, .. }) => Mount::guessed(name),
-            Err(fault) => return Err(fault),
+        let mount = match ask(name, server, token).await? {
+            Some(mount) => mount,
+            // It may not be asked, or is too old to answer: what most have.
+            None => {
+                let path = name.split('/').next().unwrap_or(name).to_owned();
+                Mount { path, engine: Engine::V2, is_guess: true }
+            }
         };
-        let rest = mount.rest(name).ok_or(Fault::Garbled)?;
-        // A guess is made anew each time: rights may be granted, and a mount may be made.
-        if mount.kv.is_some() {
-            known.push(mount.clone());
+        // A guess is not kept until it has served: a token that has expired is told nothing, either.
+        if !mount.is_guess {
+            self.learn(&mount);
         }
+        let rest = mount.rest(name);
+        let rest =
+            rest.ok_or_else(|| Failure::nonsense(server, "it names a mount that the secret is not in"))?;
         Ok((mount, rest))
     }
 
-    /// Forgets a mount: it may have been moved, or made anew with another version.
-    pub(crate) async fn forget(&self, mount: &Mount) {
-        self.0.lock().await.retain(|known| known.path != mount.path);
+    /// Keeps what was told, or what a guess that served has shown.
+    pub(crate) fn learn(&self, mount: &Mount) {
+        let mut known = self.0.write();
+        if known.iter().all(|other| other.path != mount.path) {
+            known.push(Mount { is_guess: false, ..mount.clone() });
+        }
     }
 
-    /// Keeps what a read taught.
-    pub(crate) async fn learn(&self, mount: &Mount, kv: Kv) {
-        let mut known = self.0.lock().await;
-        if known.iter().all(|other| other.path != mount.path) {
-            known.push(Mount { kv: Some(kv), ..mount.clone() });
-        }
+    /// Asks again next time: a mount where nothing is found may have been made anew, with or without versions.
+    pub(crate) fn forget(&self, mount: &Mount) {
+        self.0.write().retain(|known| known.path != mount.path);
+    }
+
+    fn known<'n>(&self, name: &'n str) -> Option<(Mount, &'n str)> {
+        self.0.read().iter().find_map(|mount| Some((mount.clone(), mount.rest(name)?)))
     }
 }
 
 impl Mount {
-    fn told(data: Data) -> Self {
-        let path = data.path.trim_matches('/').to_owned();
-        let version = data.options.and_then(|options| options.version);
-        let is_kv = matches!(data.engine.as_str(), "kv" | "generic");
-        let kv = if version.as_deref() == Some("2") { Kv::Two } else { Kv::One };
-        let other = (!is_kv).then(|| data.engine.chars().take(40).collect());
-        Self { path, kv: is_kv.then_some(kv), other }
+    fn rest<'n>(&self, name: &'n str) -> Option<&'n str> {
+        name.strip_prefix(&self.path)?.strip_prefix('/').filter(|rest| !rest.is_empty())
     }
+}
 
-    fn guessed(name: &str) -> Self {
-        let path = name.split('/').next().unwrap_or_default().to_owned();
-        Self { path, kv: None, other: None }
+/// Asks as the `vault` program does. `None` where the server does not tell.
+async fn ask(name: &str, server: &Server, token: &Token) -> Result<Option<Mount>, Failure> {
+    let answer = quietly(server.get(&format!("sys/internal/ui/mounts/{name}"), &token.value).send()).await;
+    let answer = answer.map_err(|error| Failure::network(&error, server))?;
+    let status = answer.status().as_u16();
+    let body = answer.bytes().await.map_err(|error| Failure::network(&error, server))?;
+    match status {
+        200 => {}
+        403 | 404 => return Ok(None),
+        _ => return Err(Failure::answer(status, &body)),
     }
+    let Ok(Answer { data: About { path, kind, options } }) = serde_json::from_slice(&body) else {
+        return Err(Failure::nonsense(server, "what it says of the mount makes no sense"));
+    };
+    let path = path.trim_matches('/').to_owned();
+    match kind.as_str() {
+        "kv" | "generic" => {}
+        _ => return Err(Failure::Broken(not_kv(&path, &kind))),
+    }
+    let version = options.and_then(|options| options.version);
+    let engine = if version.as_deref() == Some("2") { Engine::V2 } else { Engine::V1 };
+    Ok(Some(Mount { path, engine, is_guess: false }))
+}
 
-    /// What is behind the mount in `name`, if it is in it.
-    pub(crate) fn rest<'a>(&self, name: &'a str) -> Option<&'a str> {
-        name.strip_prefix(self.path.as_str())?.strip_prefix('/')
-    }
+fn not_kv(path: &str, kind: &str) -> SecretError {
+    wrong(
+        &format!("the mount `{path}` keeps no keys: it is of type `{kind}`"),
+        "set `VAULT_SECRET_PATH`, or `secret` of the key in keys.json, to a path in a mount of type `kv`",
+    )
 }

@@ -1,254 +1,179 @@
-//! The store: names become requests, and answers become secrets.
+//! The store: what is asked of the server, in which order.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::{StreamExt as _, stream};
-use keyrot_core::{EnvMap, KeyId, Secret, SecretError, SecretStore, Timestamp};
-use secrecy::zeroize::Zeroizing;
-use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use futures_util::future::join_all;
+use keyrot_core::secret::text;
+use keyrot_core::{EnvMap, KeyId, Secret, SecretError, SecretStore};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
 use tokio::time::timeout;
-use vaultrs::api::kv1::requests::GetSecretRequest;
-use vaultrs::api::kv2::requests::ReadSecretRequest;
+use vaultrs::api::kv2::requests::{ReadSecretRequest, SetSecretRequestOptions};
+use vaultrs::{api, kv1, kv2};
 
-use crate::desk::Desk;
-use crate::fault::{self, Fault, Refusal, denied, unavailable};
-use crate::mount::{Kv, Mount, Mounts};
-use crate::request::Write;
-use crate::settings::{STORE, Settings, misconfigured};
-use crate::wire::{Answer, Wire};
-use crate::{name, text};
+use crate::connection::{Server, quietly};
+use crate::failure::Failure;
+use crate::mount::{Engine, Mount, Mounts};
+use crate::reading::{Reading, unusable, wipe};
+use crate::session::{Session, Token};
+use crate::settings::{FIELDS, STORE, Settings, wrong};
 
-/// For one secret, with login and all.
+/// The longest one question may take, with the login before it.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Secrets read at the same time.
+/// How many secrets are read at once.
 const AT_ONCE: usize = 8;
 
-/// Secrets in a KV mount of HashiCorp Vault or OpenBao.
+/// Secrets in the key-value engine of HashiCorp Vault or OpenBao, with versions or without.
+///
+/// The secret of the key `flash_01` is at `secret/keyrot/flash_01`; `VAULT_SECRET_PATH` changes what stands before
+/// the label. Its field `value` is the key, else `api_key`, else the only field.
 ///
 /// ```
-/// use keyrot_core::EnvMap;
+/// use keyrot_core::{EnvMap, KeyId, SecretStore};
 /// use keyrot_secrets_vault::VaultStore;
-/// let env = EnvMap::from_iter([("VAULT_ADDR", "https://vault.example.com:8200"), ("VAULT_TOKEN", "…")]);
-/// assert!(VaultStore::new(&env).is_err(), "a token has no such character");
+///
+/// let env = EnvMap::from_iter([("VAULT_ADDR", "https://vault.example.com"), ("VAULT_TOKEN", "hvs.example")]);
+/// let store = VaultStore::new(&env)?;
+/// assert_eq!(store.name_of(&KeyId::new("flash_01")?)?, "secret/keyrot/flash_01");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct VaultStore {
-    desk: Arc<Desk>,
+    server: Arc<Server>,
+    session: Arc<Session>,
     mounts: Mounts,
     path: String,
 }
 
-#[derive(Deserialize)]
-struct One<'a> {
-    #[serde(borrow)]
-    data: &'a RawValue,
-}
-
-#[derive(Deserialize)]
-struct Two<'a> {
-    #[serde(borrow)]
-    data: Version<'a>,
-}
-
-#[derive(Deserialize)]
-struct Version<'a> {
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-    metadata: Metadata,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    version: u64,
-    created_time: String,
-    #[serde(default)]
-    deletion_time: String,
-    #[serde(default)]
-    destroyed: bool,
-}
-
-#[derive(Deserialize)]
-struct Written {
-    data: WrittenVersion,
-}
-
-#[derive(Deserialize)]
-struct WrittenVersion {
-    version: u64,
-}
-
-/// A secret as it was read, with all its fields.
-struct Found {
-    mount: Mount,
-    kv: Kv,
-    answer: Answer,
-}
-
-impl Found {
-    /// The object of fields, and of which version it is.
-    fn fields(&self) -> Result<(&str, Option<Metadata>), Fault> {
-        match self.kv {
-            Kv::One => Ok((self.answer.parse::<One<'_>>()?.data.get(), None)),
-            Kv::Two => {
-                let Two { data: Version { data, metadata } } = self.answer.parse()?;
-                Ok((data.ok_or(Fault::Garbled)?.get(), Some(metadata)))
-            }
-        }
-    }
-
-    fn secret(&self, name: &str) -> Result<Result<Secret, SecretError>, Fault> {
-        let (object, metadata) = self.fields()?;
-        let secret = text::key(object).map_err(|why| unusable(name, why));
-        Ok(secret.and_then(|key| Secret::of(STORE, name, &key)).map(|mut secret| {
-            if let Some(metadata) = metadata {
-                secret.written_at = time(&metadata.created_time);
-                secret.version = Some(metadata.version.to_string());
-            }
-            secret
-        }))
-    }
-}
-
 impl VaultStore {
-    /// A store by the `VAULT_…` variables of `env`. Asks nobody: the login is for the first fetch.
+    /// A store with the settings in `env`. Asks nobody yet; the login comes with the first question.
     ///
     /// # Errors
-    /// [`SecretError::Misconfigured`] when they make no sense.
+    /// [`SecretError::Misconfigured`] for a setting that makes no sense; it names the variable.
     pub fn new(env: &EnvMap) -> Result<Self, SecretError> {
-        let Settings { address, namespace, path, way, trust } = Settings::read(env)?;
-        let wire = Wire::new(address, namespace.as_deref(), trust)?;
-        Ok(Self { desk: Desk::new(wire, way), mounts: Mounts::default(), path })
+        let settings = Settings::read(env)?;
+        let server = Arc::new(Server::new(&settings)?);
+        let session = Session::new(Arc::clone(&server), settings.way);
+        Ok(Self { server, session, mounts: Mounts::default(), path: settings.path })
     }
 
-    /// The same with a service account's token in another file than Kubernetes puts it.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new).
-    pub fn with_service_account(env: &EnvMap, file: &std::path::Path) -> Result<Self, SecretError> {
-        let Settings { address, namespace, path, way, trust } = Settings::read(env)?;
-        let wire = Wire::new(address, namespace.as_deref(), trust)?;
-        Ok(Self { desk: Desk::new(wire, way.with_service_account(file)), mounts: Mounts::default(), path })
-    }
-
+    /// Bounds `work`, which is everything one question takes.
     async fn patiently<T>(
         &self,
         work: impl Future<Output = Result<T, SecretError>>,
     ) -> Result<T, SecretError> {
-        timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(fault::silent(&self.desk.wire.place)))
+        timeout(PATIENCE, work).await.unwrap_or_else(|_| {
+            Err(SecretError::Unavailable {
+                store: STORE,
+                why: format!("`{}` did not answer within {} s", self.server.place(), PATIENCE.as_secs()),
+                hint: "see whether the server is up, and how busy it is".to_owned(),
+            })
+        })
     }
 
-    async fn find(&self, name: &str) -> Result<Found, SecretError> {
-        let (mount, path) = match self.mounts.of(&self.desk, name).await {
-            Ok(found) => found,
-            Err(fault) => return Err(self.error(fault, name, None)),
+    /// Reads with a token; once more with another one where it was refused and there is another.
+    async fn read(&self, name: &str) -> Result<Reading, SecretError> {
+        spelt(name)?;
+        let token = self.session.token().await?;
+        let failure = match self.read_with(name, &token).await {
+            Ok(reading) => return Ok(reading),
+            Err(failure) => failure,
         };
-        if let Some(other) = &mount.other {
-            return Err(misconfigured(
-                format!("`{}` is a mount of the engine `{other}`, not of `kv`", mount.path),
-                "see `VAULT_SECRET_PATH`, or `secret` of the key in keys.json",
-            ));
-        }
-        let fault = match (self.read(&mount, mount.kv.unwrap_or(Kv::Two), path).await, mount.kv) {
-            (Ok(found), Some(_)) => return Ok(found),
-            (Ok(found), None) => {
-                self.mounts.learn(&mount, Kv::Two).await;
-                return Ok(found);
+        let another = if failure.is_forbidden() { self.session.another(&token).await } else { None };
+        let failure = match another {
+            Some(token) => match self.read_with(name, &token).await {
+                Ok(reading) => return Ok(reading),
+                Err(failure) => failure,
+            },
+            None => failure,
+        };
+        Err(failure.of_secret(name, &self.server, "read"))
+    }
+
+    async fn read_with(&self, name: &str, token: &Token) -> Result<Reading, Failure> {
+        let (mount, path) = self.mounts.of(name, &self.server, token).await?;
+        let failure = match self.read_in(&mount, path, token).await {
+            Ok(reading) => {
+                self.mounts.learn(&mount);
+                return Ok(reading);
             }
-            (Err(fault), Some(_)) => fault,
-            // Nobody told which version it is: where the second finds nothing, the first may.
-            (Err(fault), None) if fault.is_forbidden() || fault.is_missing() && !is_deleted(&fault) => {
-                match self.read(&mount, Kv::One, path).await {
-                    Ok(found) => {
-                        self.mounts.learn(&mount, Kv::One).await;
-                        return Ok(found);
-                    }
-                    Err(_) => fault,
+            Err(failure) => failure,
+        };
+        if mount.is_guess && (failure.is_forbidden() || failure.is_missing()) {
+            let older = Mount { engine: Engine::V1, ..mount };
+            if let Ok(reading) = self.read_in(&older, path, token).await {
+                self.mounts.learn(&older);
+                return Ok(reading);
+            }
+        } else if failure.is_missing() {
+            self.mounts.forget(&mount);
+        }
+        Err(failure)
+    }
+
+    async fn read_in(&self, mount: &Mount, path: &str, token: &Token) -> Result<Reading, Failure> {
+        let call = self.server.call(Some(&token.value));
+        let failed = |error| Failure::of(error, &self.server);
+        match mount.engine {
+            Engine::V1 => {
+                let data = quietly(kv1::get_raw(&call.0, &mount.path, path)).await.map_err(failed)?.data;
+                Ok(Reading::of(data, None))
+            }
+            Engine::V2 => {
+                let request = ReadSecretRequest::builder().mount(mount.path.as_str()).path(path).build();
+                let request = request.map_err(|_| Failure::nonsense(&self.server, "no such question"))?;
+                let answer = quietly(api::exec_with_result(&call.0, request)).await.map_err(failed)?;
+                Ok(Reading::of(answer.data, Some(&answer.metadata)))
+            }
+        }
+    }
+
+    /// Writes what `before` held with another key, if nobody has written meanwhile.
+    async fn write(
+        &self,
+        name: &str,
+        before: &Reading,
+        value: &SecretString,
+    ) -> Result<Option<String>, SecretError> {
+        let json = text::with_key(&before.json, &FIELDS, value.expose_secret())
+            .map_err(|why| unusable(name, why))?;
+        let mut data: Value =
+            serde_json::from_str(&json).map_err(|_| unusable(name, "it is no JSON object"))?;
+        let token = self.session.token().await?;
+        let failed = |failure: Failure| failure.of_secret(name, &self.server, "update");
+        let (mount, path) = self.mounts.of(name, &self.server, &token).await.map_err(failed)?;
+        let call = self.server.call(Some(&token.value));
+        let written = match before.version {
+            Some(version) => {
+                let cas = u32::try_from(version).unwrap_or(u32::MAX);
+                let options = SetSecretRequestOptions { cas };
+                let set = quietly(kv2::set_with_options(&call.0, &mount.path, path, &data, options)).await;
+                set.map(|metadata| Some(metadata.version.to_string()))
+            }
+            None => {
+                let fields: HashMap<&str, &Value> = data
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .map(|(name, item)| (name.as_str(), item))
+                    .collect();
+                quietly(kv1::set(&call.0, &mount.path, path, &fields)).await.map(|()| None)
+            }
+        };
+        wipe(&mut data);
+        written.map_err(|error| match Failure::of(error, &self.server) {
+            Failure::Refused { status: 400, said, .. } if said.contains("check-and-set") => {
+                SecretError::Unavailable {
+                    store: STORE,
+                    why: format!("somebody else has written `{name}` meanwhile"),
+                    hint: "look at what is there now, and try again".to_owned(),
                 }
             }
-            (Err(fault), None) => fault,
-        };
-        if !is_deleted(&fault) {
-            self.mounts.forget(&mount).await;
-        }
-        Err(self.error(fault, name, Some(&mount)))
-    }
-
-    /// An outage is not waited for more than once.
-    async fn fetch_unless(&self, outage: &OnceLock<SecretError>, name: &str) -> Result<Secret, SecretError> {
-        if let Some(error) = outage.get() {
-            return Err(error.clone());
-        }
-        let answer = self.fetch(name).await;
-        if let Err(error @ SecretError::Unavailable { .. }) = &answer {
-            outage.get_or_init(|| error.clone());
-        }
-        answer
-    }
-
-    async fn read(&self, mount: &Mount, kv: Kv, path: &str) -> Result<Found, Fault> {
-        let (at, path) = (mount.path.clone(), path.to_owned());
-        let answer = match kv {
-            Kv::One => self.desk.ask(&GetSecretRequest { mount: at, path }).await?,
-            Kv::Two => self.desk.ask(&ReadSecretRequest { mount: at, path, version: None }).await?,
-        };
-        let found = Found { mount: mount.clone(), kv, answer };
-        // A first version's answer to a question for the second has no such form.
-        found.fields()?;
-        Ok(found)
-    }
-
-    /// What a fault means for who asked for `name`.
-    fn error(&self, fault: Fault, name: &str, mount: Option<&Mount>) -> SecretError {
-        let place = &self.desk.wire.place;
-        let refusal = match fault.common(place) {
-            Ok(error) => return error,
-            Err(refusal) => refusal,
-        };
-        match refusal.status {
-            404 => not_found(&refusal, name, mount, place),
-            401 | 403 => denied(
-                format!("no right to `{name}`: {refusal}"),
-                format!(
-                    "{}; a policy must allow `read` on {}",
-                    self.desk.way.remedy(),
-                    mount.map_or_else(|| format!("`{name}`"), |mount| policy_path(mount, name)),
-                ),
-            ),
-            400 if refusal.said.contains("check-and-set") => unavailable(
-                format!("`{name}` was changed by somebody else at the same moment"),
-                "look at what is there now, and write again",
-            ),
-            _ => misconfigured(
-                format!("{place} does not take the question for `{name}`: {refusal}"),
-                "see `VAULT_SECRET_PATH`, or `secret` of the key in keys.json",
-            ),
-        }
-    }
-
-    async fn change(&self, name: &str, value: &SecretString) -> Result<Option<String>, SecretError> {
-        let found = self.find(name).await?;
-        let failed = |fault| self.error(fault, name, Some(&found.mount));
-        let (object, metadata) = found.fields().map_err(failed)?;
-        let new = text::with_key(object, value.expose_secret()).map_err(|why| unusable(name, why))?;
-        let mount = &found.mount.path;
-        let rest = name.strip_prefix(mount.as_str()).unwrap_or(name).trim_start_matches('/');
-        let Some(metadata) = metadata else {
-            let write = Write { path: format!("{mount}/{rest}"), body: new };
-            return self.desk.ask(&write).await.map(|_| None).map_err(failed);
-        };
-        // Only onto the version that was read: another's change is not lost.
-        let before = format!(r#"{{"options":{{"cas":{}}},"data":"#, metadata.version);
-        let mut body = Zeroizing::new(String::with_capacity(before.len() + new.len() + 1));
-        body.push_str(&before);
-        body.push_str(&new);
-        body.push('}');
-        let write = Write { path: format!("{mount}/data/{rest}"), body };
-        let written = self.desk.ask(&write).await.and_then(|answer| answer.parse::<Written>());
-        Ok(Some(written.map_err(failed)?.data.version.to_string()))
+            failure => failed(failure),
+        })
     }
 }
 
@@ -259,85 +184,54 @@ impl SecretStore for VaultStore {
     }
 
     async fn fetch(&self, name: &str) -> Result<Secret, SecretError> {
-        name::check(name)?;
-        let work = async {
-            let found = self.find(name).await?;
-            found.secret(name).unwrap_or_else(|fault| Err(self.error(fault, name, Some(&found.mount))))
-        };
-        self.patiently(work).await
+        self.patiently(async { self.read(name).await?.secret(name) }).await
     }
 
     async fn fetch_all(&self, names: &[String]) -> Vec<Result<Secret, SecretError>> {
-        let outage = OnceLock::new();
-        let answers: Vec<_> = names.iter().map(|name| self.fetch_unless(&outage, name)).collect();
-        stream::iter(answers).buffered(AT_ONCE).collect().await
+        let mut answers: Vec<Result<Secret, SecretError>> = Vec::with_capacity(names.len());
+        for some in names.chunks(AT_ONCE) {
+            let outage = answers.iter().find_map(|answer| match answer {
+                Err(error @ SecretError::Unavailable { .. }) => Some(error.clone()),
+                _ => None,
+            });
+            match outage {
+                // A server that is away is not waited for again and again.
+                Some(error) => answers.extend(some.iter().map(|_| Err(error.clone()))),
+                None => answers.extend(join_all(some.iter().map(|name| self.fetch(name))).await),
+            }
+        }
+        answers
     }
 
     async fn put(&self, name: &str, value: &SecretString) -> Result<Option<String>, SecretError> {
-        name::check(name)?;
-        self.patiently(self.change(name, value)).await
+        self.patiently(async {
+            let before = self.read(name).await?;
+            self.write(name, &before, value).await
+        })
+        .await
     }
 }
 
 impl fmt::Debug for VaultStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { server, session: _, mounts: _, path } = self;
         f.debug_struct("VaultStore")
-            .field("server", &self.desk.wire.place)
-            .field("path", &self.path)
-            .field("login", &self.desk.way)
+            .field("server", &server.place())
+            .field("path", path)
             .finish_non_exhaustive()
     }
 }
 
-fn unusable(name: &str, why: &'static str) -> SecretError {
-    SecretError::Unusable { store: STORE, name: name.to_owned(), why }
-}
-
-fn time(text: &str) -> Option<Timestamp> {
-    let time: jiff::Timestamp = text.parse().ok()?;
-    u64::try_from(time.as_millisecond()).ok().map(Timestamp::from_millis)
-}
-
-/// What a policy has to name.
-fn policy_path(mount: &Mount, name: &str) -> String {
-    let rest = name.strip_prefix(mount.path.as_str()).unwrap_or(name).trim_start_matches('/');
-    match mount.kv {
-        Some(Kv::Two) => format!("`{}/data/{rest}`", mount.path),
-        Some(Kv::One) => format!("`{name}`"),
-        None => format!("`{}/data/{rest}`, in a mount of KV version 1 on `{name}`", mount.path),
+/// Refuses what would lead elsewhere in a URL.
+fn spelt(name: &str) -> Result<(), SecretError> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_/.-".contains(c);
+    let parts = name.split('/').count();
+    let odd = name.split('/').any(|part| matches!(part, "" | "." | ".."));
+    if parts >= 2 && !odd && name.chars().all(is_plain) {
+        return Ok(());
     }
-}
-
-/// What is left of a version that was deleted: its metadata.
-fn is_deleted(fault: &Fault) -> bool {
-    matches!(fault, Fault::Refused { status: 404, body, .. } if body.parse::<Two<'_>>().is_ok())
-}
-
-fn not_found(refusal: &Refusal, name: &str, mount: Option<&Mount>, place: &str) -> SecretError {
-    let hint = if let Ok(Two { data: Version { metadata, .. } }) = refusal.body.parse() {
-        let Metadata { version, deletion_time, destroyed, .. } = metadata;
-        if destroyed {
-            format!(
-                "its version {version} was destroyed, for ever; `vault kv put {name} value=-` writes a new one"
-            )
-        } else {
-            let when = time(&deletion_time).map(|at| format!(" at {at}")).unwrap_or_default();
-            format!(
-                "its version {version} was deleted{when}; `vault kv undelete -versions={version} {name}` brings it \
-                 back, `vault kv put {name} value=-` writes a new one"
-            )
-        }
-    } else if refusal.said.contains("no handler for route") || mount.is_none_or(|mount| mount.kv.is_none()) {
-        let first = name.split('/').next().unwrap_or(name);
-        format!(
-            "{place} has no secrets engine mounted at `{first}/` here: see `VAULT_SECRET_PATH` and `VAULT_NAMESPACE`; \
-             `vault secrets list` shows what is mounted"
-        )
-    } else if let Some(rest) = mount.and_then(|mount| mount.rest(name)?.strip_prefix("data/")) {
-        let path = mount.map_or("", |mount| mount.path.as_str());
-        format!("names have no `data/` behind the mount: is `{path}/{rest}` meant?")
-    } else {
-        format!("`vault kv put {name} value=-` stores a key that is typed in")
-    };
-    SecretError::NotFound { store: STORE, name: name.to_owned(), hint }
+    Err(wrong(
+        &format!("`{name}` is no secret's name"),
+        "write mount, path and name, as in `vault:secret/keyrot/flash_01`: letters, digits, `_`, `.`, `-`, `/`",
+    ))
 }

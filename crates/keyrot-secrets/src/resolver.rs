@@ -19,7 +19,7 @@ pub struct Resolver {
 type Stores = BTreeMap<StoreKind, Result<Arc<dyn SecretStore>, SecretError>>;
 
 #[cfg_attr(
-    not(any(feature = "aws", feature = "env")),
+    not(any(feature = "aws", feature = "azure", feature = "env", feature = "vault")),
     expect(unused_variables, reason = "no store of this build has settings")
 )]
 fn built_in(env: &EnvMap) -> Stores {
@@ -28,10 +28,17 @@ fn built_in(env: &EnvMap) -> Stores {
         made(StoreKind::Aws, keyrot_secrets_aws::AwsStore::new(env)),
         #[cfg(feature = "env")]
         made(StoreKind::Env, Ok(keyrot_secrets_env::EnvStore::new(env.clone()))),
+        #[cfg(feature = "vault")]
+        made(StoreKind::Vault, keyrot_secrets_vault::VaultStore::new(env)),
+        #[cfg(feature = "azure")]
+        made(StoreKind::Azure, keyrot_secrets_azure::AzureStore::new(env)),
     ])
 }
 
-#[cfg_attr(not(any(feature = "aws", feature = "env")), expect(dead_code, reason = "this build has no store"))]
+#[cfg_attr(
+    not(any(feature = "aws", feature = "azure", feature = "env", feature = "vault")),
+    expect(dead_code, reason = "this build has no store")
+)]
 fn made<S: SecretStore>(
     kind: StoreKind,
     store: Result<S, SecretError>,
@@ -69,6 +76,26 @@ impl Resolver {
             Some(place) => Ok(place.clone()),
             None => Ok(SecretRef { store: self.default, name: self.store(self.default)?.name_of(&key.id)? }),
         }
+    }
+
+    /// Refuses keys that would meet at one secret without meaning to, for the default store's names are fewer
+    /// than labels.
+    ///
+    /// # Errors
+    /// [`SecretError::Misconfigured`], which names both keys and the way out.
+    #[cfg_attr(
+        not(feature = "azure"),
+        expect(unused_variables, reason = "every store here has a name per label")
+    )]
+    pub fn check(&self, keys: &[Key]) -> Result<(), SecretError> {
+        #[cfg(feature = "azure")]
+        if self.default == StoreKind::Azure {
+            let labels = keys.iter().filter(|key| key.secret.is_none()).map(|key| &key.id);
+            if let Some(meeting) = keyrot_secrets_azure::collisions(labels).into_iter().next() {
+                return Err(meeting.into());
+            }
+        }
+        Ok(())
     }
 
     /// The store of a kind.

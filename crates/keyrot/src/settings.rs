@@ -45,8 +45,18 @@ const SQLITE: Acts = if cfg!(feature = "sqlite") {
 } else {
     Acts::NotInThisBuild("limits and cooldowns end with the process")
 };
-const AWS: Acts = if cfg!(feature = "aws") { Acts::Now } else { NO_VAULT };
-const NO_VAULT: Acts = Acts::NotInThisBuild("secrets come from environment variables");
+const AWS: Acts = if cfg!(feature = "aws") {
+    Acts::Now
+} else {
+    Acts::NotInThisBuild("secrets do not come from AWS Secrets Manager")
+};
+const AZURE: Acts = if cfg!(feature = "azure") {
+    Acts::Now
+} else {
+    Acts::NotInThisBuild("secrets do not come from Azure Key Vault")
+};
+const VAULT: Acts =
+    if cfg!(feature = "vault") { Acts::Now } else { Acts::NotInThisBuild("secrets do not come from Vault") };
 
 const fn var(name: &'static str, default: &'static str, about: &'static str, acts: Acts) -> Variable {
     Variable { name, default, about, acts }
@@ -88,17 +98,17 @@ pub const VARIABLES: &[Variable] = &[
     var("KEYROT_FAIL_CLOSED", "false", "refuse instead of degrading", REDIS),
     var("KEYROT_STATE", "the platform's state directory", "embedded ledger", SQLITE),
     var("KEYROT_SECRET_TTL", "300 s", "how long a secret is used before it is read again", Acts::Now),
-    var("VAULT_ADDR", "unset", "Vault or OpenBao", NO_VAULT),
-    var("VAULT_TOKEN", "unset", "Vault token", NO_VAULT),
-    var("VAULT_TOKEN_FILE", "unset", "file with the Vault token", NO_VAULT),
-    var("VAULT_NAMESPACE", "unset", "Vault namespace", NO_VAULT),
-    var("VAULT_SECRET_PATH", "secret/keyrot", "mount and path of the secrets", NO_VAULT),
-    var("VAULT_ROLE_ID", "unset", "AppRole role", NO_VAULT),
-    var("VAULT_SECRET_ID", "unset", "AppRole secret", NO_VAULT),
-    var("VAULT_K8S_ROLE", "unset", "Kubernetes auth role", NO_VAULT),
-    var("VAULT_K8S_MOUNT", "kubernetes", "Kubernetes auth mount", NO_VAULT),
-    var("VAULT_CACERT", "unset", "CA file for Vault", NO_VAULT),
-    var("VAULT_ALLOW_HTTP", "false", "allow plain http to Vault", NO_VAULT),
+    var("VAULT_ADDR", "unset", "Vault or OpenBao", VAULT),
+    var("VAULT_TOKEN", "unset", "Vault token", VAULT),
+    var("VAULT_TOKEN_FILE", "unset", "file with the Vault token", VAULT),
+    var("VAULT_NAMESPACE", "unset", "Vault namespace", VAULT),
+    var("VAULT_SECRET_PATH", "secret/keyrot", "mount and path of the secrets", VAULT),
+    var("VAULT_ROLE_ID", "unset", "AppRole role", VAULT),
+    var("VAULT_SECRET_ID", "unset", "AppRole secret", VAULT),
+    var("VAULT_K8S_ROLE", "unset", "Kubernetes auth role", VAULT),
+    var("VAULT_K8S_MOUNT", "kubernetes", "Kubernetes auth mount", VAULT),
+    var("VAULT_CACERT", "unset", "CA file for Vault", VAULT),
+    var("VAULT_ALLOW_HTTP", "false", "allow plain http to Vault", VAULT),
     var("AWS_REGION", "the profile's", "AWS Secrets Manager region", AWS),
     var("AWS_ENDPOINT_URL", "Amazon's", "AWS endpoint", AWS),
     var("AWS_ENDPOINT_URL_SECRETS_MANAGER", "`AWS_ENDPOINT_URL`", "the same for this service alone", AWS),
@@ -107,7 +117,13 @@ pub const VARIABLES: &[Variable] = &[
     var("AWS_ACCESS_KEY_ID", "the profile's", "AWS login", AWS),
     var("AWS_SECRET_ACCESS_KEY", "the profile's", "AWS login", AWS),
     var("AWS_SESSION_TOKEN", "unset", "AWS login, of temporary keys", AWS),
-    var("AZURE_VAULT_URL", "unset", "Azure Key Vault", NO_VAULT),
+    var("AZURE_VAULT_URL", "unset", "the vault's address, `https://NAME.vault.azure.net`", AZURE),
+    var("AZURE_TENANT_ID", "unset", "tenant to log in to", AZURE),
+    var("AZURE_CLIENT_ID", "unset", "application to log in as, or which managed identity", AZURE),
+    var("AZURE_CLIENT_SECRET", "unset", "the application's client secret", AZURE),
+    var("AZURE_FEDERATED_TOKEN_FILE", "unset", "file with the token of a workload identity", AZURE),
+    var("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com", "where logins to Azure happen", AZURE),
+    var("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://169.254.169.254", "where managed identities are", AZURE),
     var("KEYROT_LOG", "warn", "log filter, like `RUST_LOG`, over which it wins", Acts::Now),
     var("RUST_LOG", "warn", "log filter", Acts::Now),
     var("NO_COLOR", "unset", "no colour in the output", Acts::Now),

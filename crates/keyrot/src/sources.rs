@@ -93,7 +93,8 @@ pub(crate) struct Loaded {
 /// it is needed.
 ///
 /// # Errors
-/// [`SetupError::NoKeys`] when no secret at all can be read.
+/// [`SetupError::NoKeys`] when no secret at all can be read, [`SetupError::Invalid`] when two keys would share
+/// one without meaning to.
 pub(crate) async fn load(
     secrets: &SecretCache,
     mut keys: Vec<Key>,
@@ -101,6 +102,7 @@ pub(crate) async fn load(
     elsewhere: impl Fn(&Key) -> bool,
     warnings: &mut Vec<String>,
 ) -> Result<Loaded, SetupError> {
+    secrets.resolver().check(&keys).map_err(|error| SetupError::Invalid(error.to_string()))?;
     let active: Vec<&Key> = keys.iter().chain(&single).filter(|key| key.active).collect();
     let missing = secrets.load(&active, elsewhere).await;
     for Key { id, .. } in active {

@@ -15,7 +15,7 @@ use crate::english;
 use crate::failure::GenerateError;
 use crate::model::{Model, OpenAi, Pooled};
 use crate::prompt::{self, Prompt};
-use crate::python::{ClassName, Origin, Provenance, header, render};
+use crate::python::{ClassName, Linkage, Origin, Provenance, header, render, standalone};
 
 pub use answer::Round;
 use answer::{Judged, judge, problems};
@@ -56,6 +56,7 @@ pub struct StrategyGenerator {
     observer: Option<Arc<dyn Observer>>,
     told: Option<Told>,
     simulated: bool,
+    linkage: Linkage,
 }
 
 type Told = Box<dyn Fn(&Round) + Send + Sync>;
@@ -127,7 +128,16 @@ impl StrategyGenerator {
     }
 
     fn new(source: Source) -> Self {
-        Self { source, model: None, name: None, max_wait: None, observer: None, told: None, simulated: false }
+        Self {
+            source,
+            model: None,
+            name: None,
+            max_wait: None,
+            observer: None,
+            told: None,
+            simulated: false,
+            linkage: Linkage::Imported,
+        }
     }
 
     /// The single key, whatever the settings say.
@@ -161,6 +171,20 @@ impl StrategyGenerator {
     pub fn name(mut self, name: &str) -> Self {
         self.name = Some(name.to_owned());
         self
+    }
+
+    /// How the file gets at the indicators; imported unless told otherwise.
+    #[must_use]
+    pub fn linkage(mut self, linkage: Linkage) -> Self {
+        self.linkage = linkage;
+        self
+    }
+
+    fn linked(&self, code: String) -> String {
+        match self.linkage {
+            Linkage::Imported => code,
+            Linkage::Standalone => standalone(&code),
+        }
     }
 
     /// The longest a call may wait for capacity and between retries.
@@ -244,7 +268,7 @@ impl StrategyGenerator {
         let name = self.name.as_deref().map_or_else(|| ClassName::for_spec(&spec), ClassName::new);
         let provenance =
             Provenance { description, origin: Origin::Offline, date: today, name: self.name.as_deref() };
-        let code = render(&spec, &name, &provenance);
+        let code = self.linked(render(&spec, &name, &provenance));
         let report = check_against(&code, description)?;
         if report.has_errors() {
             return Err(GenerateError::StillInvalid { repairs: 0, problems: problems(&report), draft: code });
@@ -314,6 +338,7 @@ impl StrategyGenerator {
         let origin = if self.simulated { Origin::Offline } else { Origin::Model(model) };
         let provenance = Provenance { description, origin, date: today, name: self.name.as_deref() };
         let code = format!("{}\n{code}", header(&provenance, &[], &assumptions));
+        let code = self.linked(code);
         // Again, as it is saved: its lines have moved.
         let saved = check_against(&code, description)?;
         if saved.has_errors() {

@@ -3,6 +3,7 @@
 //! [`StrategyGenerator`] is the whole way; the modules are its stations.
 
 pub mod check;
+pub mod data;
 pub mod english;
 pub mod extract;
 pub mod output;

@@ -66,6 +66,7 @@ impl Place for Aws {
     }
 
     async fn kill(&mut self) {
+        self.door.shut(true);
         self.moto.kill();
     }
 
@@ -75,6 +76,7 @@ impl Place for Aws {
         if let Some((label, secret)) = held {
             self.keep(&label, &secret).await;
         }
+        self.door.shut(false);
     }
 
     fn reads(&self) -> u64 {

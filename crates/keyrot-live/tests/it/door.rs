@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 pub(crate) struct Door {
     port: u16,
     seen: Arc<AtomicU64>,
+    shut: Arc<AtomicBool>,
 }
 
 impl Door {
@@ -19,10 +20,13 @@ impl Door {
     pub(crate) async fn before(behind: u16, mark: &'static str) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let port = listener.local_addr().expect("it is bound").port();
-        let seen = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&seen);
+        let (seen, shut) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let (counter, is_shut) = (Arc::clone(&seen), Arc::clone(&shut));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                if is_shut.load(Ordering::SeqCst) {
+                    continue;
+                }
                 let counter = Arc::clone(&counter);
                 tokio::spawn(async move {
                     // A server that is not there closes the door.
@@ -31,7 +35,12 @@ impl Door {
                 });
             }
         });
-        Self { port, seen }
+        Self { port, seen, shut }
+    }
+
+    /// Nobody gets in any more, or again: a server that was started anew has first to be given back what it held.
+    pub(crate) fn shut(&self, shut: bool) {
+        self.shut.store(shut, Ordering::SeqCst);
     }
 
     pub(crate) fn port(&self) -> u16 {

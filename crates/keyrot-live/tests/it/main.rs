@@ -6,3 +6,4 @@ mod aws;
 mod door;
 mod load;
 mod place;
+mod vault;

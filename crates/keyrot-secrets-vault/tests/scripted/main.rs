@@ -1,4 +1,4 @@
-//! The store before a server that does what a real one cannot be made to do: hang, talk nonsense, stand by.
+//! The store before a server that does what a real one cannot be made to do: hang, stand by, keep its mounts to itself.
 
 #![expect(clippy::expect_used, reason = "what a test needs and does not get fails the test")]
 
@@ -14,7 +14,7 @@ use secrecy::ExposeSecret;
 use server::Server;
 
 const NAME: &str = "secret/keyrot/a";
-const TOKEN: &str = "s.CANARYtoken";
+const TOKEN: &str = "s.CANARYtokenCANARYtoken";
 
 fn env(server: &Server, more: &[(&str, &str)]) -> EnvMap {
     let url = server.url();

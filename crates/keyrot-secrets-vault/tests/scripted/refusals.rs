@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keyrot_core::{SecretError, SecretStore};
 
-use crate::server::{Reply, Server, mount, refusal, secret};
+use crate::server::{Reply, Server, mount, refusal, secret, whole};
 use crate::{NAME, TOKEN, said, store, text};
 
 /// A server that tells the mount, and gives this for every secret.
@@ -15,41 +15,6 @@ async fn giving(reply: impl Fn() -> Reply + Send + Sync + 'static) -> Server {
         _ => reply(),
     })
     .await
-}
-
-#[tokio::test]
-async fn each_refusal_has_its_own_words() {
-    let cases: [(u16, &str, &str); 9] = [
-        (503, "Vault is sealed", "is sealed"),
-        (429, "request path: rate limit quota exceeded", "asked too often"),
-        (473, "", "standby of another cluster"),
-        (500, "local node not active but active cluster node not found", "knows no active server"),
-        (503, "Vault is in standby mode", "knows no active server"),
-        (412, "required index state not present", "has not heard yet"),
-        (500, "internal error", "fails: HTTP 500 internal error"),
-        (502, "", "fails: HTTP 502"),
-        (400, "", "is it `https`?"),
-    ];
-    for (status, words, expected) in cases {
-        let server = giving(move || refusal(status, words)).await;
-        let answer = store(&server).fetch(NAME).await;
-        assert!(said(&answer).contains(expected), "{status} {words}: {}", said(&answer));
-        let is_outage = matches!(answer, Err(SecretError::Unavailable { .. }));
-        assert_eq!(is_outage, status != 400, "{answer:?}");
-    }
-}
-
-#[tokio::test]
-async fn an_answer_that_is_not_vaults_is_named_and_not_repeated() {
-    for body in ["<html>CANARY</html>", "{}", r#"{"data": "CANARY"}"#, ""] {
-        let server = giving(move || Reply::Text(200, body.to_owned())).await;
-        let said = said(&store(&server).fetch(NAME).await);
-        assert!(said.contains("not as Vault") && said.contains("VAULT_ADDR"), "{said}");
-    }
-    let server = giving(|| Reply::Text(502, "<html>CANARY</html>".to_owned())).await;
-    assert!(said(&store(&server).fetch(NAME).await).contains("HTTP 502"));
-    let endless = giving(|| Reply::Text(200, "x".repeat(3 << 20))).await;
-    assert!(said(&store(&endless).fetch(NAME).await).contains("not as Vault"));
 }
 
 #[tokio::test]
@@ -71,7 +36,7 @@ async fn silence_ends_after_seconds_however_many_ask() {
     let answers = tokio::time::timeout(Duration::from_secs(11), store.fetch_all(&names)).await;
     let answers = answers.expect("within seconds");
     for answer in &answers {
-        assert!(said(answer).contains("did not answer in time"), "{answer:?}");
+        assert!(said(answer).contains("no answer within 8 s"), "{answer:?}");
     }
 }
 
@@ -94,7 +59,7 @@ async fn where_mounts_are_not_told_both_versions_are_tried() {
     .await;
     assert_eq!(text(&store(&two).fetch(NAME).await), "AIza-two");
     let one = Server::start(|request| match request.path.as_str() {
-        "/v1/secret/keyrot/a" => Reply::Text(200, r#"{"data": {"value": "AIza-one"}}"#.to_owned()),
+        "/v1/secret/keyrot/a" => Reply::Text(200, whole("data", &serde_json::json!({ "value": "AIza-one" }))),
         _ => refusal(403, "permission denied"),
     })
     .await;
@@ -106,15 +71,4 @@ async fn where_mounts_are_not_told_both_versions_are_tried() {
     let neither = Server::start(|_| refusal(403, "permission denied")).await;
     let answer = crate::store(&neither).fetch(NAME).await;
     assert!(matches!(answer, Err(SecretError::Denied { .. })), "{answer:?}");
-}
-
-#[tokio::test]
-async fn the_mount_is_asked_for_once() {
-    let server = giving(|| Reply::Text(200, secret("AIza-a"))).await;
-    let store = store(&server);
-    let names: Vec<String> = (0..20).map(|n| format!("secret/keyrot/{n}")).collect();
-    store.fetch_all(&names).await;
-    store.fetch_all(&names).await;
-    let asked = server.asked().iter().filter(|request| request.path.contains("/mounts/")).count();
-    assert_eq!(asked, 1);
 }

@@ -23,7 +23,6 @@ pub(crate) enum Reply {
 pub(crate) struct Request {
     pub(crate) path: String,
     pub(crate) head: String,
-    pub(crate) body: String,
 }
 
 /// Runs until its test ends.
@@ -94,9 +93,8 @@ async fn serve(
         }
         let head_text = String::from_utf8_lossy(&bytes[..head]).into_owned();
         let request = Request {
-            path: head_text.split(' ').nth(1).unwrap_or_default().to_owned(),
+            path: head_text.split(' ').nth(1).unwrap_or_default().trim_end_matches('?').to_owned(),
             head: head_text,
-            body: String::from_utf8_lossy(&bytes[head..head + length]).into_owned(),
         };
         bytes.drain(..head + length);
         {
@@ -130,20 +128,37 @@ pub(crate) fn refusal(status: u16, said: &str) -> Reply {
     Reply::Text(status, serde_json::json!({ "errors": [said] }).to_string())
 }
 
+/// An answer with all that a Vault's has.
+pub(crate) fn whole(part: &str, held: &serde_json::Value) -> String {
+    let mut answer = serde_json::json!({
+        "request_id": "r", "lease_id": "", "renewable": false, "lease_duration": 0, "data": null, "wrap_info": null,
+        "warnings": null, "auth": null
+    });
+    answer[part] = held.clone();
+    answer.to_string()
+}
+
 /// What a mount is told to be.
 pub(crate) fn mount(version: &str) -> Reply {
-    let data = serde_json::json!({ "path": "secret/", "type": "kv", "options": { "version": version } });
-    Reply::Text(200, serde_json::json!({ "data": data }).to_string())
+    let options = serde_json::json!({ "version": version });
+    let data = serde_json::json!({ "path": "secret/", "type": "kv", "options": options });
+    Reply::Text(200, whole("data", &data))
 }
 
 /// A secret of KV version 2.
 pub(crate) fn secret(value: &str) -> String {
-    let metadata = serde_json::json!({ "version": 1, "created_time": "2026-01-02T03:04:05.678Z" });
-    serde_json::json!({ "data": { "data": { "value": value }, "metadata": metadata } }).to_string()
+    let metadata = serde_json::json!({
+        "version": 1, "created_time": "2026-01-02T03:04:05.678Z", "deletion_time": "", "destroyed": false,
+        "custom_metadata": null
+    });
+    whole("data", &serde_json::json!({ "data": { "value": value }, "metadata": metadata }))
 }
 
 /// What a login gives.
 pub(crate) fn login(token: &str, lease: u64) -> Reply {
-    let auth = serde_json::json!({ "client_token": token, "lease_duration": lease, "renewable": true });
-    Reply::Text(200, serde_json::json!({ "auth": auth }).to_string())
+    let auth = serde_json::json!({
+        "client_token": token, "accessor": "a", "policies": [], "token_policies": [], "metadata": null,
+        "lease_duration": lease, "renewable": true, "entity_id": "", "token_type": "service", "orphan": true
+    });
+    Reply::Text(200, whole("auth", &auth))
 }

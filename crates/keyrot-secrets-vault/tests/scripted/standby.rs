@@ -32,7 +32,7 @@ async fn no_further_than_once() {
     let second = standby(307, active.url()).await;
     let first = standby(307, second.url()).await;
     let said = said(&store(&first).fetch(NAME).await);
-    assert!(said.contains(&active.url()) && said.contains("VAULT_ADDR"), "{said}");
+    assert!(said.contains("elsewhere") && said.contains("VAULT_ADDR"), "{said}");
     assert!(active.asked().is_empty(), "a token went too far");
 }
 
@@ -40,11 +40,11 @@ async fn no_further_than_once() {
 async fn a_token_goes_to_no_other_machine_in_the_clear_and_to_no_other_path() {
     let away = standby(307, "http://vault.example.com".to_owned()).await;
     let answer = store(&away).fetch(NAME).await;
-    assert!(said(&answer).contains("sends us to http://vault.example.com"), "{answer:?}");
+    assert!(said(&answer).contains("elsewhere"), "{answer:?}");
     let active = active().await;
     let login_page = standby(302, active.url()).await;
-    assert!(said(&store(&login_page).fetch(NAME).await).contains("sends us to"));
+    assert!(said(&store(&login_page).fetch(NAME).await).contains("elsewhere"));
     let elsewhere = standby(307, format!("{}/elsewhere", active.url())).await;
-    assert!(said(&store(&elsewhere).fetch(NAME).await).contains("sends us to"));
+    assert!(said(&store(&elsewhere).fetch(NAME).await).contains("elsewhere"));
     assert!(active.asked().is_empty());
 }

@@ -25,9 +25,21 @@ pub(crate) enum Command {
     Check {
         /// The file.
         file: PathBuf,
-        /// Print the findings as JSON.
+        /// What the file should do, in plain words: its numbers and indicators must be in the file. Default: the
+        /// description in the file's header.
+        #[arg(long, value_name = "TEXT")]
+        description: Option<String>,
+        /// How to print the findings.
+        #[arg(long, value_enum, default_value_t, conflicts_with = "json")]
+        format: Format,
+        /// Print the findings as JSON: `--format json`.
         #[arg(long)]
         json: bool,
+    },
+    /// Print exactly what would be sent to a model for a description. Sends nothing.
+    Prompt {
+        /// The strategy in plain words; `-` reads stdin.
+        description: String,
     },
     /// Show keys, projects, limits, whether each secret resolves, and what is missing.
     Doctor {
@@ -35,6 +47,18 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// How findings are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// A line for each.
+    #[default]
+    Text,
+    /// One document.
+    Json,
+    /// A document for each, then one for the file.
+    Jsonl,
 }
 
 #[derive(Debug, clap::Args)]
@@ -70,6 +94,9 @@ pub(crate) struct New {
     /// Use the rules engine instead of a model: no key, no network.
     #[arg(long, conflicts_with_all = ["single_key", "multi_key", "model", "base_url"])]
     pub(crate) offline: bool,
+    /// Write the indicator functions into the file instead of importing them.
+    #[arg(long)]
+    pub(crate) standalone: bool,
     /// Replace an existing file.
     #[arg(long)]
     pub(crate) force: bool,
@@ -94,7 +121,9 @@ impl Args {
     pub(crate) fn json(&self) -> bool {
         match &self.command {
             Some(Command::New(new)) => new.json,
-            Some(Command::Check { json, .. } | Command::Doctor { json }) => *json,
+            Some(Command::Check { json, format, .. }) => *json || *format != Format::Text,
+            Some(Command::Doctor { json }) => *json,
+            Some(Command::Prompt { .. }) => false,
             None => self.new.json,
         }
     }

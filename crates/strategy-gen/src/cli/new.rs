@@ -8,7 +8,7 @@ use std::time::Duration;
 use keyrot::settings::SHUTDOWN;
 use serde_json::{Value, json};
 use strategy_gen::output::{Existing, WriteError, can_write, can_write_in, file_name, write};
-use strategy_gen::python::ClassName;
+use strategy_gen::python::{ClassName, Linkage};
 use strategy_gen::{GenerateError, MAX_DESCRIPTION, OpenAi, Strategy, StrategyGenerator};
 
 use super::args::{New, Provider};
@@ -46,6 +46,17 @@ pub(crate) async fn run(args: New) -> Result<u8, Failure> {
     Ok(0)
 }
 
+/// Prints what a model would be sent.
+pub(crate) fn prompt(description: &str) -> Result<u8, Failure> {
+    let description = match description {
+        "-" => from_stdin()?,
+        given => taken(given)?,
+    };
+    let asked = strategy_gen::prompt::generate(&description);
+    print(&format!("[system]\n{}\n[user]\n{}", asked.system.trim_end(), asked.user.trim_end()))?;
+    Ok(0)
+}
+
 async fn make(
     generator: &StrategyGenerator,
     description: &str,
@@ -73,6 +84,9 @@ fn generator(args: &New, progress: &Progress) -> Result<StrategyGenerator, Failu
     }
     if args.multi_key {
         generator = generator.multi_key();
+    }
+    if args.standalone {
+        generator = generator.linkage(Linkage::Standalone);
     }
     if let Some(model) = &args.model {
         generator = generator.model(model);

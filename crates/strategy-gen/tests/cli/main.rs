@@ -15,6 +15,7 @@ mod description;
 mod doctor;
 mod dotenv;
 mod endings;
+mod evaluation;
 mod gemini;
 mod interrupt;
 mod json;
