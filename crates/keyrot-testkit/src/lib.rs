@@ -1,6 +1,8 @@
 //! Conformance suites, fakes and harnesses for keyrot's own tests.
 
 pub mod canary;
+#[cfg(target_os = "linux")]
+pub mod disk;
 pub mod facts;
 pub mod limiter;
 #[cfg(all(doctest, feature = "world"))]

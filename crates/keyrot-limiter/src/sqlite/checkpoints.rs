@@ -2,13 +2,12 @@
 //! and a connection of its own, so that nobody who asks waits for it.
 //!
 //! The log stays bounded, whoever writes. After each commit SQLite tells how long the log is, whichever
-//! processes wrote it, and a process that finds it longer than a [`STEP`], or a further one, than at
-//! its own commit before begins a checkpoint. So a long process that is idle leaves that to whoever
-//! writes beside it; a short one finds what those before it left, and ends after its checkpoint has;
-//! what a killed one leaves undone is begun by the next that writes, for to a new process every length
-//! is new. A checkpoint that moved all is followed by the first write into the log's beginning. Under
-//! a load that never pauses there is always something new in the log, and none moves all: from [`LONG`]
-//! on one keeps writers out for the little that is left.
+//! processes wrote it, and a process that finds it a [`STEP`] longer than at its own commit before
+//! begins a checkpoint. So a long process that is idle leaves that to whoever writes beside it; to a
+//! short one every length is new: it finds what those before it left, killed ones included, and ends
+//! only after its checkpoint has. When all is moved, the next write goes to the log's beginning. Under a
+//! load that never pauses there is always something new in the log: once it is [`LONG`], writers are
+//! kept out for the little that was written while the rest was moved.
 
 use std::io;
 use std::sync::Arc;
@@ -19,10 +18,11 @@ use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 
 use super::open::{Identity, connect};
+use super::schema;
 
 /// Pages of log from one checkpoint to the next: 4 MB.
 const STEP: i32 = 1_000;
-/// Pages of log after which writers are kept out.
+/// Pages of log after which writers are kept out for a moment.
 const LONG: i32 = 3 * STEP;
 
 /// The thread, which ends when this is dropped, after what is due.
@@ -104,16 +104,15 @@ fn checkpoint(file: &Identity) -> rusqlite::Result<()> {
     }
     connection.execute_batch("PRAGMA synchronous = NORMAL")?;
     let moved = |how: &str| {
-        let sql = format!("PRAGMA wal_checkpoint({how})");
-        connection.query_row(&sql, [], |row| Ok((row.get::<_, i32>(1)?, row.get::<_, i32>(2)?)))
+        connection.query_row(&format!("PRAGMA wal_checkpoint({how})"), [], |row| row.get::<_, i32>(2))
     };
-    let (mut pages, mut done) = moved("PASSIVE")?;
-    if done < pages && pages >= LONG {
-        (pages, done) = moved("FULL")?;
+    // What was written meanwhile stays in the log, and keeps all before it there.
+    if moved("PASSIVE")? >= LONG {
+        moved("RESTART")?;
     }
-    if pages > 0 && pages == done {
-        // Who is the first to write after that waits for the disk.
-        connection.execute("UPDATE pool SET seq = seq WHERE one = 1", [])?;
-    }
-    Ok(())
+    // Who is the first to write into the log's beginning waits for the disk: better this thread than
+    // others. Of what stays as it is SQLite writes nothing, but for the numbers in a file's header.
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let version = schema::version(&connection)?;
+    connection.execute_batch(&format!("PRAGMA user_version = {version}; COMMIT"))
 }
