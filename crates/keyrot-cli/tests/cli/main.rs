@@ -11,6 +11,8 @@
 mod add;
 mod check;
 mod encrypted;
+#[cfg(target_os = "linux")]
+mod full;
 mod operate;
 mod rig;
 mod shared;
