@@ -45,8 +45,8 @@ const QUEUE: usize = 1_024;
 /// same limits and sees the same cooldowns. Clones share one connection.
 ///
 /// [`reserve`](RateLimiter::reserve) works on the caller's own thread for some tens of microseconds when
-/// nothing else is under way, and never waits there, neither for other processes nor for the disk to
-/// have what is written; everything else is done by the store's thread.
+/// nothing else is under way, and waits there for no other process; everything else is done by the
+/// store's thread. Checkpoints are made beside all that.
 ///
 /// Minutes and leases run on the time since boot, days and cooldowns on the machine's calendar. A
 /// decision is in the file before it is told; the machine losing its power may lose the last of them.

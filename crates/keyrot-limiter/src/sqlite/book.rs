@@ -60,10 +60,11 @@ impl Book {
         self.transact(writes, work)
     }
 
-    /// The same, for who must not be kept waiting, neither by other processes nor by the disk; `None`
-    /// where that cannot be had, for whatever reason. Nothing has happened then.
+    /// The same, for who must not be kept waiting; `None` where that cannot be had, for whatever reason.
+    /// Nothing has happened then.
     pub(super) fn at_once<T>(&mut self, work: impl FnOnce(&mut Sheet<'_>) -> Done<T>) -> Option<T> {
-        // The first to write into a new log waits until its header is on the disk.
+        // The first to write into a log's beginning waits until its header is on the disk. Where one was
+        // begun, whoever checkpoints does that.
         if !self.begun || !self.base.commits_at_once() || !self.looks_right() {
             return None;
         }
