@@ -347,6 +347,7 @@ async fn a_forgotten_secret_is_held_by_nobody() {
     assert!(held.upgrade().is_none());
 }
 
+#[cfg(not(feature = "azure"))]
 #[tokio::test]
 async fn a_store_that_is_not_compiled_in_names_its_feature() {
     let resolver = Resolver::new(StoreKind::Azure, &EnvMap::default());
