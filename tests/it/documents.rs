@@ -42,12 +42,18 @@ fn names_in_first_cells(section: &str) -> BTreeSet<&str> {
     rows(section).iter().flat_map(|row| quoted(row[0]).collect::<Vec<_>>()).collect()
 }
 
+/// The features that no build has unless it is asked for, each with how its variables begin.
+const OPTIONAL: [(&str, &str); 3] =
+    [("AWS_", "with `aws`"), ("AZURE_", "with `azure`"), ("VAULT_", "with `vault`")];
+
 /// Every variable as the README's table has to show it.
 fn variable_row(variable: &Variable) -> Vec<String> {
-    let acts = match variable.acts {
-        Acts::Now => "yes",
-        Acts::Underneath => "yes, by a library",
-        Acts::NotInThisBuild(_) => "**not yet**",
+    let optional = OPTIONAL.into_iter().find(|(prefix, _)| variable.name.starts_with(prefix));
+    let acts = match (optional, variable.acts) {
+        (Some((_, with)), _) => with,
+        (None, Acts::Now) => "yes",
+        (None, Acts::Underneath) => "yes, by a library",
+        (None, Acts::NotInThisBuild(_)) => "**not yet**",
     };
     vec![format!("`{}`", variable.name), variable.default.into(), variable.about.into(), acts.into()]
 }

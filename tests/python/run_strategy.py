@@ -1,6 +1,6 @@
 """Run one strategy file on backtesting.py's GOOG sample and print the result as one JSON object.
 
-Usage: python run_strategy.py FILE
+Usage: python run_strategy.py FILE [DIRECTORY_OF_INDICATORS]
 
 A strategy that cannot be loaded or run ends with a traceback and a non-zero code; the standard output then stays empty.
 """
@@ -37,6 +37,7 @@ def number(value):
 
 
 def main():
+    sys.path[:0] = sys.argv[2:3]
     strategy = load(sys.argv[1])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

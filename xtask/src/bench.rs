@@ -49,7 +49,7 @@ pub(crate) fn limiter(target: &Path, args: &[&str]) -> Result<()> {
 pub(crate) fn stores(target: &Path) -> Result<Command> {
     let mut command = cargo();
     command.args(["bench", "-p", "keyrot-limiter", "--all-features", "--bench", "stores", "--"]);
-    command.envs(servers::prepare(target)?);
+    command.envs(servers::shared(target)?);
     Ok(command)
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::command::{cargo, run as run_command, say};
 use crate::workspace::Workspace;
-use crate::{arrows, features, schema, test, tidy};
+use crate::{arrows, features, live, schema, test, tidy};
 
 /// A name and what it does.
 type Step = (&'static str, fn() -> Result<()>);
@@ -19,8 +19,8 @@ const STEPS: &[Step] = &[
     ("features", || features::matrix(&Workspace::load()?)),
     ("absence", features::absence),
     ("schema", schema::check),
-    // Crates outside the default members are tested here and nowhere else.
-    ("test", || test(&["--workspace"])),
+    ("test", || test(&[])),
+    ("live", || live::test(&[])),
     ("doc", doc),
 ];
 

@@ -5,6 +5,7 @@ mod bench;
 mod ci;
 mod command;
 mod features;
+mod live;
 mod manifest;
 mod python;
 mod schema;
@@ -24,6 +25,8 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   test [-- ARGS]       prepare the Python and the servers that some tests need, then `cargo test ARGS`
+  test --live [-- ARGS]
+                       the tests of Vault, AWS and Azure on real servers, which it prepares
   ci                   all of CI, step by step, up to the first failure
   tidy                 rules about files and manifests
   arrows               which crate may depend on which
@@ -61,6 +64,7 @@ fn dispatch(args: &[String]) -> Result<()> {
             say(USAGE);
             Ok(())
         }
+        ["test", "--live", "--", rest @ ..] | ["test", "--live", rest @ ..] => live::test(rest),
         ["test", "--", rest @ ..] | ["test", rest @ ..] => test(rest),
         ["ci"] => ci::run(),
         ["tidy"] => tidy::run(),
@@ -87,6 +91,6 @@ fn dispatch(args: &[String]) -> Result<()> {
 fn test(args: &[&str]) -> Result<()> {
     let target = Workspace::load()?.target;
     let python = python::prepare(&target)?;
-    let servers = servers::prepare(&target)?;
+    let servers = servers::shared(&target)?;
     run(cargo().arg("test").args(args).env(python::VARIABLE, python).envs(servers))
 }

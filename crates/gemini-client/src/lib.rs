@@ -27,6 +27,7 @@ pub mod delay;
 pub mod estimate;
 pub mod scrub;
 pub mod sse;
+pub mod tls;
 pub mod wire;
 
 mod body;
@@ -36,7 +37,6 @@ mod config;
 mod error;
 mod model;
 mod stream;
-mod tls;
 mod transcript;
 mod transport;
 

@@ -10,8 +10,12 @@ use crate::config::ConfigError;
 
 /// The configuration. On Linux the roots come from the system's bundle or from `SSL_CERT_FILE` and
 /// `SSL_CERT_DIR`; elsewhere the system verifies. Where there are no roots, only a client that has
-/// no need of them (`needed` is false) can be had.
-pub(crate) fn config(needed: bool) -> Result<ClientConfig, ConfigError> {
+/// no need of them (`needed` is false) can be had. Other HTTP clients of a program take it too, so that
+/// `SSL_CERT_FILE` means the same everywhere.
+///
+/// # Errors
+/// [`ConfigError::Tls`] when the system's certificates cannot be read.
+pub fn config(needed: bool) -> Result<ClientConfig, ConfigError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()

@@ -6,6 +6,7 @@ mod check;
 mod explain;
 mod operate;
 mod pool;
+mod rotate;
 mod scope;
 mod status;
 mod table;
@@ -15,7 +16,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
-use keyrot::{OperateError, SetupError};
+use keyrot::{OperateError, SecretError, SetupError};
 use tracing_subscriber::EnvFilter;
 
 use args::{Args, Command};
@@ -52,7 +53,11 @@ impl From<SetupError> for Failure {
 
 impl From<OperateError> for Failure {
     fn from(error: OperateError) -> Self {
-        let exit_code = if matches!(error, OperateError::Store(_)) { 6 } else { 2 };
+        let exit_code = match &error {
+            OperateError::Store(_) => 6,
+            OperateError::Secret(SecretError::Unavailable { .. } | SecretError::Denied { .. }) => 6,
+            _ => 2,
+        };
         Self { exit_code, message: error.to_string() }
     }
 }
@@ -116,6 +121,7 @@ async fn run(Args { command, json }: Args) -> Result<u8, Failure> {
         Command::Enable { key } => operate::enable(&key, json).await,
         Command::Reset { key, all: _ } => operate::reset(key, json).await,
         Command::Add(add) => add::run(add, json),
+        Command::Rotate { key, no_probe } => rotate::run(&key, !no_probe, json).await,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The door to secret stores: [`SecretStore`], what it gives, and how it fails.
 
+pub mod text;
+
 use std::fmt;
 
 use async_trait::async_trait;
@@ -54,7 +56,7 @@ impl fmt::Debug for Secret {
 }
 
 /// Why a store gave no secret. Never holds a secret's text.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum SecretError {
     /// The store answered, and has no such secret.
@@ -158,6 +160,11 @@ pub trait SecretStore: fmt::Debug + Send + Sync + 'static {
     /// [`SecretError::Misconfigured`] when the key's label cannot be spelt in this store.
     fn name_of(&self, key: &KeyId) -> Result<String, SecretError> {
         Ok(key.to_string())
+    }
+
+    /// Whether what it holds stays the same for as long as the process runs: then nothing is read twice.
+    fn is_fixed(&self) -> bool {
+        false
     }
 
     /// Reads the secret with the full name `name` as it is now.

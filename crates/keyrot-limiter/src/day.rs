@@ -9,6 +9,8 @@ use crate::bytes::{Bytes, put};
 
 /// Longer than any two clocks that are right may differ.
 const DAY: Duration = Duration::from_secs(24 * 3600);
+/// How long after its day a request may still be reported on: no attempt lives so long.
+const LATE: Duration = Duration::from_secs(12 * 3600);
 
 /// Requests counted by Pacific day. Those within `guard` of a midnight count in both days: Google's
 /// clock and ours may differ.
@@ -114,12 +116,13 @@ impl DayCount {
         self.today
     }
 
-    /// Whether nothing counted here can matter at `now` or later.
+    /// Whether nothing admitted in the days known here can matter at `now` or later, be it counted or
+    /// reported on.
     #[must_use]
     pub fn idle(&self, guard: Duration, now: Timestamp) -> bool {
-        let Some(day) = self.day.filter(|_| !self.is_empty()) else { return true };
+        let Some(day) = self.day else { return true };
         let last = if self.tomorrow == 0 { day } else { PacificDay::containing(day.end) };
-        last.end + guard <= now
+        last.end + guard.max(LATE) <= now
     }
 }
 

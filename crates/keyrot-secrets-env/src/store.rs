@@ -43,6 +43,11 @@ impl EnvStore {
 
 #[async_trait]
 impl SecretStore for EnvStore {
+    /// The environment was read once, at the start.
+    fn is_fixed(&self) -> bool {
+        true
+    }
+
     async fn fetch(&self, name: &str) -> Result<Secret, SecretError> {
         if let Some(raw) = self.variable(name) {
             return Secret::of(STORE, name, raw);

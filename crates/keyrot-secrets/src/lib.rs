@@ -4,7 +4,9 @@ mod cache;
 #[cfg(feature = "env")]
 pub mod env;
 mod resolver;
+mod slot;
 
-pub use cache::{Refreshed, Resolved, SecretCache};
+pub use cache::{DEFAULT_TTL, News, Refreshed, SecretCache};
 pub use keyrot_core::keys::{SecretRef, StoreKind};
 pub use resolver::Resolver;
+pub use slot::{Problem, Resolved};

@@ -1,10 +1,15 @@
 //! Secret stores for tests.
 
+#[expect(clippy::expect_used, clippy::panic, reason = "a store that breaks a promise fails the test")]
+mod suite;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use keyrot_core::{Secret, SecretError, SecretStore};
 use parking_lot::Mutex;
+
+pub use suite::{Bench, conforms};
 
 /// A store with one secret for whoever asks, which can be changed. Clones share it.
 #[derive(Clone)]

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::PrivateKeyDer;
@@ -28,6 +28,8 @@ impl Authority {
     pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // With the name that its servers have, some take their certificates for their own authorities.
+        params.distinguished_name.push(DnType::CommonName, "an authority of a test");
         let key = KeyPair::generate().expect("a key");
         let issuer = CertifiedIssuer::self_signed(params, key).expect("a certificate");
         let file = NamedTempFile::new().expect("a file");
@@ -41,11 +43,27 @@ impl Authority {
         self.file.path()
     }
 
+    /// A certificate for `localhost` and its key, as PEM, for a server that reads them from files.
+    #[must_use]
+    pub fn pem(&self) -> (String, String) {
+        let own = KeyPair::generate().expect("a key");
+        let params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+        let certificate = params.signed_by(&own, &self.issuer).expect("a certificate");
+        (certificate.pem(), own.serialize_pem())
+    }
+
     /// What a server called `localhost` presents, offering `protocols` by ALPN.
     #[must_use]
     pub fn server(&self, protocols: &[&[u8]]) -> Arc<ServerConfig> {
+        self.server_called(&["localhost"], protocols)
+    }
+
+    /// The same for a server with these names.
+    #[must_use]
+    pub fn server_called(&self, names: &[&str], protocols: &[&[u8]]) -> Arc<ServerConfig> {
         let own = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let params = CertificateParams::new(names).expect("names");
         let certificate = params.signed_by(&own, &self.issuer).expect("a certificate");
         let key = PrivateKeyDer::Pkcs8(own.serialize_der().into());
         let mut config = ServerConfig::builder_with_provider(default_provider().into())

@@ -144,18 +144,19 @@ impl Assembly {
         let mut warnings = settings.warnings.clone();
         let plan = self.plan(&settings, &mut warnings).await?;
         let limiter = Limiter::open(&settings, &self.time, &mut warnings).await?;
-        let mut resolver = Resolver::new(settings.secret_store, self.env.clone());
+        let mut resolver = Resolver::new(settings.secret_store, &self.env);
         for (kind, store) in self.stores.drain(..) {
             resolver = resolver.with_store(kind, store);
         }
-        let secrets = SecretCache::new(resolver);
+        let (clock, jitter) = (Arc::clone(self.time.clock()), self.rng.u16(0..=1_000));
+        let secrets = SecretCache::new(resolver, clock, settings.secret_ttl, jitter);
         let Plan { mode, keys, single, config, file } = plan;
         let source = file.map(|(path, text)| Source::new(path, text, single.clone()));
         let has_last_resort = single.is_some();
         let Loaded { keys, missing } =
             sources::load(&secrets, keys, single, |_| false, &mut warnings).await?;
         let pool = Pool::start(Parts {
-            roster: Roster::new(keys, has_last_resort, config, missing),
+            roster: Roster::new(keys, has_last_resort, config, |id| !missing.contains_key(id)),
             source,
             clock: Arc::clone(self.time.clock()),
             limiter,

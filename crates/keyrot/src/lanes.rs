@@ -96,7 +96,7 @@ mod tests {
     fn lane(lanes: &Lanes, model: &str) -> Arc<Lane> {
         let (key, bucket) = (key(model), Bucket::new(model));
         let make = |queue| {
-            let roster = Roster::new(Vec::new(), false, PoolConfig::default(), BTreeMap::new());
+            let roster = Roster::new(Vec::new(), false, PoolConfig::default(), |_| true);
             let rng = fastrand::Rng::with_seed(1);
             Lane::new(key.clone(), bucket.clone(), Arc::new(roster), queue, rng, |_, _| {
                 InForce::new(Limits::default(), &[])

@@ -11,6 +11,7 @@ mod estimate;
 mod event;
 mod exhausted;
 mod explain;
+mod fresh;
 #[cfg(feature = "gemini")]
 mod gemini;
 mod lane;
@@ -48,7 +49,7 @@ pub use reload::Reloaded;
 pub use rotator::{Rotator, RunError};
 pub use settings::{Settings, SettingsError, process_env};
 pub use setup::SetupError;
-pub use status::{KeyState, KeyStatus, LearnedLimit, Status, Suspension, Truth};
+pub use status::{KeyState, KeyStatus, LearnedLimit, SecretStatus, Status, Suspension, Truth};
 pub use stream::LeasedStream;
 
 // What users of the facade need from the layers beneath.

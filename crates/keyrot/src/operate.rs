@@ -7,7 +7,7 @@ use std::time::Duration;
 use keyrot_core::keys::{Key, ModelFilter};
 use keyrot_core::{
     Bucket, CoolFor, CoolReport, Cooled, Domain, FactStore, KeyId, LimitError, Method, ModelId, RateLimiter,
-    Reason, Scope,
+    Reason, Scope, SecretError,
 };
 use secrecy::SecretString;
 
@@ -39,6 +39,14 @@ pub enum OperateError {
     /// The store did not answer.
     #[error(transparent)]
     Store(#[from] LimitError),
+    /// The secret store did not do it.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// What was to be the new secret is the one there is.
+    #[error(
+        "it is the secret that key `{0}` has already\nhint: make a new key for the same project in AI Studio"
+    )]
+    SameSecret(KeyId),
 }
 
 impl Rotator {
@@ -61,6 +69,41 @@ impl Rotator {
     pub fn key_scope(&self, key: &KeyId) -> Result<Scope, OperateError> {
         self.pool.known(key)?;
         self.pool.key_scope(key).ok_or_else(|| OperateError::NoSecret(key.clone()))
+    }
+
+    /// Whether `secret` could be the next one of `key`, and where it would be kept: `store:name`.
+    ///
+    /// # Errors
+    /// [`OperateError`] for an unknown key, for the secret it has already, and for a store that cannot be used.
+    pub fn check_new_secret(&self, key: &KeyId, secret: &SecretString) -> Result<String, OperateError> {
+        let entry = self.pool.known(key)?;
+        if self.pool.secrets.holds(&entry, secret) {
+            return Err(OperateError::SameSecret(key.clone()));
+        }
+        Ok(self.pool.secrets.place(&entry)?.to_string())
+    }
+
+    /// Makes `secret` the secret of `key` in its store, and uses it from now on; calls under way end with the
+    /// old one, and what was known of the old one does not count against it. Other processes read it within
+    /// [`secret_period`](Self::secret_period), or as soon as the old one is rejected. Gives the label of the
+    /// new version, where the store has one.
+    ///
+    /// # Errors
+    /// [`OperateError`] for an unknown key, and when the store does not do it.
+    pub async fn replace_secret(
+        &self,
+        key: &KeyId,
+        secret: &SecretString,
+    ) -> Result<Option<String>, OperateError> {
+        let version = self.pool.secrets.replace(&self.pool.known(key)?, secret).await?;
+        self.pool.new_secrets(std::slice::from_ref(key)).await;
+        Ok(version)
+    }
+
+    /// How long a secret is used before it is read again.
+    #[must_use]
+    pub fn secret_period(&self) -> Duration {
+        self.pool.secrets.period()
     }
 
     /// Takes `scope` out for as long as an operator says.

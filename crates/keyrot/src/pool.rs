@@ -12,11 +12,12 @@ use keyrot_core::{
 };
 use keyrot_secrets::SecretCache;
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::estimate::Estimates;
 use crate::event::{Event, Watch};
 use crate::exhausted::in_words;
+use crate::fresh;
 use crate::lane::{Lane, LaneKey};
 use crate::lanes::Lanes;
 use crate::learn::alias::Aliases;
@@ -41,6 +42,10 @@ const SAME_MINUTE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Pool {
     roster: RwLock<Arc<Roster>>,
+    /// Held while another roster is made from this one.
+    pub(crate) changing: tokio::sync::Mutex<()>,
+    /// Tells that there is another roster.
+    changes: watch::Sender<()>,
     /// Where the keys came from, if they can be read again.
     pub(crate) source: Option<Source>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -78,6 +83,8 @@ impl Pool {
         let (endings, inbox) = mpsc::channel(ENDINGS);
         let pool = Arc::new(Self {
             roster: RwLock::new(Arc::new(parts.roster)),
+            changing: tokio::sync::Mutex::default(),
+            changes: watch::Sender::default(),
             source: parts.source,
             clock: parts.clock,
             limiter: parts.limiter,
@@ -95,6 +102,7 @@ impl Pool {
         });
         tokio::spawn(settle_in_background(Arc::downgrade(&pool), inbox));
         upkeep::begin(&pool);
+        fresh::begin(&pool);
         pool
     }
 
@@ -114,6 +122,12 @@ impl Pool {
         // After the roster: a lane made of the old one meanwhile is forgotten as well.
         self.lanes.forget();
         self.changed.notify_waiters();
+        self.changes.send_replace(());
+    }
+
+    /// Says when there is another roster, as long as there is a pool.
+    pub(crate) fn roster_changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
     }
 
     /// The lane of `key`, made at its first use.

@@ -75,6 +75,7 @@ async fn reload(pool: &Pool) -> Result<Reloaded, SetupError> {
     if text == *known {
         return Ok(reloaded);
     }
+    let _changing = pool.changing.lock().await;
     let before = pool.roster();
     let set = sources::parse(path, &text, &mut reloaded.warnings)?;
     sources::check_label(&set.keys, single.as_ref())?;
@@ -82,13 +83,14 @@ async fn reload(pool: &Pool) -> Result<Reloaded, SetupError> {
     let warnings = &mut reloaded.warnings;
     let loaded = sources::load(&pool.secrets, set.keys, single.clone(), elsewhere, warnings).await;
     let Loaded { keys, missing } = loaded?;
-    let after = Roster::new(keys, single.is_some(), set.config, missing).after(&before);
+    let after =
+        Roster::new(keys, single.is_some(), set.config, |id| !missing.contains_key(id)).after(&before);
     let ids = |roster: &Roster| roster.keys.iter().map(|key| key.id.clone()).collect::<BTreeSet<_>>();
     let (old, new) = (ids(&before), ids(&after));
     reloaded.changed = true;
     reloaded.added = new.difference(&old).cloned().collect();
     reloaded.removed = old.difference(&new).cloned().collect();
-    let gone: Vec<KeyId> = after.missing.keys().chain(&reloaded.removed).cloned().collect();
+    let gone: Vec<KeyId> = missing.keys().chain(&reloaded.removed).cloned().collect();
     pool.go_on_with(after);
     pool.secrets.forget(&gone);
     if let Err(error) = pool.keep_disabled().await {

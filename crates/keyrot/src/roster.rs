@@ -1,7 +1,7 @@
 //! The keys of a pool, as one reading of keys.json gave them. Another reading makes another roster:
 //! whoever began with this one ends with it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
@@ -38,8 +38,6 @@ pub(crate) struct Roster {
     /// Projects that serve, for telling one throttled project from a throttled machine.
     pub(crate) projects: usize,
     pub(crate) config: PoolConfig,
-    /// Secrets that could not be read when the roster was made, by key: why.
-    pub(crate) missing: BTreeMap<KeyId, String>,
 }
 
 impl Roster {
@@ -48,17 +46,16 @@ impl Roster {
         keys: Vec<Key>,
         has_last_resort: bool,
         config: PoolConfig,
-        missing: BTreeMap<KeyId, String>,
+        has_secret: impl Fn(&KeyId) -> bool,
     ) -> Self {
         let last_resort = has_last_resort.then(|| u32::try_from(keys.len() - 1).unwrap_or(u32::MAX));
-        let serves = |index: &u32, key: &Key| {
-            key.active && Some(*index) != last_resort && !missing.contains_key(&key.id)
-        };
+        let serves =
+            |index: &u32, key: &Key| key.active && Some(*index) != last_resort && has_secret(&key.id);
         let serving = (0_u32..).zip(&keys).filter(|(index, key)| serves(index, key));
         let projects: BTreeSet<&Project> = serving.map(|(_, key)| &key.project).collect();
         let projects = projects.len();
         let tallies = keys.iter().map(|_| Arc::default()).collect();
-        Self { keys: keys.into(), tallies, last_resort, projects, config, missing }
+        Self { keys: keys.into(), tallies, last_resort, projects, config }
     }
 
     /// The same, with what is known of the calls of keys that were there before.

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use keyrot_core::call::Judged;
 use keyrot_core::select::Pick;
-use keyrot_core::{Cooled, KeyId, LimitError, ModelId, Outcome, Retry, Scope, Timestamp};
+use keyrot_core::{Cooled, Cost, KeyId, LimitError, ModelId, Outcome, Reason, Retry, Scope, Timestamp, Why};
 use keyrot_secrets::Refreshed;
 
 use crate::acquire::{Search, Stop};
 use crate::event::Event;
 use crate::exhausted::Exhausted;
-use crate::lane::LaneKey;
+use crate::lane::{Lane, LaneKey};
 use crate::lease::Lease;
 use crate::pool::Pool;
 use crate::profile::Profile;
@@ -22,6 +22,9 @@ use crate::retry::{Tried, backoff};
 /// Failures of server or network are tried again this often at most, whatever `max_retries` says:
 /// each attempt is charged by Google.
 const SPACED: u32 = 2;
+
+/// The smallest request.
+const ONE: Cost = Cost { requests: 1, tokens: 0 };
 
 /// Why a request failed for good.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +71,7 @@ struct Course {
     throttled: bool,
     other_project: bool,
     refreshed: Vec<KeyId>,
+    looked_again: bool,
 }
 
 impl Rotator {
@@ -185,6 +189,9 @@ impl Rotator {
             let mut lease = match lease {
                 Ok(lease) => lease,
                 Err(Stop::Exhausted) => {
+                    if self.another_secret(&mut course, &lane, deadline).await {
+                        continue;
+                    }
                     let exhausted = search.exhausted(&course.tried, course.waited).await;
                     return Err(RunError::Exhausted { exhausted, last, attempts: course.attempts });
                 }
@@ -245,7 +252,7 @@ impl Rotator {
                 true
             }
             Retry::FreshSecret => {
-                self.refresh(course, lease, now, deadline).await;
+                self.refresh(course, lease, deadline).await;
                 true
             }
             Retry::OnceSpaced => {
@@ -274,7 +281,7 @@ impl Rotator {
 
     /// Reads a rejected key's secret again, once per request; the key is out for this request unless
     /// its secret has changed.
-    async fn refresh(&self, course: &mut Course, lease: &Lease, now: Timestamp, deadline: Timestamp) {
+    async fn refresh(&self, course: &mut Course, lease: &Lease, deadline: Timestamp) {
         let key = lease.key();
         course.tried.key(lease.attempt.key, lease.fingerprint());
         if course.refreshed.contains(&key.id) {
@@ -284,25 +291,51 @@ impl Rotator {
         let secrets = &self.pool.secrets;
         let refreshed = tokio::select! {
             biased;
-            refreshed = secrets.refresh_after_rejection(key, lease.fingerprint(), now) => refreshed,
+            refreshed = secrets.refresh_after_rejection(key, lease.fingerprint()) => refreshed,
             // A store may hang; the request must not.
             () = self.pool.clock.sleep_until(deadline) => return,
         };
         match refreshed {
-            Refreshed::Changed(_) => {
-                // A new secret is a new key: nothing known of the old one counts against it.
-                tracing::info!(key_id = %lease.key_id(), "the secret has changed: trying the new one");
-                // But for an operator's word.
-                if let Err(error) = self.pool.keep_disabled().await {
-                    tracing::warn!(%error, "cannot tell which keys are disabled");
-                }
-                self.pool.reopen_key(key);
-            }
+            Refreshed::Changed(_) => self.pool.new_secrets(std::slice::from_ref(&key.id)).await,
             Refreshed::Unchanged | Refreshed::TooSoon => {}
             Refreshed::Failed(error) => {
                 tracing::warn!(key_id = %lease.key_id(), %error, "cannot read the secret of a rejected key again");
             }
         }
+    }
+
+    /// Whether a key that is out because its secret was rejected, perhaps for another request just now, has
+    /// another one: looked for once, before a request is given up.
+    async fn another_secret(&self, course: &mut Course, lane: &Lane, deadline: Timestamp) -> bool {
+        if std::mem::replace(&mut course.looked_again, true) {
+            return false;
+        }
+        let mut found = false;
+        for verdict in self.pool.verdicts(lane, ONE, self.pool.clock.now()).await {
+            let key = lane.roster.key(verdict.index);
+            let rejected = matches!(verdict.cause, Some(Why::Cooling { reason: Reason::KeyRejected(_), .. }));
+            let Some(known) = self.pool.secrets.get(&key.id).filter(|_| !course.refreshed.contains(&key.id))
+            else {
+                continue;
+            };
+            if verdict.why.is_none() {
+                // Whoever asked for it was a moment faster.
+                self.pool.reopen_key(key);
+                found = true;
+            } else if rejected {
+                course.refreshed.push(key.id.clone());
+                let refreshed = tokio::select! {
+                    biased;
+                    refreshed = self.pool.secrets.refresh_after_rejection(key, known.fingerprint) => refreshed,
+                    () = self.pool.clock.sleep_until(deadline) => return found,
+                };
+                if let Refreshed::Changed(_) = refreshed {
+                    self.pool.new_secrets(std::slice::from_ref(&key.id)).await;
+                    found = true;
+                }
+            }
+        }
+        found
     }
 
     async fn pause(&self, n: u32, deadline: Timestamp) -> bool {

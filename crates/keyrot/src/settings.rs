@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use keyrot_core::{EnvMap, StoreKind, leak};
+use keyrot_secrets::DEFAULT_TTL;
 
 mod limits;
 
@@ -44,7 +45,18 @@ const SQLITE: Acts = if cfg!(feature = "sqlite") {
 } else {
     Acts::NotInThisBuild("limits and cooldowns end with the process")
 };
-const NO_VAULT: Acts = Acts::NotInThisBuild("secrets come from environment variables");
+const AWS: Acts = if cfg!(feature = "aws") {
+    Acts::Now
+} else {
+    Acts::NotInThisBuild("secrets do not come from AWS Secrets Manager")
+};
+const AZURE: Acts = if cfg!(feature = "azure") {
+    Acts::Now
+} else {
+    Acts::NotInThisBuild("secrets do not come from Azure Key Vault")
+};
+const VAULT: Acts =
+    if cfg!(feature = "vault") { Acts::Now } else { Acts::NotInThisBuild("secrets do not come from Vault") };
 
 const fn var(name: &'static str, default: &'static str, about: &'static str, acts: Acts) -> Variable {
     Variable { name, default, about, acts }
@@ -77,28 +89,41 @@ pub const VARIABLES: &[Variable] = &[
     var("GEMINI_BASE_URL", "Google's", "endpoint of the Gemini API", Acts::Now),
     var("GOOGLE_GEMINI_BASE_URL", "Google's", "another name for `GEMINI_BASE_URL`, which wins", Acts::Now),
     var("GEMINI_MODEL", "gemini-2.5-flash", "the default model", Acts::Now),
+    var("OPENAI_API_KEY", "unset", "the key for `strategy-gen --provider openai`", Acts::Now),
+    var("OPENAI_BASE_URL", "OpenAI's", "endpoint for `strategy-gen --provider openai`", Acts::Now),
     var("REDIS_URL", "unset", "shared limiter; empty disables it", REDIS),
     var("REDIS_TIMEOUT", "1 s", "longest wait for Redis", REDIS),
     var("KEYROT_POOL", "default", "name of the pool in a shared store", REDIS),
     var("KEYROT_INSTANCES", "1", "instances to assume when none were ever seen", REDIS),
     var("KEYROT_FAIL_CLOSED", "false", "refuse instead of degrading", REDIS),
     var("KEYROT_STATE", "the platform's state directory", "embedded ledger", SQLITE),
-    var("KEYROT_SECRET_TTL", "300 s", "how long a secret is cached", NO_VAULT),
-    var("VAULT_ADDR", "unset", "Vault or OpenBao", NO_VAULT),
-    var("VAULT_TOKEN", "unset", "Vault token", NO_VAULT),
-    var("VAULT_TOKEN_FILE", "unset", "file with the Vault token", NO_VAULT),
-    var("VAULT_NAMESPACE", "unset", "Vault namespace", NO_VAULT),
-    var("VAULT_SECRET_PATH", "secret/keyrot", "mount and path of the secrets", NO_VAULT),
-    var("VAULT_ROLE_ID", "unset", "AppRole role", NO_VAULT),
-    var("VAULT_SECRET_ID", "unset", "AppRole secret", NO_VAULT),
-    var("VAULT_K8S_ROLE", "unset", "Kubernetes auth role", NO_VAULT),
-    var("VAULT_K8S_MOUNT", "kubernetes", "Kubernetes auth mount", NO_VAULT),
-    var("VAULT_CACERT", "unset", "CA file for Vault", NO_VAULT),
-    var("VAULT_ALLOW_HTTP", "false", "allow plain http to Vault", NO_VAULT),
-    var("AWS_REGION", "unset", "AWS Secrets Manager region", NO_VAULT),
-    var("AWS_ENDPOINT_URL", "Amazon's", "AWS endpoint", NO_VAULT),
-    var("AWS_SECRET_PREFIX", "keyrot/", "prefix of the secrets' names", NO_VAULT),
-    var("AZURE_VAULT_URL", "unset", "Azure Key Vault", NO_VAULT),
+    var("KEYROT_SECRET_TTL", "300 s", "how long a secret is used before it is read again", Acts::Now),
+    var("VAULT_ADDR", "unset", "Vault or OpenBao", VAULT),
+    var("VAULT_TOKEN", "unset", "Vault token", VAULT),
+    var("VAULT_TOKEN_FILE", "unset", "file with the Vault token", VAULT),
+    var("VAULT_NAMESPACE", "unset", "Vault namespace", VAULT),
+    var("VAULT_SECRET_PATH", "secret/keyrot", "mount and path of the secrets", VAULT),
+    var("VAULT_ROLE_ID", "unset", "AppRole role", VAULT),
+    var("VAULT_SECRET_ID", "unset", "AppRole secret", VAULT),
+    var("VAULT_K8S_ROLE", "unset", "Kubernetes auth role", VAULT),
+    var("VAULT_K8S_MOUNT", "kubernetes", "Kubernetes auth mount", VAULT),
+    var("VAULT_CACERT", "unset", "CA file for Vault", VAULT),
+    var("VAULT_ALLOW_HTTP", "false", "allow plain http to Vault", VAULT),
+    var("AWS_REGION", "the profile's", "AWS Secrets Manager region", AWS),
+    var("AWS_ENDPOINT_URL", "Amazon's", "AWS endpoint", AWS),
+    var("AWS_ENDPOINT_URL_SECRETS_MANAGER", "`AWS_ENDPOINT_URL`", "the same for this service alone", AWS),
+    var("AWS_SECRET_PREFIX", "keyrot/", "prefix of the secrets' names", AWS),
+    var("AWS_PROFILE", "default", "profile in ~/.aws", AWS),
+    var("AWS_ACCESS_KEY_ID", "the profile's", "AWS login", AWS),
+    var("AWS_SECRET_ACCESS_KEY", "the profile's", "AWS login", AWS),
+    var("AWS_SESSION_TOKEN", "unset", "AWS login, of temporary keys", AWS),
+    var("AZURE_VAULT_URL", "unset", "the vault's address, `https://NAME.vault.azure.net`", AZURE),
+    var("AZURE_TENANT_ID", "unset", "tenant to log in to", AZURE),
+    var("AZURE_CLIENT_ID", "unset", "application to log in as, or which managed identity", AZURE),
+    var("AZURE_CLIENT_SECRET", "unset", "the application's client secret", AZURE),
+    var("AZURE_FEDERATED_TOKEN_FILE", "unset", "file with the token of a workload identity", AZURE),
+    var("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com", "where logins to Azure happen", AZURE),
+    var("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://169.254.169.254", "where managed identities are", AZURE),
     var("KEYROT_LOG", "warn", "log filter, like `RUST_LOG`, over which it wins", Acts::Now),
     var("RUST_LOG", "warn", "log filter", Acts::Now),
     var("NO_COLOR", "unset", "no colour in the output", Acts::Now),
@@ -120,6 +145,8 @@ const SHOWN: [&str; 9] = [
     "KEYROT_POOL",
 ];
 
+const TTLS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3600);
+
 /// The default model.
 pub const DEFAULT_MODEL: &str = "gemini-2.5-flash";
 
@@ -133,6 +160,8 @@ pub struct Settings {
     pub keys_file: PathBuf,
     /// `SECRET_STORE_TYPE`.
     pub secret_store: StoreKind,
+    /// `KEYROT_SECRET_TTL`.
+    pub secret_ttl: Duration,
     /// `GEMINI_BASE_URL`, where it was set.
     pub base_url: Option<String>,
     /// The variable that `base_url` came from, for messages.
@@ -157,6 +186,7 @@ impl fmt::Debug for Settings {
             rotation,
             keys_file,
             secret_store,
+            secret_ttl,
             base_url,
             base_url_from,
             model,
@@ -170,6 +200,7 @@ impl fmt::Debug for Settings {
             .field("rotation", rotation)
             .field("keys_file", keys_file)
             .field("secret_store", secret_store)
+            .field("secret_ttl", secret_ttl)
             // Not checked yet: it may hold a password.
             .field("base_url", &base_url.as_ref().map(|_| "[REDACTED]"))
             .field("base_url_from", base_url_from)
@@ -237,6 +268,14 @@ impl Settings {
                 }
             }
         }
+        let secret_ttl = env.filled("KEYROT_SECRET_TTL").map_or(Some(DEFAULT_TTL), limits::duration);
+        let secret_ttl = secret_ttl.filter(|ttl| TTLS.contains(ttl)).unwrap_or_else(|| {
+            problems.push(
+                "`KEYROT_SECRET_TTL` is no time from 1 s to 24 h\nhint: write seconds, as in `300`"
+                    .to_owned(),
+            );
+            DEFAULT_TTL
+        });
         let redis = RedisSettings::read(env, &mut problems);
         if !problems.is_empty() {
             return Err(SettingsError { problems });
@@ -245,6 +284,7 @@ impl Settings {
             rotation,
             keys_file: env.filled("KEYS_FILE").unwrap_or("keys.json").into(),
             secret_store,
+            secret_ttl,
             base_url: base_url.map(str::to_owned),
             base_url_from,
             model: env.filled("GEMINI_MODEL").unwrap_or(DEFAULT_MODEL).to_owned(),

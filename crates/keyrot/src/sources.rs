@@ -7,7 +7,7 @@ use std::path::Path;
 use keyrot_core::keys::{Key, KeySet};
 #[cfg(feature = "env")]
 use keyrot_core::keys::{SecretRef, StoreKind};
-use keyrot_core::{EnvMap, KeyId, Project};
+use keyrot_core::{EnvMap, KeyId, Project, SecretError};
 use keyrot_secrets::SecretCache;
 
 use crate::setup::SetupError;
@@ -86,14 +86,15 @@ pub(crate) struct Loaded {
     /// The single key of last resort, if there is one, is the last.
     pub(crate) keys: Vec<Key>,
     /// Why the secret of a key could not be read.
-    pub(crate) missing: BTreeMap<KeyId, String>,
+    pub(crate) missing: BTreeMap<KeyId, SecretError>,
 }
 
 /// Reads every secret that is not known yet, or is `elsewhere` now, so that a missing one is known before
 /// it is needed.
 ///
 /// # Errors
-/// [`SetupError::NoKeys`] when no secret at all can be read.
+/// [`SetupError::NoKeys`] when no secret at all can be read, [`SetupError::Invalid`] when two keys would share
+/// one without meaning to.
 pub(crate) async fn load(
     secrets: &SecretCache,
     mut keys: Vec<Key>,
@@ -101,19 +102,14 @@ pub(crate) async fn load(
     elsewhere: impl Fn(&Key) -> bool,
     warnings: &mut Vec<String>,
 ) -> Result<Loaded, SetupError> {
-    let mut missing = BTreeMap::new();
-    for key in keys.iter().chain(&single).filter(|key| key.active) {
-        let read = if elsewhere(key) { secrets.reread(key).await } else { secrets.load(key).await };
-        match read {
-            Ok(resolved) => {
-                if let Some(mended) = resolved.mended {
-                    warnings.push(format!("secret of key `{}`: {mended}", key.id));
-                }
-            }
-            Err(error) => {
-                warnings.push(format!("key `{}` is out: {error}", key.id));
-                missing.insert(key.id.clone(), error.to_string());
-            }
+    secrets.resolver().check(&keys).map_err(|error| SetupError::Invalid(error.to_string()))?;
+    let active: Vec<&Key> = keys.iter().chain(&single).filter(|key| key.active).collect();
+    let missing = secrets.load(&active, elsewhere).await;
+    for Key { id, .. } in active {
+        if let Some(error) = missing.get(id) {
+            warnings.push(format!("key `{id}` is out: {error}"));
+        } else if let Some(mended) = secrets.get(id).and_then(|resolved| resolved.mended) {
+            warnings.push(format!("secret of key `{id}`: {mended}"));
         }
     }
     merge_equal_secrets(secrets, &mut keys, warnings);
@@ -125,7 +121,7 @@ pub(crate) async fn load(
 }
 
 /// Two ids with one secret are one key at Google: they share a project, whatever the file says.
-fn merge_equal_secrets(secrets: &SecretCache, keys: &mut [Key], warnings: &mut Vec<String>) {
+pub(crate) fn merge_equal_secrets(secrets: &SecretCache, keys: &mut [Key], warnings: &mut Vec<String>) {
     let mut first: BTreeMap<u64, (KeyId, Project)> = BTreeMap::new();
     for key in keys {
         let Some(resolved) = secrets.get(&key.id) else { continue };
@@ -141,7 +137,11 @@ fn merge_equal_secrets(secrets: &SecretCache, keys: &mut [Key], warnings: &mut V
     }
 }
 
-fn nothing_resolves(keys: &[Key], missing: &BTreeMap<KeyId, String>) -> SetupError {
+fn nothing_resolves(keys: &[Key], missing: &BTreeMap<KeyId, SecretError>) -> SetupError {
+    if let Some(error) = missing.values().find(|error| matches!(error, SecretError::Misconfigured { .. })) {
+        return SetupError::Invalid(error.to_string());
+    }
+    let missing: BTreeMap<&KeyId, String> = missing.iter().map(|(id, why)| (id, why.to_string())).collect();
     let missed = keys.iter().filter_map(|key| missing.get_key_value(&key.id));
     let why: Vec<String> = missed.map(|(id, why)| format!("\n  {id}: {}", first_line(why))).collect();
     // The store that failed knows best; every key's own hint was told as a warning.

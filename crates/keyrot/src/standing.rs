@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keyrot_core::{Cost, Limits, RateLimiter, Standing, Timestamp, Why};
-use keyrot_secrets::Resolved;
+use keyrot_secrets::{Resolved, SecretCache};
 
 use crate::lane::Lane;
 use crate::pool::Pool;
@@ -38,7 +38,7 @@ impl Pool {
                 continue;
             }
             let resolved = self.secrets.get(&key.id);
-            let why = lane.out(index, resolved.as_deref(), now);
+            let why = lane.out(index, &self.secrets, resolved.as_deref(), now);
             let mut verdict = Verdict { index, why, cause: None, until: None, standing: None, limits: None };
             if let (Some(group), Some(resolved)) = (lane.group(&key.project), resolved) {
                 let candidate = lane.candidate(index, group, &resolved, now);
@@ -78,7 +78,13 @@ impl Pool {
 
 impl Lane {
     /// Why a key cannot serve here, whatever the limiter says.
-    fn out(&self, index: u32, resolved: Option<&Resolved>, now: Timestamp) -> Option<String> {
+    fn out(
+        &self,
+        index: u32,
+        secrets: &SecretCache,
+        resolved: Option<&Resolved>,
+        now: Timestamp,
+    ) -> Option<String> {
         let key = self.roster.key(index);
         if let Err(why) = self.key.admits(key) {
             return Some(why.to_owned());
@@ -86,7 +92,10 @@ impl Lane {
         if key.expires_at.is_some_and(|at| at <= now) {
             return Some("expired by its `expires_at`".to_owned());
         }
-        let missing = || self.roster.missing.get(&key.id).map_or("its secret is not set", String::as_str);
-        resolved.is_none().then(|| missing().to_owned())
+        resolved.is_none().then(|| {
+            secrets
+                .problem(&key.id)
+                .map_or_else(|| "its secret is not set".to_owned(), |p| p.error.to_string())
+        })
     }
 }

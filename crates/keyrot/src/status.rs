@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use keyrot_core::keys::Key;
 use keyrot_core::{Bucket, Cost, FactStore, KeyId, Limits, ModelId, Project, Quantity, Timestamp, Why};
+use keyrot_secrets::SecretCache;
 use serde::Serialize;
 
 use crate::lane::{Lane, LaneKey};
@@ -139,12 +141,45 @@ pub struct KeyStatus {
     pub configured: Limits,
     /// The limits Google named.
     pub learned: Vec<LearnedLimit>,
-    /// How old the secret is by `updated_at` or `created_at`, when the file says.
+    /// Its secret: all but the secret itself.
+    pub secret: SecretStatus,
+    /// How old the secret is: by the latest of `updated_at`, `created_at` and its store's own date.
     pub age: Option<Duration>,
     /// Whether that is older than `rotate_after_days`.
     pub rotate: bool,
     /// Whether it is the single key that serves when no key of the pool is usable.
     pub last_resort: bool,
+}
+
+/// What is known of a key's secret, but for the secret.
+#[derive(Debug, Clone, Serialize)]
+pub struct SecretStatus {
+    /// Where it is: `store:name`. `None` where the store cannot be used or cannot spell its name.
+    pub place: Option<String>,
+    /// Whether there is one to use.
+    pub found: bool,
+    /// The store's label of the version in use, where it has one.
+    pub version: Option<String>,
+    /// When that version was written, where the store knows.
+    pub written_at: Option<Timestamp>,
+    /// Why it could not be read the last time: the last good one serves on.
+    pub problem: Option<String>,
+    /// Since when that is so.
+    pub problem_since: Option<Timestamp>,
+}
+
+impl SecretStatus {
+    fn new(secrets: &SecretCache, key: &Key) -> Self {
+        let (resolved, problem) = (secrets.get(&key.id), secrets.problem(&key.id));
+        Self {
+            place: secrets.place(key).ok().map(|place| place.to_string()),
+            found: resolved.is_some(),
+            version: resolved.as_ref().and_then(|resolved| resolved.version.clone()),
+            written_at: resolved.as_ref().and_then(|resolved| resolved.written_at),
+            problem: problem.as_ref().map(|problem| problem.error.to_string()),
+            problem_since: problem.map(|problem| problem.since),
+        }
+    }
 }
 
 impl Rotator {
@@ -160,7 +195,7 @@ impl Rotator {
         let mut keys = Vec::new();
         for lane in [&lane, &single] {
             for verdict in pool.verdicts(lane, ONE, at).await {
-                keys.push(KeyStatus::new(lane, verdict, &remembered, at));
+                keys.push(KeyStatus::new(lane, verdict, &remembered, &pool.secrets, at));
             }
         }
         if let Ok(disabled) = pool.disabled().await {
@@ -218,7 +253,13 @@ impl Pool {
 }
 
 impl KeyStatus {
-    fn new(lane: &Lane, verdict: Verdict, remembered: &Remembered, at: Timestamp) -> Self {
+    fn new(
+        lane: &Lane,
+        verdict: Verdict,
+        remembered: &Remembered,
+        secrets: &SecretCache,
+        at: Timestamp,
+    ) -> Self {
         let Verdict { index, why, cause, until, standing, limits } = verdict;
         let (key, tally) = (lane.roster.key(index), lane.roster.tally(index));
         let state = match (&why, until) {
@@ -232,7 +273,9 @@ impl KeyStatus {
         let last_used = counted(&tally.last_used, "last_used");
         let configured = key.limits_for(&lane.key.model);
         let standing = standing.as_ref();
-        let age = key.updated_at.or(key.created_at).map(|made| at.since(made));
+        let secret = SecretStatus::new(secrets, key);
+        let made = [key.updated_at, key.created_at, secret.written_at].into_iter().flatten().max();
+        let age = made.map(|made| at.since(made));
         let rotate_after = Duration::from_secs(u64::from(lane.roster.config.rotate_after_days) * 24 * 3600);
         Self {
             key_id: key.id.clone(),
@@ -254,6 +297,7 @@ impl KeyStatus {
             limits: limits.unwrap_or(configured),
             configured,
             learned: remembered.learned.get(&key.project).cloned().unwrap_or_default(),
+            secret,
             age,
             rotate: age.is_some_and(|age| age >= rotate_after),
             last_resort: Some(index) == lane.roster.last_resort,

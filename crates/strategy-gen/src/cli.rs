@@ -18,7 +18,7 @@ use keyrot::SetupError;
 use strategy_gen::GenerateError;
 use tracing_subscriber::EnvFilter;
 
-use args::{Args, Command};
+use args::{Args, Command, Format};
 
 /// Interrupted by Ctrl-C.
 const INTERRUPTED: u8 = 130;
@@ -129,7 +129,11 @@ fn failed(Failure { exit_code, message }: &Failure, json: bool) -> ExitCode {
 
 async fn run(args: Args) -> Result<u8, Failure> {
     match args.command {
-        Some(Command::Check { file, json }) => apart(move || checked::run(&file, json)).await,
+        Some(Command::Check { file, description, format, json }) => {
+            let format = if json { Format::Json } else { format };
+            apart(move || checked::run(&file, description.as_deref(), format)).await
+        }
+        Some(Command::Prompt { description }) => apart(move || new::prompt(&description)).await,
         Some(Command::Run(args)) => run::run(args).await,
         Some(Command::Doctor { json, install }) => doctor::run(json, install).await,
         Some(Command::New(new)) => new::run(new).await,

@@ -6,6 +6,7 @@ use keyrot::{Outcome, RunError, SetupError};
 use crate::check::CheckError;
 use crate::english::Refusal;
 use crate::generator::MAX_DESCRIPTION;
+use crate::model::OpenAiError;
 use crate::output::WriteError;
 
 /// Why there is no strategy.
@@ -57,6 +58,9 @@ pub enum GenerateError {
     /// The call failed for good.
     #[error(transparent)]
     Call(#[from] RunError<gemini_client::Error>),
+    /// The server that speaks OpenAI's protocol gave no answer.
+    #[error(transparent)]
+    OpenAi(#[from] OpenAiError),
     /// The safety filter refused prompt or answer.
     #[error(
         "the model's safety filter refused ({reason})\nhint: say it in other words, or try another model with `--model`"
@@ -103,6 +107,7 @@ impl GenerateError {
                 last.as_ref().map_or(4, |last| of_call(&last.outcome(), 4))
             }
             Self::Call(RunError::Failed { error, .. }) => of_call(&error.outcome(), 6),
+            Self::OpenAi(error) => error.exit_code(),
             Self::Check(_) => 5,
             Self::Blocked { .. } => 6,
         }

@@ -6,17 +6,16 @@ mod answer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gemini_client::wire::{GenerateRequest, GenerationConfig};
-use gemini_client::{Client, Config, ErrorKind};
-use keyrot::{Assembly, Clock, EnvMap, Gemini, Mode, Observer, Outcome, Profile, RunError, SystemClock};
+use keyrot::{Clock, EnvMap, Gemini, Mode, Observer, SystemClock};
 use serde::Serialize;
 use tokio::sync::OnceCell;
 
 use crate::check::{Diagnostic, Report, check_against};
 use crate::english;
 use crate::failure::GenerateError;
+use crate::model::{Model, OpenAi, Pooled};
 use crate::prompt::{self, Prompt};
-use crate::python::{ClassName, Origin, Provenance, header, render};
+use crate::python::{ClassName, Linkage, Origin, Provenance, header, render, standalone};
 
 pub use answer::Round;
 use answer::{Judged, judge, problems};
@@ -25,8 +24,6 @@ use answer::{Judged, judge, problems};
 pub const MAX_DESCRIPTION: usize = 16 * 1024;
 /// How often an answer that is not valid goes back to the model.
 pub const MAX_REPAIRS: u32 = 3;
-/// Thinking counts against the output budget (a small one comes back empty), so this is ample.
-const MAX_OUTPUT_TOKENS: u32 = 32_768;
 
 /// Makes strategies out of descriptions, by a model or by the offline engine.
 ///
@@ -59,20 +56,15 @@ pub struct StrategyGenerator {
     observer: Option<Arc<dyn Observer>>,
     told: Option<Told>,
     simulated: bool,
+    linkage: Linkage,
 }
 
 type Told = Box<dyn Fn(&Round) + Send + Sync>;
 
 enum Source {
     Offline,
-    Pool { env: EnvMap, mode: Mode, made: OnceCell<Connected> },
-    Ready(Connected),
-}
-
-struct Connected {
-    gemini: Gemini,
-    model: String,
-    warnings: Vec<String>,
+    Pool { env: EnvMap, mode: Mode, made: OnceCell<Model> },
+    Ready(Model),
 }
 
 /// A finished strategy.
@@ -112,7 +104,14 @@ impl StrategyGenerator {
     /// With a pool that is already made, asking `model` unless told otherwise.
     #[must_use]
     pub fn with(gemini: Gemini, model: &str) -> Self {
-        Self::new(Source::Ready(Connected { gemini, model: model.to_owned(), warnings: Vec::new() }))
+        let pooled = Pooled { gemini, model: model.to_owned(), warnings: Vec::new() };
+        Self::new(Source::Ready(Model::Gemini(pooled)))
+    }
+
+    /// By a server that speaks OpenAI's protocol, such as a local Ollama: no pool, no rotation.
+    #[must_use]
+    pub fn openai(server: OpenAi) -> Self {
+        Self::new(Source::Ready(Model::OpenAi(server)))
     }
 
     /// What answers is no model but a simulator over the offline engine: files and results say so.
@@ -129,7 +128,16 @@ impl StrategyGenerator {
     }
 
     fn new(source: Source) -> Self {
-        Self { source, model: None, name: None, max_wait: None, observer: None, told: None, simulated: false }
+        Self {
+            source,
+            model: None,
+            name: None,
+            max_wait: None,
+            observer: None,
+            told: None,
+            simulated: false,
+            linkage: Linkage::Imported,
+        }
     }
 
     /// The single key, whatever the settings say.
@@ -165,6 +173,20 @@ impl StrategyGenerator {
         self
     }
 
+    /// How the file gets at the indicators; imported unless told otherwise.
+    #[must_use]
+    pub fn linkage(mut self, linkage: Linkage) -> Self {
+        self.linkage = linkage;
+        self
+    }
+
+    fn linked(&self, code: String) -> String {
+        match self.linkage {
+            Linkage::Imported => code,
+            Linkage::Standalone => standalone(&code),
+        }
+    }
+
     /// The longest a call may wait for capacity and between retries.
     #[must_use]
     pub fn max_wait(mut self, wait: Duration) -> Self {
@@ -191,7 +213,7 @@ impl StrategyGenerator {
     /// # Errors
     /// As [`generate`](Self::generate), for settings and keys.
     pub async fn warnings(&self) -> Result<Vec<String>, GenerateError> {
-        Ok(self.connected().await?.map(|c| c.warnings.clone()).unwrap_or_default())
+        Ok(self.connected().await?.map(Model::warnings).unwrap_or_default())
     }
 
     /// Makes the strategy.
@@ -209,39 +231,27 @@ impl StrategyGenerator {
         }
         match self.connected().await? {
             None => self.by_the_engine(description, &today()),
-            Some(connected) => self.by_a_model(connected, description, &today()).await,
+            Some(model) => self.by_a_model(model, description, &today()).await,
         }
     }
 
     /// Settles what is left in the background; programs call it before they end.
     pub async fn shutdown(&self, timeout: Duration) {
-        if let Ok(Some(connected)) = self.connected().await {
-            connected.gemini.rotator().shutdown(timeout).await;
+        if let Ok(Some(model)) = self.connected().await {
+            model.shutdown(timeout).await;
         }
     }
 
-    async fn connected(&self) -> Result<Option<&Connected>, GenerateError> {
+    async fn connected(&self) -> Result<Option<&Model>, GenerateError> {
         match &self.source {
             Source::Offline => Ok(None),
-            Source::Ready(connected) => Ok(Some(connected)),
+            Source::Ready(model) => Ok(Some(model)),
             Source::Pool { env, mode, made } => {
-                made.get_or_try_init(|| self.connect(env, *mode)).await.map(Some)
+                let connect =
+                    async || Pooled::connect(env, *mode, self.observer.as_ref()).await.map(Model::Gemini);
+                made.get_or_try_init(connect).await.map(Some)
             }
         }
-    }
-
-    async fn connect(&self, env: &EnvMap, mode: Mode) -> Result<Connected, GenerateError> {
-        let mut assembly = Assembly::new(env.clone()).mode(mode);
-        if let Some(observer) = &self.observer {
-            assembly = assembly.observer(Arc::clone(observer));
-        }
-        let made = assembly.make().await?;
-        let config = made.settings.base_url.as_deref().map_or_else(Config::default, Config::at);
-        let client = Client::new(&config)
-            .map_err(|error| GenerateError::Endpoint { variable: made.settings.base_url_from, error })?;
-        let mut warnings = made.warnings;
-        warnings.extend(client.warnings().iter().cloned());
-        Ok(Connected { gemini: Gemini::new(made.rotator, client), model: made.settings.model, warnings })
     }
 
     /// The offline engine's strategy, whatever this generator would ask: the same as
@@ -258,7 +268,7 @@ impl StrategyGenerator {
         let name = self.name.as_deref().map_or_else(|| ClassName::for_spec(&spec), ClassName::new);
         let provenance =
             Provenance { description, origin: Origin::Offline, date: today, name: self.name.as_deref() };
-        let code = render(&spec, &name, &provenance);
+        let code = self.linked(render(&spec, &name, &provenance));
         let report = check_against(&code, description)?;
         if report.has_errors() {
             return Err(GenerateError::StillInvalid { repairs: 0, problems: problems(&report), draft: code });
@@ -276,21 +286,16 @@ impl StrategyGenerator {
 
     async fn by_a_model(
         &self,
-        connected: &Connected,
+        asked: &Model,
         description: &str,
         today: &str,
     ) -> Result<Strategy, GenerateError> {
-        let model = self.model.as_deref().unwrap_or(&connected.model);
-        let mut profile = Profile::new(model);
-        if let Some(wait) = self.max_wait {
-            profile = profile.max_wait(wait);
-        }
-        let mut asked = prompt::generate(description);
+        let model = self.model.as_deref().unwrap_or_else(|| asked.default_name());
+        let mut next = prompt::generate(description);
         let mut rounds = Vec::new();
         loop {
             let n = u32::try_from(rounds.len()).unwrap_or(u32::MAX);
-            let answer = connected.gemini.generate(&profile, &self.request(asked)).await;
-            let answer = answer.map_err(|error| call_failed(error, model))?;
+            let answer = asked.ask(model, self.named(next), self.max_wait).await?;
             let judged = judge(&answer, description, self.class_name().as_ref())?;
             let round = Round::new(n, model, &answer, &judged);
             if let Some(told) = &self.told {
@@ -304,19 +309,16 @@ impl StrategyGenerator {
                 Judged::Invalid { code, found } if n == MAX_REPAIRS => {
                     return Err(GenerateError::StillInvalid { repairs: n, problems: found, draft: code });
                 }
-                Judged::Invalid { code, found } => asked = prompt::repair(description, &code, &found),
+                Judged::Invalid { code, found } => next = prompt::repair(description, &code, &found),
             }
         }
     }
 
-    fn request(&self, asked: Prompt) -> GenerateRequest {
-        let mut user = asked.user;
+    fn named(&self, mut prompt: Prompt) -> Prompt {
         if let Some(name) = self.class_name() {
-            user.push_str(&format!("\nCall the class `{name}`.\n"));
+            prompt.user.push_str(&format!("\nCall the class `{name}`.\n"));
         }
-        let mut config = GenerationConfig::default();
-        config.max_output_tokens = Some(MAX_OUTPUT_TOKENS);
-        GenerateRequest::text(user).system(asked.system).config(config)
+        prompt
     }
 
     fn class_name(&self) -> Option<ClassName> {
@@ -336,6 +338,7 @@ impl StrategyGenerator {
         let origin = if self.simulated { Origin::Offline } else { Origin::Model(model) };
         let provenance = Provenance { description, origin, date: today, name: self.name.as_deref() };
         let code = format!("{}\n{code}", header(&provenance, &[], &assumptions));
+        let code = self.linked(code);
         // Again, as it is saved: its lines have moved.
         let saved = check_against(&code, description)?;
         if saved.has_errors() {
@@ -351,22 +354,6 @@ impl StrategyGenerator {
             warnings: saved.diagnostics,
             rounds,
         })
-    }
-}
-
-/// What the model's name is to blame for is told as that, and not as a lack of keys.
-fn call_failed(error: RunError<gemini_client::Error>, model: &str) -> GenerateError {
-    let model = model.to_owned();
-    match error {
-        RunError::Failed { error, .. } if error.kind() == ErrorKind::InvalidRequest => {
-            GenerateError::Model { model }
-        }
-        RunError::Failed { error, .. } | RunError::Exhausted { last: Some(error), .. }
-            if error.outcome() == Outcome::ModelNotFound =>
-        {
-            GenerateError::NoSuchModel { model, error }
-        }
-        other => other.into(),
     }
 }
 

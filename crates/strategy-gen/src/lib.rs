@@ -12,12 +12,15 @@ pub mod interpreter;
 pub mod output;
 pub mod prompt;
 pub mod python;
+pub mod report;
 pub mod sandbox;
 pub mod spec;
 
 mod failure;
 mod generator;
 mod harness;
+mod model;
 
 pub use failure::GenerateError;
 pub use generator::{MAX_DESCRIPTION, MAX_REPAIRS, Round, Strategy, StrategyGenerator};
+pub use model::{OpenAi, OpenAiError};

@@ -5,19 +5,19 @@
 //! ```
 //! use strategy_gen::prompt;
 //! let asked = prompt::generate("Buy when RSI < 30, sell when RSI > 70");
-//! assert!(asked.system.contains("def rsi(values, period):"));
+//! assert!(asked.system.contains("- rsi(values, period): "));
 //! assert_eq!(prompt::description_of(&asked.user), Some("Buy when RSI < 30, sell when RSI > 70"));
 //! ```
 
 use std::fmt::{Display, Write as _};
 
-use crate::python::Recipe;
+use crate::python::{Function, functions};
 
 /// One request, without any chat before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Prompt {
-    /// Instructions: the contract of the file, the library, recipes for the indicators named.
+    /// Instructions: the contract of the file, the library, the shipped indicators that are named.
     pub system: String,
     /// The request with the user's words.
     pub user: String,
@@ -25,14 +25,27 @@ pub struct Prompt {
 
 const SYSTEM: &str = include_str!("prompt/system.txt");
 
-/// Words of a description and the recipes they ask for. Parts of words count: "crossover", "RSI(14)".
-const TRIGGERS: [(&[&str], &[Recipe]); 6] = [
-    (&["rsi", "relative strength", "overbought", "oversold"], &[Recipe::Rsi]),
-    (&["ema", "exponential"], &[Recipe::Ema]),
-    (&["macd"], &[Recipe::Ema, Recipe::Macd]),
-    (&["histogram"], &[Recipe::Ema, Recipe::Macd, Recipe::MacdHistogram]),
-    (&["bollinger", " band"], &[Recipe::Bollinger]),
-    (&["donchian", "turtle", "breakout", "break", "high", "low of"], &[Recipe::Channel]),
+/// Words of a description and the functions they ask for. Parts of words count: "crossover", "RSI(14)".
+const TRIGGERS: [(&[&str], &[&str]); 16] = [
+    (&["rsi", "relative strength", "overbought", "oversold"], &["rsi"]),
+    (&["sma", "moving average", "golden", "death cross", "average"], &["sma"]),
+    (&["ema", "exponential"], &["ema"]),
+    (&["wma", "weighted"], &["wma"]),
+    (&["macd"], &["macd_line", "macd_signal_line"]),
+    (&["histogram"], &["macd_histogram"]),
+    (&["bollinger", " band"], &["bollinger_line"]),
+    (
+        &["donchian", "turtle", "breakout", "break", "high", "low of", "-day low"],
+        &["previous_high", "previous_low"],
+    ),
+    (&["atr", "true range"], &["atr"]),
+    (&["stoch", "%k", "%d"], &["stochastic_k", "stochastic_d"]),
+    (&["adx", "directional", "trend strength"], &["adx"]),
+    (&["+di", "-di", "directional"], &["plus_di", "minus_di"]),
+    (&["cci", "commodity channel"], &["cci"]),
+    (&["roc", "rate of change"], &["roc"]),
+    (&["momentum"], &["roc", "momentum"]),
+    (&["vwap", "volume weighted", "volume-weighted"], &["vwap"]),
 ];
 
 /// Asks for a strategy.
@@ -99,19 +112,25 @@ pub fn without_assumptions(code: &str) -> (Vec<String>, String) {
 
 fn system(description: &str) -> String {
     let description = description.to_lowercase();
-    let mut recipes: Vec<Recipe> = TRIGGERS
+    let mut names: Vec<&str> = TRIGGERS
         .iter()
         .filter(|(words, _)| words.iter().any(|word| description.contains(word)))
-        .flat_map(|(_, recipes)| recipes.iter().copied())
+        .flat_map(|(_, names)| names.iter().copied())
         .collect();
-    recipes.sort_unstable();
-    recipes.dedup();
+    if description.contains("cross") {
+        names.extend(["crosses_above", "crosses_below"]);
+    }
+    let asked: Vec<Function> =
+        functions().into_iter().filter(|function| names.contains(&function.name)).collect();
     let mut system = SYSTEM.to_owned();
-    if !recipes.is_empty() {
-        system.push_str("\nUse these functions as they are:\n```python\n");
-        let texts: Vec<&str> = recipes.iter().map(|recipe| recipe.text()).collect();
-        system.push_str(&texts.join("\n\n"));
-        system.push_str("```\n");
+    if !asked.is_empty() {
+        system.push_str(
+            "\nThe module `indicators` computes these exactly as TA-Lib does; import them by name on one line and pass \
+             them to `self.I`:\n",
+        );
+        for function in asked {
+            let _ = writeln!(system, "- {}: {}", function.signature(), function.doc());
+        }
     }
     system
 }

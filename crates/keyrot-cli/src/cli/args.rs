@@ -84,6 +84,14 @@ pub(crate) enum Command {
         #[arg(long, group = "what")]
         all: bool,
     },
+    /// Replace the secret of a key in its store by a new one, read from stdin or asked for; never an argument.
+    Rotate {
+        /// The key's id.
+        key: String,
+        /// Do not ask Google about the new key before it is stored.
+        #[arg(long)]
+        no_probe: bool,
+    },
     /// Add a key to keys.json. The secret itself is never an argument.
     Add(Add),
 }

@@ -22,10 +22,10 @@ struct Checked {
 }
 
 /// What Google said of one key.
-struct Probe {
-    verdict: &'static str,
-    detail: Option<String>,
-    fine: bool,
+pub(crate) struct Probe {
+    pub(crate) verdict: &'static str,
+    pub(crate) detail: Option<String>,
+    pub(crate) fine: bool,
 }
 
 /// Checks every key; 1 when there is something to mend, 2 when the configuration is wrong, 3 without a secret.
@@ -68,6 +68,8 @@ pub(crate) async fn run(probe: bool, json: bool) -> Result<u8, Failure> {
             .map(|c| {
                 json!({
                     "key_id": c.status.key_id, "project": c.status.project, "secret": c.secret == "found",
+                    "place": c.status.secret.place, "version": c.status.secret.version,
+                    "written_at": c.status.secret.written_at,
                     "age_days": c.status.age.map(|age| age.as_secs() / 86_400), "rotate": c.status.rotate,
                     "probe": c.probe.as_ref().map(|p| json!({ "verdict": p.verdict, "detail": p.detail })),
                 })
@@ -95,14 +97,14 @@ pub(crate) async fn run(probe: bool, json: bool) -> Result<u8, Failure> {
     Ok(code)
 }
 
-fn client(made: &Made) -> Result<Client, Failure> {
+pub(crate) fn client(made: &Made) -> Result<Client, Failure> {
     let config = made.settings.base_url.as_deref().map_or_else(Config::default, Config::at);
     Client::new(&config)
         .map_err(|error| Failure::usage(format!("`{}`: {error}", made.settings.base_url_from)))
 }
 
 /// A model to ask for with this key.
-fn model_of<'a>(key: &'a Key, default: &'a str) -> &'a str {
+pub(crate) fn model_of<'a>(key: &'a Key, default: &'a str) -> &'a str {
     match &key.models {
         ModelFilter::Listed(models) if !models.iter().any(|model| model.as_str() == default) => {
             models.first().map_or(default, |model| model.as_str())
@@ -111,7 +113,7 @@ fn model_of<'a>(key: &'a Key, default: &'a str) -> &'a str {
     }
 }
 
-fn judged(answer: Result<(), gemini_client::Error>) -> Probe {
+pub(crate) fn judged(answer: Result<(), gemini_client::Error>) -> Probe {
     let Err(error) = answer else {
         return Probe { verdict: "accepted", detail: None, fine: true };
     };
@@ -156,6 +158,20 @@ fn findings(made: &Made, keys: &[Key], checked: &[Checked]) -> Vec<String> {
     findings
 }
 
+/// Where a secret is, and which one is in use.
+fn whereabouts(place: &str, status: &KeyStatus) -> String {
+    let mut text = place.to_owned();
+    if let Some(version) = &status.secret.version {
+        text.push_str(", version ");
+        text.push_str(version);
+    }
+    if let Some(at) = status.secret.written_at {
+        text.push_str(", written ");
+        text.push_str(&time::local(at, keyrot::SystemClock::start().now()));
+    }
+    text
+}
+
 fn table(checked: &[Checked]) -> String {
     let wide = |f: fn(&Checked) -> &str, least: usize, most: usize| {
         checked.iter().map(|c| f(c).chars().count()).max().unwrap_or(0).clamp(least, most)
@@ -175,6 +191,10 @@ fn table(checked: &[Checked]) -> String {
         );
         text.push('\n');
         text.push_str(cut(&row, WIDTH).trim_end());
+        if let Some(place) = &status.secret.place {
+            text.push_str("\n  ");
+            text.push_str(&cut(&whereabouts(place, status), WIDTH - 2));
+        }
     }
     text
 }

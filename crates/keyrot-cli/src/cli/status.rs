@@ -77,6 +77,11 @@ fn detail(key: &KeyStatus, status: &Status) -> String {
         (Some(why), None) => parts.push(first_line(why).to_owned()),
         (None, _) => {}
     }
+    if let (Some(why), Some(since), true) = (&key.secret.problem, key.secret.problem_since, key.secret.found)
+    {
+        let since = time::local(since, status.at);
+        parts.push(format!("secret not read again since {since}: {}", first_line(why)));
+    }
     parts.push(format!("{} ok", short(key.success_count)));
     parts.push(format!("{} errors", short(key.error_count)));
     parts.push(format!("{} in flight", key.in_flight));

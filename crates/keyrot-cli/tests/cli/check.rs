@@ -61,7 +61,7 @@ fn a_pool_in_order_is_0_and_no_secret_at_all_is_3() {
 }
 
 /// A simulator that knows `good`, and refuses the others in different ways.
-fn google() -> (Runtime, SimServer) {
+pub(crate) fn google() -> (Runtime, SimServer) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let sim = Sim::builder()
         .project(ProjectSpec::new("p"))

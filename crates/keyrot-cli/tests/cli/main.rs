@@ -11,7 +11,10 @@
 mod add;
 mod check;
 mod encrypted;
+#[cfg(target_os = "linux")]
+mod full;
 mod operate;
 mod rig;
+mod rotate;
 mod shared;
 mod status;

@@ -31,13 +31,13 @@ pub(crate) fn run<'a>(place: &Place, at: At<'_>, args: impl IntoIterator<Item = 
 }
 
 /// The state of each key as a further run sees it.
-fn states(place: &Place, at: At<'_>) -> Vec<String> {
+pub(crate) fn states(place: &Place, at: At<'_>) -> Vec<String> {
     let document = run(place, at, ["status", "--json"]).code(0).json();
     let keys = document["health"]["keys"].as_array().expect("keys").iter();
     keys.map(|key| key["state"].as_str().expect("a state").to_owned()).collect()
 }
 
-fn truth(place: &Place, at: At<'_>) -> Value {
+pub(crate) fn truth(place: &Place, at: At<'_>) -> Value {
     run(place, at, ["status", "--json"]).code(0).json()["health"]["truth"].clone()
 }
 

@@ -1,6 +1,7 @@
 //! What callers want of the thread that owns the file, and how its answers reach them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use keyrot_core::{
@@ -37,29 +38,61 @@ pub(super) fn unavailable(why: &str) -> LimitError {
 pub(super) struct Shared {
     pub(super) suspended: Mutex<Option<Suspended>>,
     /// Permits granted to callers who had gone: given back before anything else is done.
-    pub(super) unclaimed: Mutex<Vec<Permit>>,
+    pub(super) unclaimed: Mutex<Vec<Unclaimed>>,
+    /// What was accepted and is not done.
+    pending: Arc<AtomicUsize>,
     /// The thread's queue, as long as there are handles.
     queue: mpsc::WeakSender<Box<dyn Job>>,
+}
+
+/// What was accepted counts as pending until its ticket is gone. Nothing overtakes it meanwhile.
+#[derive(Debug)]
+pub(super) struct Ticket(Arc<AtomicUsize>);
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A permit to be given back.
+#[derive(Debug)]
+pub(super) struct Unclaimed {
+    permit: Permit,
+    _ticket: Ticket,
 }
 
 impl Shared {
     pub(super) fn new(queue: &mpsc::Sender<Box<dyn Job>>) -> Self {
         let queue = queue.downgrade();
-        Self { suspended: Mutex::default(), unclaimed: Mutex::default(), queue }
+        Self { suspended: Mutex::default(), unclaimed: Mutex::default(), pending: Arc::default(), queue }
+    }
+
+    /// To be taken before what it is for is handed over.
+    pub(super) fn ticket(&self) -> Ticket {
+        self.pending.fetch_add(1, Ordering::AcqRel);
+        Ticket(Arc::clone(&self.pending))
+    }
+
+    /// Whether all that was accepted is done.
+    pub(super) fn is_idle(&self) -> bool {
+        self.pending.load(Ordering::Acquire) == 0
     }
 
     /// Has `permit` given back.
     fn give_back(&self, permit: Permit) {
-        self.unclaimed.lock().push(permit);
+        self.unclaimed.lock().push(Unclaimed { permit, _ticket: self.ticket() });
         // Wakes the thread if it has nothing to do; if the queue is full, it has.
         if let Some(queue) = self.queue.upgrade() {
-            let _full = queue.try_send(Box::new(Told(|_: &mut Sheet<'_>| Ok(()))));
+            let wake = |_: &mut Sheet<'_>| Ok(());
+            let _full = queue.try_send(Box::new(Told { ticket: self.ticket(), what: wake }));
         }
     }
 }
 
 /// A question whose answer somebody awaits.
 pub(super) struct Asked<A, F> {
+    pub(super) ticket: Ticket,
     pub(super) to: oneshot::Sender<Result<A, LimitError>>,
     pub(super) writes: bool,
     pub(super) decide: F,
@@ -82,6 +115,8 @@ impl<A: Send, F: FnMut(&mut Sheet<'_>) -> Done<A> + Send> Job for Asked<A, F> {
 
     fn answer(self: Box<Self>) {
         if let Some(answer) = self.answer {
+            // Whoever has the answer finds it done.
+            drop(self.ticket);
             // Who has gone needs no answer.
             let _gone = self.to.send(Ok(answer));
         }
@@ -93,7 +128,10 @@ impl<A: Send, F: FnMut(&mut Sheet<'_>) -> Done<A> + Send> Job for Asked<A, F> {
 }
 
 /// Something to be done whose end nobody awaits.
-pub(super) struct Told<F>(pub(super) F);
+pub(super) struct Told<F> {
+    pub(super) ticket: Ticket,
+    pub(super) what: F,
+}
 
 impl<F: FnMut(&mut Sheet<'_>) -> Done + Send> Job for Told<F> {
     fn wanted(&self) -> bool {
@@ -105,12 +143,16 @@ impl<F: FnMut(&mut Sheet<'_>) -> Done + Send> Job for Told<F> {
     }
 
     fn run(&mut self, sheet: &mut Sheet<'_>) -> Done {
-        (self.0)(sheet)
+        (self.what)(sheet)
     }
 
-    fn answer(self: Box<Self>) {}
+    fn answer(self: Box<Self>) {
+        drop(self.ticket);
+    }
 
-    fn refuse(self: Box<Self>, _: &str) {}
+    fn refuse(self: Box<Self>, _: &str) {
+        drop(self.ticket);
+    }
 }
 
 /// A question for a permit.
@@ -119,6 +161,8 @@ pub(super) struct Reserve {
     reply: Option<Reply>,
     shared: Arc<Shared>,
     to: oneshot::Sender<Result<Parcel, LimitError>>,
+    /// Held until after the answer: what nobody takes is pending again before this is gone.
+    _ticket: Ticket,
 }
 
 impl Reserve {
@@ -127,7 +171,8 @@ impl Reserve {
         shared: Arc<Shared>,
         to: oneshot::Sender<Result<Parcel, LimitError>>,
     ) -> Self {
-        Self { question: Question::of(ask), reply: None, shared, to }
+        let ticket = shared.ticket();
+        Self { question: Question::of(ask), reply: None, shared, to, _ticket: ticket }
     }
 }
 
@@ -225,6 +270,6 @@ impl Way {
 }
 
 /// Ends permits that nobody claimed.
-pub(super) fn give_back(permits: &[Permit], sheet: &mut Sheet<'_>) -> Done {
-    permits.iter().try_for_each(|permit| sheet.release(permit, Ended::NeverSent))
+pub(super) fn give_back(permits: &[Unclaimed], sheet: &mut Sheet<'_>) -> Done {
+    permits.iter().try_for_each(|unclaimed| sheet.release(&unclaimed.permit, Ended::NeverSent))
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 
+use super::checkpoints::Checkpoints;
 use super::failure::{Failure, wait};
 use super::schema;
 
@@ -84,16 +85,30 @@ pub enum OpenError {
 /// The connection, and what to know it by.
 #[derive(Debug)]
 pub(super) struct Base {
+    /// `None` where there is no log. They end before the connection does: who closes a file last moves
+    /// what is left and takes the log away.
+    checkpoints: Option<Checkpoints>,
     pub(super) connection: Connection,
     /// `None` for one in memory.
     file: Option<Identity>,
 }
 
 /// Which file a path named when it was opened.
-#[derive(Debug)]
-struct Identity {
-    path: PathBuf,
+#[derive(Debug, Clone)]
+pub(super) struct Identity {
+    pub(super) path: PathBuf,
     number: Option<(u64, u64)>,
+}
+
+impl Identity {
+    fn of(path: &Path) -> Self {
+        Self { path: path.to_owned(), number: number(path) }
+    }
+
+    /// Whether the path still names that file.
+    pub(super) fn is_there(&self) -> bool {
+        self.number.is_none() || self.number == number(&self.path)
+    }
 }
 
 impl Base {
@@ -108,9 +123,16 @@ impl Base {
         create_file(path).map_err(|error| unwritable(path, &error))?;
         look(path)?;
         let mut connection = patiently(|| connect(path)).map_err(|error| refused(path, &error))?;
-        check(&mut connection, path)?;
-        let number = number(path);
-        Ok(Self { connection, file: Some(Identity { path: path.to_owned(), number }) })
+        let logged = check(&mut connection, path)?;
+        let file = Identity::of(path);
+        let checkpoints = if logged {
+            let checkpoints = Checkpoints::start(file.clone()).map_err(|error| unwritable(path, &error))?;
+            checkpoints.follow(&mut connection).map_err(|error| refused(path, &error))?;
+            Some(checkpoints)
+        } else {
+            None
+        };
+        Ok(Self { checkpoints, connection, file: Some(file) })
     }
 
     /// An empty base in memory.
@@ -118,7 +140,7 @@ impl Base {
         let mut connection = Connection::open_in_memory()?;
         keep_statements(&connection)?;
         schema::migrate(&mut connection)?;
-        Ok(Self { connection, file: None })
+        Ok(Self { checkpoints: None, connection, file: None })
     }
 
     /// What was opened, in words.
@@ -128,7 +150,12 @@ impl Base {
 
     /// Whether the path still names the file that was opened.
     pub(super) fn is_there(&self) -> bool {
-        self.file.as_ref().is_none_or(|file| file.number.is_none() || file.number == number(&file.path))
+        self.file.as_ref().is_none_or(Identity::is_there)
+    }
+
+    /// Whether a commit leaves the disk to others.
+    pub(super) fn commits_at_once(&self) -> bool {
+        self.checkpoints.is_some() || self.file.is_none()
     }
 }
 
@@ -203,7 +230,8 @@ fn newer(path: &Path, found: u32) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+/// A connection to a file that is there.
+pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(LOCKED)?;
@@ -211,8 +239,8 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Makes a new file ours, an older one new, and refuses the rest.
-fn check(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+/// Makes a new file ours, an older one new, and refuses the rest; whether it has a write-ahead log.
+fn check(connection: &mut Connection, path: &Path) -> Result<bool, OpenError> {
     let error = |error: rusqlite::Error| refused(path, &error);
     if connection.is_readonly(MAIN_DB).map_err(error)? {
         let why = "it is read-only".to_owned();
@@ -230,10 +258,11 @@ fn check(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     newer(path, patiently(|| schema::version(connection)).map_err(error)?)?;
     // Where the file system has no shared memory, SQLite keeps its older journal, which is as safe.
     let log = || connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0));
-    patiently(log).map_err(error)?;
+    let logged = patiently(log).map_err(error)? == "wal";
     connection.execute_batch("PRAGMA synchronous = NORMAL").map_err(error)?;
     patiently(|| schema::migrate(connection)).map_err(error)?;
-    newer(path, patiently(|| schema::version(connection)).map_err(error)?)
+    newer(path, patiently(|| schema::version(connection)).map_err(error)?)?;
+    Ok(logged)
 }
 
 /// Prepares each statement once: left to itself, SQLite does it again for each value it is run with.

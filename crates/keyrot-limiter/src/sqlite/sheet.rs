@@ -141,7 +141,8 @@ impl<'c> Sheet<'c> {
             return Ok(Err(refusal));
         }
         let charge = page.ledger.charge(ask.cost, guard, now);
-        page.changed |= charge.is_some();
+        // Also where nothing was charged: whoever is admitted may be reported on for as long as others.
+        page.changed = true;
         let headroom = page.ledger.headroom(&limits);
         let id = self.row_of(domain)?;
         if concurrency.is_some() {

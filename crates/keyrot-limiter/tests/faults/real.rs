@@ -12,25 +12,13 @@ mod crowd;
 mod machine;
 mod network;
 
-use crowd::{Crowd, admitted, unread};
+use crowd::{Crowd, admitted, unread, within};
 use network::Network;
 
-/// The longest the return may take.
-const BACK: Duration = Duration::from_secs(5);
 const LIMIT: u64 = 300;
 
 fn urls(server: &Server, n: usize) -> Vec<String> {
     vec![server.url(); n]
-}
-
-/// What was measured, for whoever runs this with `--nocapture`.
-fn tell(figure: &str) {
-    eprintln!("{}: {figure}", std::thread::current().name().unwrap_or_default());
-}
-
-fn tell_log(log: &[crowd::Answer], bound: u64) {
-    let longest = log.iter().map(|answer| answer.at - answer.asked).max().unwrap_or_default();
-    tell(&format!("{} admitted of {bound} at most, the longest wait {longest:?}", admitted(log)));
 }
 
 fn way() -> Way {
@@ -54,15 +42,12 @@ async fn killed(kind: Kind) {
     let before = crowd.peek();
     assert!(admitted(&before) > LIMIT / 2, "{} admitted", admitted(&before));
     server.restart();
-    let back = crowd.back().await;
-    tell(&format!("recovered in {back:?}"));
-    assert!(back <= BACK);
+    crowd.back().await;
     pause(1_500).await;
     let log = crowd.end().await;
     // All instances were cut off; and what they were admitted outlives the server that forgot it.
     let bound = LIMIT + unread(&log, &[0, 1, 2], lost);
-    tell_log(&log, bound);
-    assert!(admitted(&log) <= bound, "{} admitted, at most {bound}", admitted(&log));
+    within(&log, bound);
     crowd.counts(admitted(&log)).await;
 }
 
@@ -86,14 +71,11 @@ async fn frozen(kind: Kind) {
     crowd.alone(&[0, 1, 2]).await;
     pause(2_000).await;
     server.thaw();
-    let back = crowd.back().await;
-    tell(&format!("recovered in {back:?}"));
-    assert!(back <= BACK);
+    crowd.back().await;
     pause(1_000).await;
     let log = crowd.end().await;
     let bound = LIMIT + unread(&log, &[0, 1, 2], lost);
-    tell_log(&log, bound);
-    assert!(admitted(&log) <= bound, "{} admitted, at most {bound}", admitted(&log));
+    within(&log, bound);
     // What was asked before and answered after is given back, what was admitted meanwhile is added.
     crowd.counts(admitted(&log)).await;
 }
@@ -121,8 +103,7 @@ async fn a_flush_under_load_is_seen_and_undone() {
     // Everybody asks all the time: nobody was far above his share.
     assert!(admitted(&log) > LIMIT / 2, "{} admitted", admitted(&log));
     let bound = LIMIT + above_share(&log, 3);
-    tell_log(&log, bound);
-    assert!(admitted(&log) <= bound, "{} admitted, at most {bound}", admitted(&log));
+    within(&log, bound);
     crowd.counts(admitted(&log)).await;
 }
 
@@ -133,14 +114,11 @@ async fn a_restart_that_loses_nothing_costs_nothing() {
     crowd.load();
     pause(700).await;
     server.restart();
-    let back = crowd.back().await;
-    tell(&format!("recovered in {back:?}"));
-    assert!(back <= BACK);
+    crowd.back().await;
     pause(1_500).await;
     let log = crowd.end().await;
     let bound = LIMIT + above_share(&log, 2);
-    tell_log(&log, bound);
-    assert!(admitted(&log) <= bound, "{} admitted, at most {bound}", admitted(&log));
+    within(&log, bound);
     // Nothing twice: what was counted was kept. What was granted at the very moment may be lost on the
     // way to the asker, and stays charged until it is given back.
     crowd.counts(admitted(&log)).await;
@@ -165,16 +143,13 @@ async fn a_replica_that_lacks_writes_is_found_out() {
     first.kill();
     network.lead(second.port());
     crowd.alone(&[0, 1]).await;
-    let back = crowd.back().await;
-    tell(&format!("recovered in {back:?}"));
-    assert!(back <= BACK);
+    crowd.back().await;
     pause(2_500).await;
     let cautious = crowd.instances.iter().all(|instance| instance.suspended().is_some());
     assert!(cautious, "each knows that writes were lost");
     let log = crowd.end().await;
     let bound = LIMIT + above_share(&log, 2) + unread(&log, &[0, 1], lost);
-    tell_log(&log, bound);
-    assert!(admitted(&log) <= bound, "{} admitted, at most {bound}", admitted(&log));
+    within(&log, bound);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -190,17 +165,14 @@ async fn a_network_that_drops_silently_cuts_off_one_of_two() {
     pause(3_000).await;
     assert!(crowd.instances[1].suspended().is_none());
     network.silent(false);
-    let back = crowd.back().await;
-    tell(&format!("recovered in {back:?}"));
-    assert!(back <= BACK);
+    crowd.back().await;
     pause(500).await;
     let log = crowd.end().await;
     // One of two: limit × (1 + 1/2).
     let bound = LIMIT + LIMIT / 2 + unread(&log, &[0], lost);
-    let all = admitted(&log);
-    tell_log(&log, bound);
-    assert!(all > LIMIT && all <= bound, "{all} admitted, at most {bound}");
-    crowd.counts(all).await;
+    within(&log, bound);
+    assert!(admitted(&log) > LIMIT, "{} admitted", admitted(&log));
+    crowd.counts(admitted(&log)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -213,9 +185,7 @@ async fn a_server_that_is_not_there_at_the_start_is_found() {
     crowd.alone(&[0]).await;
     pause(500).await;
     server.restart();
-    let back = crowd.back().await;
-    tell(&format!("recovered in {back:?}"));
-    assert!(back <= BACK);
+    crowd.back().await;
     pause(300).await;
     let log = crowd.end().await;
     crowd.counts(admitted(&log)).await;

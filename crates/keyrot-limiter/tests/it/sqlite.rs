@@ -1,11 +1,16 @@
 //! The store in a file.
 #![cfg(feature = "sqlite")]
 
+mod at_once;
 mod busy;
 mod child;
 mod conformance;
 mod crowd;
+#[cfg(target_os = "linux")]
+mod full;
 mod killed;
+mod log;
+mod lost;
 mod opening;
 mod rig;
 mod swept;

@@ -116,7 +116,7 @@ fn platform(env: &EnvMap) -> Option<PathBuf> {
 }
 
 /// Seconds, or milliseconds with `ms` behind.
-fn duration(text: &str) -> Option<Duration> {
+pub(super) fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len()));
     let number: f64 = number.trim().parse().ok()?;
     let seconds = match unit.trim() {

@@ -1,8 +1,6 @@
 //! What is counted and learned reaches the store, and comes back from it. The pool's time stands still
 //! unless it is moved; the rounds go by tokio's, which runs ahead whenever nothing else is to be done.
 
-use std::collections::BTreeMap;
-
 use futures_util::FutureExt;
 use keyrot_core::keys::{KeySet, PoolConfig, StoreKind};
 use keyrot_core::{
@@ -147,7 +145,7 @@ async fn the_last_calls_of_a_removed_key_are_counted() {
     let lease = world.lease(&now_or_never()).await;
     a_round().await;
     let other = Key::new(KeyId::new("b").expect("legal"));
-    pool.go_on_with(Roster::new(vec![other], false, PoolConfig::default(), BTreeMap::new()));
+    pool.go_on_with(Roster::new(vec![other], false, PoolConfig::default(), |_| true));
     a_round().await;
     lease.end(&done(1)).await;
     a_round().await;

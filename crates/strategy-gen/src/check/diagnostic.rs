@@ -53,13 +53,43 @@ pub enum Code {
     NonAscii,
     /// A number of the description that the code does not hold.
     LostNumber,
+    /// An indicator of the description that the code does not compute.
+    LostIndicator,
 }
 
 impl Code {
+    /// All of them, in the order of the documentation.
+    pub const ALL: [Self; 22] = [
+        Self::TooLarge,
+        Self::Syntax,
+        Self::UnsupportedSyntax,
+        Self::NoStrategy,
+        Self::ManyStrategies,
+        Self::MissingImport,
+        Self::MissingInit,
+        Self::MissingNext,
+        Self::InitOverride,
+        Self::Import,
+        Self::DeniedName,
+        Self::Dunder,
+        Self::Private,
+        Self::Io,
+        Self::BareExcept,
+        Self::UnknownKeyword,
+        Self::LookAhead,
+        Self::Runner,
+        Self::Print,
+        Self::NonAscii,
+        Self::LostNumber,
+        Self::LostIndicator,
+    ];
+
     /// How bad it is.
     pub const fn severity(self) -> Severity {
         match self {
-            Self::Runner | Self::Print | Self::NonAscii | Self::LostNumber => Severity::Warning,
+            Self::Runner | Self::Print | Self::NonAscii | Self::LostNumber | Self::LostIndicator => {
+                Severity::Warning
+            }
             Self::TooLarge
             | Self::Syntax
             | Self::UnsupportedSyntax

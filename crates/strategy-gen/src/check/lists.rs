@@ -1,7 +1,7 @@
 //! The words the policy knows, as data.
 
 /// Modules a strategy may import, exactly so.
-pub(super) const MODULES: [&str; 17] = [
+pub(super) const MODULES: [&str; 18] = [
     "__future__",
     "backtesting",
     "backtesting.lib",
@@ -11,6 +11,7 @@ pub(super) const MODULES: [&str; 17] = [
     "datetime",
     "enum",
     "functools",
+    "indicators",
     "itertools",
     "math",
     "numpy",
@@ -98,3 +99,10 @@ pub(super) const BASES: [&str; 4] = [
     "backtesting.lib.SignalStrategy",
     "backtesting.lib.TrailingStrategy",
 ];
+
+/// The columns of `self.data`.
+pub(super) const COLUMNS: [&str; 5] = ["Close", "High", "Low", "Open", "Volume"];
+
+/// Statistics that, taken over all prices, know the future.
+pub(super) const STATISTICS: [&str; 9] =
+    ["argmax", "argmin", "max", "mean", "median", "min", "quantile", "std", "var"];

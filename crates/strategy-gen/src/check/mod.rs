@@ -8,6 +8,7 @@
 //! ```
 
 mod diagnostic;
+mod fidelity;
 mod lists;
 mod policy;
 mod syntax;
@@ -36,7 +37,7 @@ pub fn check(source: &str) -> Result<Report, CheckError> {
     inspect(source, None)
 }
 
-/// As [`check`], and also warns of numbers of the description that the code does not hold.
+/// As [`check`], and also warns of numbers and indicators of the description that the code does not hold.
 ///
 /// "2 %" counts as held when 2 or 0.02 stands in the code.
 ///
@@ -56,8 +57,14 @@ fn inspect(source: &str, description: Option<&str>) -> Result<Report, CheckError
     let facts = syntax::facts(source)?;
     let (mut diagnostics, strategies) = policy::judge(&facts);
     if facts.errors.is_empty() {
+        for indicator in fidelity::lost(description.unwrap_or_default(), &facts) {
+            let message = format!("`{indicator}` of the description is not computed");
+            let hint = "compute it with the function of the module `indicators`";
+            diagnostics.push(Diagnostic::new(Code::LostIndicator, start, message, hint));
+        }
         for number in numbers_in(description.unwrap_or_default()) {
-            let held = facts.numbers.iter().any(|n| *n == number || *n == number / 100.0);
+            let number = number.abs();
+            let held = facts.numbers.iter().any(|n| *n == number || (*n - number / 100.0).abs() < 1e-12);
             if !held {
                 let message = format!("`{number}` of the description is not in the code");
                 diagnostics.push(Diagnostic::new(

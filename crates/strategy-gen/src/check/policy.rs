@@ -3,7 +3,7 @@
 //! A linter that helps to repair code, not a wall: hostile code can get around it, and only the sandbox stops it.
 
 use super::diagnostic::{Code, Diagnostic};
-use super::lists::{BASES, CONVERSIONS, IO, MODULES, NAMES, ORDER_KEYWORDS, PRIVATE};
+use super::lists::{BASES, COLUMNS, CONVERSIONS, IO, MODULES, NAMES, ORDER_KEYWORDS, PRIVATE, STATISTICS};
 use super::syntax::{Call, Class, Facts, Import, Position, Value};
 
 const ALLOWED: &str = "use backtesting, numpy, pandas and the calculating parts of the standard library";
@@ -46,6 +46,15 @@ pub(super) fn judge(facts: &Facts) -> (Vec<Diagnostic>, Vec<String>) {
     }
     for call in &facts.calls {
         calls(call, &mut found);
+        whole_sample(call, &strategies, &mut found);
+    }
+    for position in &facts.rows_ahead {
+        found.push(Diagnostic::new(
+            Code::LookAhead,
+            *position,
+            "a row behind the current one is read",
+            "read the current row or an earlier one",
+        ));
     }
     for position in &facts.bare_excepts {
         found.push(Diagnostic::new(
@@ -279,6 +288,16 @@ fn calls(call: &Call, found: &mut Vec<Diagnostic>) {
             }
         }
     }
+    if target == "self.position.close" {
+        for (name, _, position) in keywords.iter().filter(|(name, ..)| name != "portion") {
+            found.push(Diagnostic::new(
+                Code::UnknownKeyword,
+                *position,
+                format!("`{target}` has no argument `{name}`"),
+                "it takes portion",
+            ));
+        }
+    }
     let negative = |value: Option<Value>| matches!(value, Some(Value::Number(number)) if number < 0.0);
     let first = arguments.first().copied();
     let last = target.rsplit('.').next().unwrap_or_default();
@@ -300,6 +319,33 @@ fn calls(call: &Call, found: &mut Vec<Diagnostic>) {
             *position,
             format!("`{last}` takes values from the future"),
             hint,
+        ));
+    }
+}
+
+/// A statistic over all prices in `init`, where all of them are there already.
+fn whole_sample(call: &Call, strategies: &[&Class], found: &mut Vec<Diagnostic>) {
+    let Some((column, statistic)) =
+        call.target.strip_prefix("self.data.").and_then(|rest| rest.rsplit_once('.'))
+    else {
+        return;
+    };
+    // `self.data.df.Close` and `self.data.Close.s` are the same column by other ways.
+    let is_column = column.split('.').any(|part| COLUMNS.contains(&part));
+    if !is_column || column.contains('(') || !STATISTICS.contains(&statistic) {
+        return;
+    }
+    let method = strategies
+        .iter()
+        .flat_map(|class| &class.methods)
+        .filter(|(_, position)| *position <= call.position)
+        .max_by_key(|(_, position)| *position);
+    if method.is_some_and(|(name, _)| name == "init") {
+        found.push(Diagnostic::new(
+            Code::LookAhead,
+            call.position,
+            format!("`{statistic}` over the whole sample takes values from the future"),
+            "compute it over the last bars, with `.rolling(n)` or an indicator",
         ));
     }
 }

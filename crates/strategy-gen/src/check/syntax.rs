@@ -6,7 +6,7 @@ use std::thread;
 use ruff_python_ast::token::TokenKind;
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{
-    Alias, ExceptHandler, Expr, ExprCall, Number, PythonVersion, Stmt, StmtClassDef, UnaryOp,
+    Alias, ExceptHandler, Expr, ExprCall, Number, Operator, PythonVersion, Stmt, StmtClassDef, UnaryOp,
 };
 use ruff_python_parser::{Mode, ParseOptions, parse_unchecked};
 use ruff_source_file::LineIndex;
@@ -78,6 +78,8 @@ pub(super) struct Facts {
     pub(super) functions: Vec<(String, Position)>,
     pub(super) calls: Vec<Call>,
     pub(super) bare_excepts: Vec<Position>,
+    /// `x.iloc[i + 1]`: a row behind the current one.
+    pub(super) rows_ahead: Vec<Position>,
     /// Every number literal.
     pub(super) numbers: Vec<f64>,
     /// The first character outside comments that is not ASCII.
@@ -223,6 +225,17 @@ impl<'a> Visitor<'a> for Collector<'_> {
                 self.facts.attributes.push((attribute.attr.id.to_string(), position));
             }
             Expr::Call(call) => self.call(call),
+            Expr::Subscript(subscript) => {
+                let by_row = dotted(&subscript.value)
+                    .is_some_and(|name| name.ends_with(".iloc") || name.ends_with(".iat"));
+                let ahead = matches!(&*subscript.slice, Expr::BinOp(sum) if sum.op == Operator::Add
+                    && matches!(&*sum.left, Expr::Name(_))
+                    && matches!(value(&sum.right), Value::Number(number) if number > 0.0));
+                if by_row && ahead {
+                    let position = self.position(subscript.range.start());
+                    self.facts.rows_ahead.push(position);
+                }
+            }
             Expr::NumberLiteral(_) => {
                 if let Value::Number(number) = value(expression) {
                     self.facts.numbers.push(number);

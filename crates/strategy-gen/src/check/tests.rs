@@ -159,6 +159,39 @@ fn newer_syntax_names_the_version() {
 }
 
 #[test]
+fn rows_ahead_and_statistics_over_everything_are_look_ahead() {
+    for (line, found) in [
+        ("self.top = self.data.Close.max()", true),
+        ("self.top = self.data.df.Close.mean()", true),
+        ("frame = self.data.df; x = frame.iloc[i + 1]", true),
+        ("frame = self.data.df; x = frame.iloc[i - 1]", false),
+        ("self.position.close(portion=0.5)", false),
+    ] {
+        let source = GOOD.replace("super().init()", line);
+        assert_eq!(report(&source).has(Code::LookAhead), found, "{line}: {}", report(&source).text("x"));
+    }
+    let source = GOOD.replace("super().init()", "self.position.close(size=1)");
+    assert!(report(&source).has(Code::UnknownKeyword));
+}
+
+#[test]
+fn indicators_of_the_description_are_looked_for() {
+    let report = check_against(GOOD, "buy above the 20 SMA when MACD is positive").unwrap();
+    assert!(report.has(Code::LostIndicator) && !report.has_errors(), "{}", report.text("x"));
+    assert!(report.text("x").contains("`macd` of the description is not computed"));
+}
+
+#[test]
+fn every_code_stands_in_the_documentation() {
+    let table = include_str!("../../../../docs/check-codes.md");
+    for code in Code::ALL {
+        let severity = if code.severity() == Severity::Error { "error" } else { "warning" };
+        assert!(table.contains(&format!("| `{code}` | {severity} | ")), "{code}");
+    }
+    assert_eq!(table.matches("\n| `").count(), Code::ALL.len());
+}
+
+#[test]
 fn errors_stop_a_file_and_warnings_do_not() {
     let bare = GOOD.replace("super().init()", "try:\n            pass\n        except:\n            pass");
     assert_eq!(found(&bare), [(Code::BareExcept, 17, 9)]);

@@ -28,12 +28,24 @@ pub(crate) enum Command {
     Check {
         /// The file.
         file: PathBuf,
-        /// Print the findings as JSON.
+        /// What the file should do, in plain words: its numbers and indicators must be in the file. Default: the
+        /// description in the file's header.
+        #[arg(long, value_name = "TEXT")]
+        description: Option<String>,
+        /// How to print the findings.
+        #[arg(long, value_enum, default_value_t, conflicts_with = "json")]
+        format: Format,
+        /// Print the findings as JSON: `--format json`.
         #[arg(long)]
         json: bool,
     },
     /// Run a strategy file on prices, in a sandbox.
     Run(Run),
+    /// Print exactly what would be sent to a model for a description. Sends nothing.
+    Prompt {
+        /// The strategy in plain words; `-` reads stdin.
+        description: String,
+    },
     /// Show keys, projects, limits, whether each secret resolves, and what is missing.
     Doctor {
         /// First make a Python environment with backtesting.py, in the cache folder.
@@ -43,6 +55,18 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// How findings are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// A line for each.
+    #[default]
+    Text,
+    /// One document.
+    Json,
+    /// A document for each, then one for the file.
+    Jsonl,
 }
 
 #[derive(Debug, clap::Args)]
@@ -60,6 +84,12 @@ pub(crate) struct New {
     /// The model. Default: GEMINI_MODEL, else gemini-2.5-flash.
     #[arg(long)]
     pub(crate) model: Option<String>,
+    /// Who answers: Gemini over the pool of keys, or a server that speaks OpenAI's protocol.
+    #[arg(long, value_enum, default_value_t = Provider::Gemini)]
+    pub(crate) provider: Provider,
+    /// The address of the OpenAI-compatible server. Default: OPENAI_BASE_URL, else OpenAI's.
+    #[arg(long, value_name = "URL")]
+    pub(crate) base_url: Option<String>,
     /// Use GEMINI_API_KEY alone, whatever the settings say.
     #[arg(long, conflicts_with = "multi_key")]
     pub(crate) single_key: bool,
@@ -70,8 +100,11 @@ pub(crate) struct New {
     #[arg(long, value_name = "SECONDS")]
     pub(crate) max_wait: Option<u64>,
     /// Use the rules engine instead of a model: no key, no network.
-    #[arg(long, conflicts_with_all = ["single_key", "multi_key", "model"])]
+    #[arg(long, conflicts_with_all = ["single_key", "multi_key", "model", "base_url"])]
     pub(crate) offline: bool,
+    /// Write the indicator functions into the file instead of importing them.
+    #[arg(long)]
+    pub(crate) standalone: bool,
     /// Replace an existing file.
     #[arg(long)]
     pub(crate) force: bool,
@@ -79,8 +112,17 @@ pub(crate) struct New {
     #[arg(long)]
     pub(crate) json: bool,
     /// Show the rotation at work on a simulated Gemini: no key, no network, no cost.
-    #[arg(long, conflicts_with_all = ["single_key", "multi_key", "offline", "model", "max_wait"])]
+    #[arg(long, conflicts_with_all = ["single_key", "multi_key", "offline", "model", "max_wait", "base_url"])]
     pub(crate) demo: bool,
+}
+
+/// Who answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Provider {
+    /// Gemini, over the pool of keys.
+    Gemini,
+    /// A server that speaks OpenAI's protocol.
+    Openai,
 }
 
 impl Args {
@@ -88,7 +130,9 @@ impl Args {
         match &self.command {
             Some(Command::New(new)) => new.json,
             Some(Command::Run(run)) => run.json,
-            Some(Command::Check { json, .. } | Command::Doctor { json, .. }) => *json,
+            Some(Command::Check { json, format, .. }) => *json || *format != Format::Text,
+            Some(Command::Doctor { json, .. }) => *json,
+            Some(Command::Prompt { .. }) => false,
             None => self.new.json,
         }
     }

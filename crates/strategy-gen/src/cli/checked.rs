@@ -4,18 +4,35 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use strategy_gen::check::{MAX_SOURCE, check};
+use strategy_gen::check::{MAX_SOURCE, check_against};
+use strategy_gen::python::description_in;
 
+use super::args::Format;
 use super::{Failure, print, say};
 
 /// Checks a file; 1 when it has errors.
-pub(crate) fn run(file: &Path, json: bool) -> Result<u8, Failure> {
+pub(crate) fn run(file: &Path, description: Option<&str>, format: Format) -> Result<u8, Failure> {
     let name = file.display();
     let source = read(file, &name.to_string())?;
-    let report = check(&source).map_err(strategy_gen::GenerateError::from)?;
+    let description = description.or_else(|| description_in(&source)).unwrap_or_default();
+    let report = check_against(&source, description).map_err(strategy_gen::GenerateError::from)?;
     let failed = report.has_errors();
-    if json {
-        let status = if failed { "findings" } else { "ok" };
+    let status = if failed { "findings" } else { "ok" };
+    if format == Format::Jsonl {
+        for diagnostic in &report.diagnostics {
+            let mut line = serde_json::json!({ "event": "diagnostic", "file": name.to_string() });
+            if let (Some(line), Ok(serde_json::Value::Object(found))) =
+                (line.as_object_mut(), serde_json::to_value(diagnostic))
+            {
+                line.extend(found);
+            }
+            print(&line.to_string())?;
+        }
+        let last = serde_json::json!({
+            "event": "result", "schema": 1, "status": status, "file": name.to_string(), "strategies": report.strategies,
+        });
+        print(&last.to_string())?;
+    } else if format == Format::Json {
         let json = serde_json::json!({
             "schema": 1, "status": status, "file": name.to_string(),
             "strategies": report.strategies, "diagnostics": report.diagnostics,

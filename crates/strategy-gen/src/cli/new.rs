@@ -8,10 +8,10 @@ use std::time::Duration;
 use keyrot::settings::SHUTDOWN;
 use serde_json::{Value, json};
 use strategy_gen::output::{Existing, WriteError, can_write, can_write_in, file_name, write};
-use strategy_gen::python::ClassName;
-use strategy_gen::{GenerateError, MAX_DESCRIPTION, Strategy, StrategyGenerator};
+use strategy_gen::python::{ClassName, Linkage};
+use strategy_gen::{GenerateError, MAX_DESCRIPTION, OpenAi, Strategy, StrategyGenerator};
 
-use super::args::New;
+use super::args::{New, Provider};
 use super::progress::Progress;
 use super::{Failure, apart, demo, print};
 
@@ -36,13 +36,24 @@ pub(crate) async fn run(args: New) -> Result<u8, Failure> {
         return demo::run(&description, &args, existing).await;
     }
     let progress = Progress::start("reading the description");
-    let generator = generator(&args, &progress);
+    let generator = generator(&args, &progress)?;
     let made = make(&generator, &description, &progress).await;
     progress.finish();
     generator.shutdown(SHUTDOWN).await;
     let strategy = made?;
     let path = save(&strategy, args.output.as_deref(), existing, &progress)?;
     report(&args, &strategy, path.as_deref(), &progress, Value::Null)?;
+    Ok(0)
+}
+
+/// Prints what a model would be sent.
+pub(crate) fn prompt(description: &str) -> Result<u8, Failure> {
+    let description = match description {
+        "-" => from_stdin()?,
+        given => taken(given)?,
+    };
+    let asked = strategy_gen::prompt::generate(&description);
+    print(&format!("[system]\n{}\n[user]\n{}", asked.system.trim_end(), asked.user.trim_end()))?;
     Ok(0)
 }
 
@@ -57,14 +68,25 @@ async fn make(
     generator.generate(description).await
 }
 
-fn generator(args: &New, progress: &Progress) -> StrategyGenerator {
-    let mut generator =
-        if args.offline { StrategyGenerator::offline() } else { StrategyGenerator::from_env() };
+fn generator(args: &New, progress: &Progress) -> Result<StrategyGenerator, Failure> {
+    if args.base_url.is_some() && args.provider == Provider::Gemini {
+        return Err(Failure::usage(
+            "`--base-url` belongs to `--provider openai`\nhint: for Gemini set `GEMINI_BASE_URL`",
+        ));
+    }
+    let mut generator = match (args.provider, args.offline) {
+        (_, true) => StrategyGenerator::offline(),
+        (Provider::Gemini, false) => StrategyGenerator::from_env(),
+        (Provider::Openai, false) => StrategyGenerator::openai(server(args)?),
+    };
     if args.single_key {
         generator = generator.single_key();
     }
     if args.multi_key {
         generator = generator.multi_key();
+    }
+    if args.standalone {
+        generator = generator.linkage(Linkage::Standalone);
     }
     if let Some(model) = &args.model {
         generator = generator.model(model);
@@ -76,7 +98,16 @@ fn generator(args: &New, progress: &Progress) -> StrategyGenerator {
         generator = generator.max_wait(Duration::from_secs(seconds));
     }
     let rounds = progress.clone();
-    generator.observer(Arc::new(progress.clone())).on_round(move |round| rounds.round(round))
+    Ok(generator.observer(Arc::new(progress.clone())).on_round(move |round| rounds.round(round)))
+}
+
+/// The server that `--provider openai` is about.
+fn server(args: &New) -> Result<OpenAi, Failure> {
+    let Some(model) = &args.model else {
+        return Err(Failure::usage("`--provider openai` needs a model\nhint: name it with `--model`"));
+    };
+    OpenAi::new(&keyrot::process_env(), args.base_url.as_deref(), model)
+        .map_err(|error| GenerateError::from(error).into())
 }
 
 fn from_stdin() -> Result<String, Failure> {

@@ -97,7 +97,7 @@ impl Cursor<'_> {
         // "lower band with 20 day high ..." counts another line's bars.
         let other = [C::Average(Average::Simple), C::Extreme(Extreme::High), C::Verb(Verb::Break)];
         if other.into_iter().any(|like| self.next_is_like(like))
-            || matches!(self.peek(), Some(C::Rsi | C::Donchian))
+            || matches!(self.peek(), Some(C::Line(_) | C::Donchian))
         {
             return None;
         }

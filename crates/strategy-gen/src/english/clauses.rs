@@ -5,7 +5,7 @@ use super::cursor::Cursor;
 use super::lexicon::{Action, Concept as C, Lexeme};
 use super::risk::{Limit, Risk};
 use super::topic::Topic;
-use crate::spec::Number;
+use crate::spec::{Distance, Size, Target};
 
 /// Everything the text says, in its own terms.
 #[derive(Debug, Clone, Default)]
@@ -13,8 +13,13 @@ pub(super) struct Clauses {
     pub(super) rules: Vec<(Action, Tree)>,
     /// Actions said to happen on the opposite of the entry.
     pub(super) opposite: Vec<Action>,
-    pub(super) stop_loss: Option<Number>,
-    pub(super) take_profit: Option<Number>,
+    pub(super) stop_loss: Option<Distance>,
+    pub(super) trailing_stop: Option<Distance>,
+    pub(super) take_profit: Option<Target>,
+    pub(super) max_bars: Option<u32>,
+    pub(super) size: Option<Size>,
+    /// Shorts do the opposite of longs.
+    pub(super) mirror: bool,
     pub(super) topics: Vec<Topic>,
     pub(super) long_only: bool,
     /// A distance was said in terms of a long position.
@@ -70,6 +75,10 @@ impl Cursor<'_> {
                 clauses.long_only = true;
                 continue;
             }
+            if self.eat(C::Mirror) {
+                clauses.mirror = true;
+                continue;
+            }
             if self.eat(C::Opposite) {
                 clauses.opposite.push(Action::Exit);
                 continue;
@@ -115,17 +124,21 @@ impl Cursor<'_> {
     /// What follows an action: a stop or target, the opposite, or a condition.
     fn rule(&mut self, clauses: &mut Clauses, action: Action, start: usize) -> Result<Last, Stuck> {
         self.eat(C::Colon);
+        if action == Action::Short && self.attempt(Self::the_opposite).is_some() {
+            clauses.mirror = true;
+            return Ok(Last::Other);
+        }
+        if matches!(action, Action::Buy | Action::Short) {
+            if let Some(units) = self.units() {
+                self.keep_risk(clauses, units, start)?;
+            }
+            self.eat(C::Units);
+        }
         if matches!(action, Action::Sell | Action::Exit | Action::Cover) {
             if let Some(risk) = self.leaving_risk() {
                 return self.keep_risk(clauses, risk, start).map(|()| Last::Risk);
             }
-            if self
-                .attempt(|c| {
-                    c.link();
-                    c.eat(C::Opposite).then_some(())
-                })
-                .is_some()
-            {
+            if self.attempt(Self::the_opposite).is_some() {
                 clauses.opposite.push(action);
                 return Ok(Last::Exit);
             }
@@ -148,10 +161,16 @@ impl Cursor<'_> {
         }
     }
 
-    /// At most one "at" and one "when".
+    /// "on the opposite"
+    fn the_opposite(&mut self) -> Option<()> {
+        self.link();
+        self.eat(C::Opposite).then_some(())
+    }
+
+    /// At most one "at" and one "when" or "after".
     fn link(&mut self) {
         self.eat(C::At);
-        self.eat(C::When);
+        let _ = self.eat(C::When) || self.eat(C::After);
     }
 
     /// "When the RSI is below 30, buy."
@@ -180,17 +199,19 @@ impl Cursor<'_> {
 
     fn keep_risk(&mut self, clauses: &mut Clauses, risk: Risk, start: usize) -> Result<(), Stuck> {
         clauses.long_words |= risk.long_words;
-        let (slot, value) = match risk.limit {
-            Limit::Loss(value) => (&mut clauses.stop_loss, value),
-            Limit::Gain(value) => (&mut clauses.take_profit, value),
+        let kept = match risk.limit {
+            Limit::Loss(value) => keep(&mut clauses.stop_loss, value),
+            Limit::Trail(value) => keep(&mut clauses.trailing_stop, value),
+            Limit::Gain(value) => keep(&mut clauses.take_profit, value),
+            Limit::Bars(value) => keep(&mut clauses.max_bars, value),
+            Limit::Size(value) => keep(&mut clauses.size, value),
         };
-        if slot.is_some_and(|earlier| earlier != value) {
-            let mut stuck = self.stuck_between(start, self.at);
-            stuck.reason = Some("two different distances are given".to_owned());
-            return Err(stuck);
+        if kept {
+            return Ok(());
         }
-        *slot = Some(value);
-        Ok(())
+        let mut stuck = self.stuck_between(start, self.at);
+        stuck.reason = Some("two different distances, sizes or times are given".to_owned());
+        Err(stuck)
     }
 
     /// The words from here to the end of the clause.
@@ -209,6 +230,11 @@ impl Cursor<'_> {
         let reason = self.problem.as_ref().filter(|(at, _)| *at >= from).map(|(_, reason)| reason.clone());
         Stuck { unplaced: vec![shown(self.lexemes.get(from..to).unwrap_or_default())], reason }
     }
+}
+
+/// Puts a value in its place; `false` when another stands there.
+fn keep<T: PartialEq + Copy>(slot: &mut Option<T>, value: T) -> bool {
+    *slot.get_or_insert(value) == value
 }
 
 /// The words as they may be shown: without the action and the joints around what could not be read.

@@ -4,7 +4,7 @@
 
 use super::cursor::Cursor;
 use super::lexicon::Concept as C;
-use crate::spec::{Condition, Operand, Relation, Series, Signal};
+use crate::spec::{Condition, Operand, Price, Relation, Series, Signal};
 
 /// Deepest nesting of parentheses.
 const MAX_DEPTH: usize = 8;
@@ -33,6 +33,8 @@ pub(super) enum Tree {
     One(Draft),
     All(Vec<Self>),
     Any(Vec<Self>),
+    /// On each of so many bars.
+    Held(Box<Self>, u32),
 }
 
 impl Tree {
@@ -44,6 +46,9 @@ impl Tree {
         match self {
             Self::All(parts) => Ok(Condition::All(all(parts, notes)?)),
             Self::Any(parts) => Ok(Condition::Any(all(parts, notes)?)),
+            Self::Held(tree, bars) => {
+                Ok(Condition::Held { condition: Box::new(tree.bind(up, notes)?), bars: *bars })
+            }
             Self::One(Draft { left, rel, right }) => {
                 let relation = match rel {
                     Rel::Fixed(relation) => *relation,
@@ -66,11 +71,39 @@ impl Tree {
     }
 }
 
+impl Tree {
+    /// The first comparison of a plain group.
+    fn first(&self) -> Option<Draft> {
+        match self {
+            Self::One(draft) => Some(*draft),
+            Self::All(parts) | Self::Any(parts) => parts.first().and_then(Self::first),
+            Self::Held(tree, _) => tree.first(),
+        }
+    }
+
+    /// What holds whenever this does not; `None` where an event is part of it.
+    pub(super) fn negated(&self) -> Option<Self> {
+        let all = |parts: &[Self]| parts.iter().map(Self::negated).collect::<Option<Vec<_>>>();
+        match self {
+            Self::One(draft) => match draft.rel {
+                Rel::Fixed(relation) => {
+                    Some(Self::One(Draft { rel: Rel::Fixed(relation.complement()?), ..*draft }))
+                }
+                Rel::Either | Rel::Breakout => None,
+            },
+            Self::All(parts) => Some(Self::Any(all(parts)?)),
+            Self::Any(parts) => Some(Self::All(all(parts)?)),
+            Self::Held(..) => None,
+        }
+    }
+}
+
 impl Cursor<'_> {
     /// A whole condition, as long as it goes.
     pub(super) fn condition(&mut self) -> Option<Tree> {
         self.previous_left = None;
         let tree = self.attempt(Self::any_of)?;
+        let tree = self.exception(tree)?;
         let events = |tree: &Tree| match tree {
             Tree::One(draft) => !matches!(draft.rel, Rel::Fixed(relation) if !relation.is_cross()),
             _ => false,
@@ -80,6 +113,32 @@ impl Cursor<'_> {
         }
         self.previous_left = None;
         Some(tree)
+    }
+
+    /// "... unless the price is below the 200-day SMA".
+    fn exception(&mut self, tree: Tree) -> Option<Tree> {
+        self.eat(C::Comma);
+        if !self.eat(C::Unless) {
+            // The comma may part clauses.
+            if matches!(self.lexemes.get(self.at.wrapping_sub(1)).map(|l| l.concept), Some(C::Comma)) {
+                self.at -= 1;
+            }
+            return Some(tree);
+        }
+        let exception = self.atom()?;
+        let Some(contrary) = exception.negated() else {
+            return self.fail("what follows `unless` must be a state, not a crossing");
+        };
+        if matches!(self.peek(), Some(C::And | C::Or)) && !matches!(self.peek_at(1), Some(C::Action(_))) {
+            return self.fail("say `unless` about one condition only");
+        }
+        Some(match tree {
+            Tree::All(mut parts) => {
+                parts.push(contrary);
+                Tree::All(parts)
+            }
+            other => Tree::All(vec![other, contrary]),
+        })
     }
 
     fn any_of(&mut self) -> Option<Tree> {
@@ -116,10 +175,22 @@ impl Cursor<'_> {
         }) {
             parts.push(part);
         }
+        // "between 40 and 50 and ..." is one list.
+        let flat = |part: Tree| match part {
+            Tree::All(parts) => parts,
+            other => vec![other],
+        };
+        let mut parts: Vec<Tree> = parts.into_iter().flat_map(flat).collect();
         if parts.len() == 1 { parts.pop() } else { Some(Tree::All(parts)) }
     }
 
-    fn atom(&mut self) -> Option<Tree> {
+    /// One condition with what hangs on it.
+    pub(super) fn atom(&mut self) -> Option<Tree> {
+        let tree = self.bare_atom()?;
+        self.held(tree)
+    }
+
+    fn bare_atom(&mut self) -> Option<Tree> {
         if self.depth < MAX_DEPTH
             && let Some(group) = self.attempt(|c| {
                 if !c.eat(C::OpenParen) {
@@ -133,11 +204,38 @@ impl Cursor<'_> {
         {
             return Some(group);
         }
-        let draft = self.signal()?;
+        if let Some(tree) = self.attempt(Self::compound) {
+            if let Some(draft) = tree.first() {
+                self.watch(draft);
+            }
+            return Some(tree);
+        }
+        let mut draft = self.signal()?;
+        self.watch(draft);
+        // "20 EMA > 50 EMA > 100 EMA"
+        let mut chain = vec![Tree::One(draft)];
+        while let Some(next) = self.attempt(|c| {
+            let (Rel::Fixed(relation), Operand::Series(left)) = (draft.rel, draft.right) else { return None };
+            let up = c.direction()?;
+            let or_equal = c.eat(C::OrEqual);
+            (!relation.is_cross() && up == relation.is_up() && !or_equal).then_some(())?;
+            let right = c.operand(Some(up), left)?;
+            c.compare(left, super::signal::Said::Rel(Rel::Fixed(relation)), right)
+        }) {
+            chain.push(Tree::One(next));
+            draft = next;
+        }
+        if chain.len() == 1 { chain.pop() } else { Some(Tree::All(chain)) }
+    }
+
+    fn watch(&mut self, draft: Draft) {
         // Touching compares another column; what is watched is still the price.
-        let watched = if matches!(draft.left, Series::Price { .. }) { Series::CLOSE } else { draft.left };
+        let watched = if matches!(draft.left, Series::Price { column: Price::High | Price::Low, ago: 0 }) {
+            Series::CLOSE
+        } else {
+            draft.left
+        };
         self.compared.push((watched, draft.right));
         self.previous_left = Some(watched);
-        Some(Tree::One(draft))
     }
 }

@@ -2,8 +2,8 @@
 
 use std::mem::discriminant;
 
-use super::lexicon::{Concept, Lexeme};
-use crate::spec::{Band, MacdPeriods, Number, Operand, Series};
+use super::lexicon::{Concept, Lexeme, Line};
+use crate::spec::{Band, MacdPeriods, Number, Operand, Series, StochasticPeriods};
 
 /// Longest period taken, in bars.
 pub(super) const MAX_PERIOD: u32 = 1000;
@@ -11,7 +11,8 @@ pub(super) const MAX_PERIOD: u32 = 1000;
 /// Parameters that the text states somewhere, to be used where it states none.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Stated {
-    pub(super) rsi: Vec<u32>,
+    pub(super) lines: Vec<(Line, u32)>,
+    pub(super) stochastic: Vec<StochasticPeriods>,
     pub(super) macd: Vec<MacdPeriods>,
     pub(super) band_period: Vec<u32>,
     pub(super) band_deviations: Vec<Number>,

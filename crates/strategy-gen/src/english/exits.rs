@@ -8,15 +8,16 @@ use crate::spec::{Condition, Extreme, Number, Operand, Series, Signal, Unit};
 pub(super) fn unsaid(
     entry: &Condition,
     other: Option<&Condition>,
-    has_target: bool,
+    leaves_itself: bool,
+    trails: bool,
     notes: &mut Vec<String>,
 ) -> Result<Option<Condition>, Refusal> {
     if let Some(other) = other {
         state(notes, "a signal for the other side closes the open position".to_owned());
         return Ok(Some(other.clone()));
     }
-    if has_target {
-        state(notes, "no exit rule is said: the position is left by the stop or the target".to_owned());
+    if leaves_itself {
+        state(notes, "no exit rule is said: the position is left by stop, target or time alone".to_owned());
         return Ok(None);
     }
     let reverse = match entry {
@@ -31,12 +32,16 @@ pub(super) fn unsaid(
                 _ => None,
             }
         }
-        Condition::Any(_) => None,
+        Condition::Any(_) | Condition::Held { .. } => None,
     };
     match reverse {
         Some(reverse) => {
             state(notes, format!("no exit is said: the position is closed on the reverse, {reverse}"));
             Ok(Some(Condition::Signal(reverse)))
+        }
+        None if trails => {
+            state(notes, "no exit rule is said: the position is left by the trailing stop alone".to_owned());
+            Ok(None)
         }
         None => Err(Refusal::because(
             "it is not said when to close the position",
@@ -48,7 +53,7 @@ pub(super) fn unsaid(
 /// What "the opposite" of an entry is, when the user asks for it.
 pub(super) fn opposite(entry: &Condition) -> Option<Condition> {
     let Condition::Signal(signal) = entry else { return None };
-    if signal.left.unit() != Unit::Rsi
+    if !matches!(signal.left.unit(), Unit::Rsi | Unit::Stochastic)
         && let Some(reverse) = usual_reverse(signal)
     {
         return Some(Condition::Signal(reverse));
@@ -66,11 +71,15 @@ fn usual_reverse(signal: &Signal) -> Option<Signal> {
     let close_or_average = matches!(signal.left, Series::CLOSE | Series::Average { .. });
     match signal.right {
         Operand::Series(Series::Average { .. }) if close_or_average => Some(reversed),
+        Operand::Series(Series::Vwap { .. }) if close_or_average => Some(reversed),
         Operand::Series(Series::MacdSignal { .. }) => Some(reversed),
+        Operand::Series(Series::StochasticD { .. } | Series::MinusDi { .. } | Series::PlusDi { .. }) => {
+            signal.relation.is_cross().then_some(reversed)
+        }
         Operand::Level(level) => match signal.left.unit() {
-            Unit::Macd | Unit::Histogram => (level.get() == 0.0).then_some(reversed),
-            Unit::Rsi => mirrored(signal, level),
-            Unit::Price => None,
+            Unit::Rsi | Unit::Stochastic => mirrored(signal, level),
+            unit if unit.signed() => (level.get() == 0.0).then_some(reversed),
+            _ => None,
         },
         Operand::Series(Series::Channel { extreme, period }) if signal.left == Series::CLOSE => {
             let broken = match extreme {

@@ -2,7 +2,7 @@
 
 use super::condition::{Draft, Rel};
 use super::cursor::{Cursor, state};
-use super::lexicon::{Concept as C, Verb};
+use super::lexicon::{Concept as C, Line, Verb};
 use super::signal::Said;
 use crate::spec::{Average, Extreme, Number, Operand, Relation, Series, Unit};
 
@@ -34,7 +34,7 @@ impl Cursor<'_> {
             state(&mut self.stated.named_cross, pair);
             return Some(pair);
         }
-        let average = |period| Series::Average { kind: Average::Simple, period };
+        let average = |period| Series::average(Average::Simple, period);
         self.left_out(&self.known.named_cross, (average(50), average(200)), "golden or death cross", || {
             "a golden or death cross is that of SMA(50) and SMA(200)".to_owned()
         })
@@ -42,35 +42,53 @@ impl Cursor<'_> {
 
     /// "oversold", "RSI is overbought (above 75)".
     pub(super) fn zone(&mut self) -> Option<Draft> {
+        self.zone_of(None)
+    }
+
+    /// The same, of a line that has been read.
+    pub(super) fn zone_of(&mut self, read: Option<Series>) -> Option<Draft> {
         let named = self.attempt(|c| {
             let series = c.series(None)?;
             c.eat_any(&[C::Verb(Verb::Move), C::Verb(Verb::State)]);
             c.next_is_like(C::Zone(true)).then_some(series)
         });
+        let named = read.or(named);
         let overbought = self.take(|concept| match concept {
             C::Zone(overbought) => Some(overbought),
             _ => None,
         })?;
         let left = match named {
-            Some(series @ Series::Rsi { .. }) => series,
-            Some(_) => return self.fail("`overbought` and `oversold` are known of the RSI only"),
-            None => Series::Rsi { period: self.rsi_period()? },
+            Some(
+                series @ (Series::Rsi { .. }
+                | Series::StochasticK { .. }
+                | Series::StochasticD { .. }
+                | Series::Cci { .. }),
+            ) => series,
+            Some(_) => {
+                return self.fail("`overbought` and `oversold` are known of RSI, stochastic and CCI only");
+            }
+            None => Series::Rsi { period: self.line_period(Line::Rsi)? },
         };
         let stated = self.attempt(|c| {
             let paren = c.eat(C::OpenParen);
-            c.eat(C::Rsi);
+            c.eat(C::Line(Line::Rsi));
             let direction = c.direction();
             let level = c.number()?;
             let agrees = direction.is_none_or(|up| up == overbought) && (paren || direction.is_some());
             (agrees && (!paren || c.eat(C::CloseParen))).then_some(level)
         });
+        let (name, low, high) = match left.unit() {
+            Unit::Rsi => ("an RSI", Number::from(OVERSOLD), Number::from(OVERBOUGHT)),
+            Unit::Stochastic => ("a stochastic", 20.into(), 80.into()),
+            _ => ("a CCI", Number::from(100).negated(), 100.into()),
+        };
         let level = stated.unwrap_or_else(|| {
             self.note(if overbought {
-                format!("overbought means an RSI above {OVERBOUGHT}")
+                format!("overbought means {name} above {high}")
             } else {
-                format!("oversold means an RSI below {OVERSOLD}")
+                format!("oversold means {name} below {low}")
             });
-            Number::from(if overbought { OVERBOUGHT } else { OVERSOLD })
+            if overbought { high } else { low }
         });
         let relation = if overbought { Relation::Above } else { Relation::Below };
         Some(Draft { left, rel: Rel::Fixed(relation), right: Operand::Level(level) })
@@ -95,8 +113,8 @@ impl Cursor<'_> {
     pub(super) fn positive(&mut self) -> Option<Draft> {
         let left = self.series(None)?;
         let rel = self.sign()?;
-        if !matches!(left.unit(), Unit::Macd | Unit::Histogram) {
-            return self.fail("`positive` and `negative` are known of the MACD only");
+        if !left.unit().signed() || matches!(left, Series::Atr { .. }) {
+            return self.fail("`positive` and `negative` are known of MACD, ROC, momentum and CCI only");
         }
         Some(Draft { left, rel, right: Operand::Level(0.into()) })
     }

@@ -45,6 +45,20 @@ pub(super) enum Verb {
     State,
 }
 
+/// An indicator that has one period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Line {
+    Rsi,
+    Atr,
+    Adx,
+    PlusDi,
+    MinusDi,
+    Cci,
+    Roc,
+    Momentum,
+    Vwap,
+}
+
 /// Meaning of one or more words.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Concept {
@@ -74,7 +88,43 @@ pub(super) enum Concept {
     Opposite,
     Price(Price),
     Average(Average),
-    Rsi,
+    /// An indicator with one period.
+    Line(Line),
+    /// The stochastic oscillator; `true` = %D.
+    Stochastic(bool),
+    Yesterday,
+    Ago,
+    /// "1.5 times"
+    Times,
+    For,
+    /// "in a row", "consecutive"
+    Row,
+    After,
+    Later,
+    Hold,
+    Not,
+    Unless,
+    Between,
+    /// A line that goes up (`true`) or down.
+    Slope(bool),
+    /// A bar that ends above where it (`body`) or the one before it began or ended.
+    Candle {
+        up: bool,
+        body: bool,
+    },
+    /// "up 5 %": `true` = up.
+    Trend(bool),
+    Trailing,
+    RiskReward,
+    RMultiple,
+    Risk,
+    PerTrade,
+    Equity,
+    Size,
+    Units,
+    Currency,
+    /// Shorts do the opposite of longs.
+    Mirror,
     Macd,
     SignalLine,
     Histogram,
@@ -172,6 +222,8 @@ fn longest(words: &[Word]) -> (Vec<Concept>, usize) {
                 phrase.push_str(lower);
             }
             Word::Sign(sign) if index == 0 => phrase.push_str(sign),
+            // "risk/reward"
+            Word::Sign("/") => phrase.push_str(" /"),
             _ => break,
         }
         if let Some(found) = meaning(&phrase, words.get(index + 1)) {
@@ -200,6 +252,7 @@ static MEANINGS: LazyLock<HashMap<&str, Vec<Concept>>> = LazyLock::new(|| {
         .flat_map(|(forms, up)| forms.split(", ").map(|form| (form, vec![C::Direction(*up), C::OrEqual])));
     let units = (0..).zip(NUMBER_WORDS);
     let tens = (30..).step_by(10).zip(TENS);
+    let multiples = ["twice", "double"].map(|word| (word, vec![C::Number(2.into()), C::Times]));
     let numbers = units.chain(tens).map(|(value, word): (u32, _)| (word, vec![C::Number(value.into())]));
-    phrases.chain(symbolic).chain(numbers).collect()
+    phrases.chain(symbolic).chain(multiples).chain(numbers).collect()
 });

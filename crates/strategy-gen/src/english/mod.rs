@@ -14,11 +14,13 @@
 
 mod bands;
 mod clauses;
+mod compound;
 mod condition;
 mod cursor;
 mod exits;
 mod idioms;
 mod lexicon;
+mod lines;
 mod resolve;
 mod risk;
 mod sanity;
@@ -55,8 +57,9 @@ pub struct Refusal {
     pub hint: String,
 }
 
-const VOCABULARY: &str = "the offline engine knows RSI, SMA, EMA, MACD, Bollinger bands, n-day highs and lows, per-cent \
-                          stops and targets, `and`, `or`; say it with these or use a model";
+const VOCABULARY: &str = "the offline engine knows RSI, SMA, EMA, WMA, MACD, Bollinger bands, stochastic, ADX, CCI, ROC, ATR, \
+    VWAP, volume, prices, n-day highs and lows, `for 3 days`, stops, trailing stops and targets in per cent or ATR, \
+    sizes, `after 10 days`, `and`, `or`, `not`; say it with these or use a model";
 
 impl Refusal {
     fn unplaced(words: Vec<String>, reason: Option<String>) -> Self {
@@ -122,6 +125,12 @@ pub(crate) fn numbers_in(text: &str) -> Vec<f64> {
         .collect()
 }
 
+/// The 1 of "risk reward 1:2", which is the stop's distance.
+fn is_one_of_a_ratio(lexemes: &[lexicon::Lexeme], lexeme: &lexicon::Lexeme) -> bool {
+    let ratio = lexemes.iter().any(|other| other.concept == lexicon::Concept::RiskReward);
+    ratio && lexeme.concept == lexicon::Concept::Number(1.into())
+}
+
 /// A last guard behind the grammar: a number of the text that no rule uses means that we misread.
 fn numbers_kept(lexemes: &[lexicon::Lexeme], spec: StrategySpec) -> Result<StrategySpec, Refusal> {
     let kept = spec.numbers();
@@ -129,7 +138,11 @@ fn numbers_kept(lexemes: &[lexicon::Lexeme], spec: StrategySpec) -> Result<Strat
         .iter()
         .filter_map(|lexeme| match lexeme.concept {
             // "the histogram crosses zero" compares two lines; no other zero gets this far.
-            lexicon::Concept::Number(number) if number.get() != 0.0 && !kept.contains(&number) => {
+            lexicon::Concept::Number(number)
+                if number.get() != 0.0
+                    && !kept.iter().any(|kept| kept.get().abs() == number.get().abs())
+                    && !is_one_of_a_ratio(lexemes, lexeme) =>
+            {
                 Some(number.to_string())
             }
             _ => None,

@@ -6,7 +6,7 @@ use super::condition::Tree;
 use super::cursor::state;
 use super::exits;
 use super::lexicon::Action;
-use crate::spec::{Condition, Operand, Series, Side, StrategySpec};
+use crate::spec::{Condition, Series, Side, StrategySpec};
 
 /// Rules by action, each at most once.
 #[derive(Debug, Default)]
@@ -27,9 +27,11 @@ enum Leave<'a> {
 
 pub(super) fn resolve(mut clauses: Clauses, mut notes: Vec<String>) -> Result<StrategySpec, Refusal> {
     let stated = !clauses.rules.is_empty();
-    if !stated {
+    let enters = clauses.rules.iter().any(|(action, _)| matches!(action, Action::Buy | Action::Short));
+    if !enters && (!stated || clauses.topics.iter().any(|topic| topic.preset.is_some())) {
         use_preset(&mut clauses, &mut notes)?;
     }
+    let stated = stated && enters;
     let opposite = std::mem::take(&mut clauses.opposite);
     let mut rules = Rules::default();
     for (action, tree) in std::mem::take(&mut clauses.rules) {
@@ -53,9 +55,13 @@ pub(super) fn resolve(mut clauses: Clauses, mut notes: Vec<String>) -> Result<St
         tree.bind(up, notes).map_err(|message| Refusal::because(message, "say the direction"))
     };
     let long_entry = rules.buy.as_ref().map(|tree| bind(tree, true, &mut notes)).transpose()?;
-    let short_entry = rules.short.as_ref().map(|tree| bind(tree, false, &mut notes)).transpose()?;
+    let mut short_entry = rules.short.as_ref().map(|tree| bind(tree, false, &mut notes)).transpose()?;
+    if clauses.mirror {
+        short_entry = Some(mirrored(short_entry, long_entry.as_ref())?);
+    }
     let turn = |action: Action| opposite.contains(&action) || opposite.contains(&Action::Exit);
-    let targets = clauses.take_profit.is_some();
+    let leaves_itself = clauses.take_profit.is_some() || clauses.max_bars.is_some();
+    let trails = clauses.trailing_stop.is_some();
     let mut side =
         |entry: Option<&Condition>, own: Option<&Tree>, turns: bool, other: Option<&Condition>, up: bool| {
             let Some(entry) = entry else { return Ok(None) };
@@ -69,7 +75,7 @@ pub(super) fn resolve(mut clauses: Clauses, mut notes: Vec<String>) -> Result<St
                 Leave::Opposite => Some(exits::opposite(entry).ok_or_else(|| {
                     Refusal::because("the opposite of the entry is not clear", "say when to sell")
                 })?),
-                Leave::Unsaid => exits::unsaid(entry, other, targets, &mut notes)?,
+                Leave::Unsaid => exits::unsaid(entry, other, leaves_itself, trails, &mut notes)?,
             };
             Ok::<_, Refusal>(Some(Side { entry: entry.clone(), exit }))
         };
@@ -82,21 +88,34 @@ pub(super) fn resolve(mut clauses: Clauses, mut notes: Vec<String>) -> Result<St
     if rules.sell.is_some() && short.is_none() {
         state(&mut notes, "`sell` closes the long position; nothing is sold short".to_owned());
     }
-    if clauses.stop_loss.is_some() || clauses.take_profit.is_some() {
+    if clauses.stop_loss.is_some() || clauses.take_profit.is_some() || clauses.trailing_stop.is_some() {
         state(&mut notes, "stop and target are measured from the close of the signal bar".to_owned());
     }
-    state(&mut notes, "each entry uses all available cash and is filled at the next bar's open".to_owned());
+    let uses = if clauses.size.is_some() { "is" } else { "uses all available cash and is" };
+    state(&mut notes, format!("each entry {uses} filled at the next bar's open"));
     let spec = StrategySpec {
         long,
         short,
-        stop_loss_pct: clauses.stop_loss,
-        take_profit_pct: clauses.take_profit,
+        stop_loss: clauses.stop_loss,
+        trailing_stop: clauses.trailing_stop,
+        take_profit: clauses.take_profit,
+        max_bars: clauses.max_bars,
+        size: clauses.size.unwrap_or_default(),
         assumptions: notes,
     };
     if stated {
         topics_used(&clauses, &spec)?;
     }
     Ok(spec)
+}
+
+/// The entry of shorts that do the opposite of longs.
+fn mirrored(short: Option<Condition>, long: Option<&Condition>) -> Result<Condition, Refusal> {
+    match (short, long.and_then(exits::opposite)) {
+        (None, Some(opposite)) => Ok(opposite),
+        (Some(stated), Some(opposite)) if stated == opposite => Ok(stated),
+        _ => Err(Refusal::because("the opposite of the long rules is not clear", "say when to short")),
+    }
 }
 
 /// A text that only names a strategy stands for that strategy's rules.
@@ -108,7 +127,10 @@ fn use_preset(clauses: &mut Clauses, notes: &mut Vec<String>) -> Result<(), Refu
             "write `buy when RSI < 30, sell when RSI > 70`",
         ));
     };
-    clauses.rules = topic.preset.clone().unwrap_or_default();
+    let preset = topic.preset.clone().unwrap_or_default();
+    // An exit of the text stands instead of that of the name.
+    let exits = !clauses.rules.is_empty() || !clauses.opposite.is_empty();
+    clauses.rules.extend(preset.into_iter().filter(|(action, _)| *action == Action::Buy || !exits));
     if let Some(note) = &topic.note {
         state(notes, note.clone());
     }
@@ -162,13 +184,7 @@ fn topics_used(clauses: &Clauses, spec: &StrategySpec) -> Result<(), Refusal> {
     let used: Vec<Series> = spec
         .conditions()
         .flat_map(Condition::signals)
-        .flat_map(|signal| {
-            let right = match signal.right {
-                Operand::Series(series) => Some(series),
-                Operand::Level(_) => None,
-            };
-            std::iter::once(signal.left).chain(right)
-        })
+        .flat_map(|signal| std::iter::once(signal.left).chain(signal.right.series()))
         .collect();
     for topic in &clauses.topics {
         if topic.binding {

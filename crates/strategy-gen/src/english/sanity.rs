@@ -1,10 +1,15 @@
 //! Rules that can never fire, always fire, or contradict each other.
 
 use super::Refusal;
-use crate::spec::{Condition, MacdPeriods, Number, Operand, Relation, Series, Side, Signal, StrategySpec};
+use crate::spec::{
+    Condition, Distance, MacdPeriods, Number, Operand, Relation, Series, Side, Signal, Size, StrategySpec,
+    Target,
+};
 
 /// Largest take profit, in per cent.
 const MAX_TARGET: f64 = 1000.0;
+/// Farthest stop or target, in average true ranges or in distances of the stop.
+const MAX_ATRS: f64 = 100.0;
 /// Widest Bollinger band, in standard deviations.
 const MAX_DEVIATIONS: f64 = 10.0;
 
@@ -12,9 +17,11 @@ pub(super) fn check(spec: &StrategySpec) -> Result<(), Refusal> {
     for condition in spec.conditions() {
         for signal in condition.signals() {
             line(&signal.left)?;
-            match signal.right {
-                Operand::Series(series) => line(&series)?,
-                Operand::Level(value) => level(signal, value)?,
+            if let Some(series) = signal.right.series() {
+                line(&series)?;
+            }
+            if let Operand::Level(value) = signal.right {
+                level(signal, value)?;
             }
         }
         possible(condition)?;
@@ -39,7 +46,17 @@ fn line(series: &Series) -> Result<(), Refusal> {
         Series::Macd { periods: MacdPeriods { fast, signal, .. } }
         | Series::MacdSignal { periods: MacdPeriods { fast, signal, .. } }
         | Series::MacdHistogram { periods: MacdPeriods { fast, signal, .. } } => *fast.min(signal),
-        Series::Price { .. } | Series::Channel { .. } => return Ok(()),
+        Series::StochasticK { periods } | Series::StochasticD { periods } => periods.range,
+        Series::Atr { period }
+        | Series::Adx { period }
+        | Series::PlusDi { period }
+        | Series::MinusDi { period }
+        | Series::Cci { period } => *period,
+        Series::Price { .. }
+        | Series::Channel { .. }
+        | Series::Roc { .. }
+        | Series::Momentum { .. }
+        | Series::Vwap { .. } => return Ok(()),
     };
     if shortest < 2 {
         return Err(Refusal::because(
@@ -59,9 +76,9 @@ fn line(series: &Series) -> Result<(), Refusal> {
 }
 
 fn level(signal: &Signal, value: Number) -> Result<(), Refusal> {
-    if matches!(signal.left, Series::Rsi { .. }) && !(value.get() > 0.0 && value.get() < 100.0) {
+    if signal.left.unit().bounded() && !(value.get() > 0.0 && value.get() < 100.0) {
         return Err(Refusal::because(
-            format!("`{signal}` cannot be a signal: the RSI lies between 0 and 100"),
+            format!("`{signal}` cannot be a signal: it lies between 0 and 100"),
             "use a level such as 30 or 70",
         ));
     }
@@ -90,7 +107,12 @@ fn exclude(a: &Signal, b: &Signal) -> bool {
 }
 
 fn possible(condition: &Condition) -> Result<(), Refusal> {
-    let (Condition::All(parts) | Condition::Any(parts)) = condition else { return Ok(()) };
+    let (Condition::All(parts) | Condition::Any(parts)) = condition else {
+        return match condition {
+            Condition::Held { condition, .. } => possible(condition),
+            _ => Ok(()),
+        };
+    };
     for (index, part) in parts.iter().enumerate() {
         possible(part)?;
         for other in &parts[..index] {
@@ -137,23 +159,50 @@ fn leaves(side: &Side) -> Result<(), Refusal> {
 }
 
 fn distances(spec: &StrategySpec) -> Result<(), Refusal> {
-    if let Some(stop) = spec.stop_loss_pct
-        && !(stop.get() > 0.0 && stop.get() < 100.0)
-    {
-        return Err(Refusal::because(
-            format!("a stop loss of {stop} % is impossible"),
-            "use a distance between 0 and 100 %",
-        ));
+    let refuse = |message: String, hint: &str| Err(Refusal::because(message, hint));
+    for (name, distance) in [("stop loss", spec.stop_loss), ("trailing stop", spec.trailing_stop)] {
+        let Some(distance) = distance else { continue };
+        let fits = match distance {
+            Distance::Percent(percent) => percent.get() > 0.0 && percent.get() < 100.0,
+            Distance::Atr { multiple, period } => {
+                multiple.get() > 0.0 && multiple.get() <= MAX_ATRS && period > 1
+            }
+        };
+        if !fits {
+            return refuse(
+                format!("a {name} of {distance} is impossible"),
+                "use a distance between 0 and 100 %, or up to 100 ATR",
+            );
+        }
     }
     // The price of a short position cannot fall by more than all of it.
     let most = if spec.short.is_some() { 99.0 } else { MAX_TARGET };
-    if let Some(target) = spec.take_profit_pct
-        && !(target.get() > 0.0 && target.get() <= most)
-    {
-        return Err(Refusal::because(
-            format!("a take profit of {target} % is impossible"),
-            format!("use a distance above 0 and up to {most} %"),
-        ));
+    let fits = match spec.take_profit {
+        None => true,
+        Some(Target::Distance(Distance::Percent(percent))) => percent.get() > 0.0 && percent.get() <= most,
+        Some(Target::Distance(Distance::Atr { multiple, period })) => {
+            multiple.get() > 0.0 && multiple.get() <= MAX_ATRS && period > 1
+        }
+        Some(Target::Reward(reward)) => reward.get() > 0.0 && reward.get() <= MAX_ATRS,
+    };
+    if let Some(target) = spec.take_profit.filter(|_| !fits) {
+        return refuse(
+            format!("a take profit of {target} is impossible"),
+            &format!("use a distance above 0 and up to {most} %"),
+        );
     }
-    Ok(())
+    let stopped = spec.stop_loss.is_some() || spec.trailing_stop.is_some();
+    if matches!(spec.take_profit, Some(Target::Reward(_))) && !stopped {
+        return refuse("a risk-reward ratio needs a stop".to_owned(), "add `5% stop loss`");
+    }
+    match spec.size {
+        Size::Risk(_) if !stopped => refuse("a risk per trade needs a stop".to_owned(), "add `5% stop loss`"),
+        Size::Percent(percent) | Size::Risk(percent) if !(percent.get() > 0.0 && percent.get() < 100.0) => {
+            refuse(
+                format!("a size of {percent} % is impossible"),
+                "use between 0 and 100 %; without a size all cash is used",
+            )
+        }
+        _ => Ok(()),
+    }
 }

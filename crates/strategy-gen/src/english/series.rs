@@ -1,10 +1,8 @@
-//! Lines: averages, RSI, MACD and their parameters.
+//! Lines: averages, MACD and their parameters.
 
 use super::cursor::{Cursor, state};
 use super::lexicon::Concept as C;
 use crate::spec::{Average, MacdPeriods, Price, Series};
-
-const RSI_PERIOD: u32 = 14;
 
 impl Cursor<'_> {
     /// Any line. `up` tells which side of an unnamed Donchian channel is meant.
@@ -12,11 +10,10 @@ impl Cursor<'_> {
         if let Some(series) = self.attempt(Self::pronoun) {
             return Some(series);
         }
-        if self.eat(C::Price(Price::Close)) {
-            return Some(Series::CLOSE);
-        }
         self.attempt(Self::average)
-            .or_else(|| self.attempt(Self::rsi))
+            .or_else(|| self.attempt(Self::price))
+            .or_else(|| self.attempt(Self::line))
+            .or_else(|| self.attempt(Self::stochastic))
             .or_else(|| self.attempt(Self::macd))
             .or_else(|| self.attempt(Self::bollinger))
             .or_else(|| self.attempt(|c| c.channel(up)))
@@ -82,7 +79,7 @@ impl Cursor<'_> {
     }
 
     /// The name once more in parentheses: "relative strength index (RSI)".
-    fn repeated(&mut self, name: C) {
+    pub(super) fn repeated(&mut self, name: C) {
         if self.peek() == Some(C::OpenParen)
             && self.peek_at(1) == Some(name)
             && self.peek_at(2) == Some(C::CloseParen)
@@ -91,7 +88,7 @@ impl Cursor<'_> {
         }
     }
 
-    fn average_kind(&mut self) -> Option<Average> {
+    pub(super) fn average_kind(&mut self) -> Option<Average> {
         let word = self.lexemes.get(self.at)?.text.to_lowercase();
         let kind = self.take(|concept| match concept {
             C::Average(kind) => Some(kind),
@@ -106,12 +103,24 @@ impl Cursor<'_> {
 
     pub(super) fn average(&mut self) -> Option<Series> {
         let before = self.prefix();
+        let early = self.eat(C::Price(Price::Volume));
         let kind = self.average_kind()?;
+        let mut volume = early || self.of_volume();
         let period = match before.or_else(|| self.suffix()) {
             Some(period) => period,
             None => return self.fail("the moving average has no period; write `50-day SMA`"),
         };
-        Some(Series::Average { kind, period })
+        volume = volume || self.of_volume();
+        Some(Series::Average { kind, period, of: if volume { Price::Volume } else { Price::Close } })
+    }
+
+    /// "of volume", "volume" behind an average.
+    fn of_volume(&mut self) -> bool {
+        let found = self.attempt(|c| {
+            c.eat(C::Of);
+            c.eat(C::Price(Price::Volume)).then_some(())
+        });
+        found.is_some()
     }
 
     /// Two averages named together: "12/26 EMA", "EMA(12, 26)", "20 EMA and 50 EMA".
@@ -123,7 +132,7 @@ impl Cursor<'_> {
                 let b = c.period()?;
                 c.bars();
                 let kind = c.average_kind()?;
-                Some((Series::Average { kind, period: a }, Series::Average { kind, period: b }))
+                Some((Series::average(kind, a), Series::average(kind, b)))
             })
             .or_else(|| {
                 self.attempt(|c| {
@@ -135,14 +144,15 @@ impl Cursor<'_> {
                     if paren && !c.eat(C::CloseParen) {
                         return None;
                     }
-                    Some((Series::Average { kind, period: a }, Series::Average { kind, period: b }))
+                    Some((Series::average(kind, a), Series::average(kind, b)))
                 })
             })
             .or_else(|| {
                 self.attempt(|c| {
                     let a = c.average()?;
                     c.between()?;
-                    Some((a, c.average()?))
+                    let b = c.average()?;
+                    (a.unit() == b.unit()).then_some((a, b))
                 })
             })?;
         let (Series::Average { period: first, .. }, Series::Average { period: second, .. }) = (a, b) else {
@@ -155,30 +165,8 @@ impl Cursor<'_> {
         }
     }
 
-    fn between(&mut self) -> Option<()> {
+    pub(super) fn between(&mut self) -> Option<()> {
         (self.eat(C::Slash) || self.eat(C::Dash) || self.eat(C::Comma) || self.eat(C::And)).then_some(())
-    }
-
-    pub(super) fn rsi(&mut self) -> Option<Series> {
-        let before = self.prefix();
-        if !self.eat(C::Rsi) {
-            return None;
-        }
-        self.repeated(C::Rsi);
-        let period = match before.or_else(|| self.suffix()) {
-            Some(period) => {
-                state(&mut self.stated.rsi, period);
-                period
-            }
-            None => self.rsi_period()?,
-        };
-        Some(Series::Rsi { period })
-    }
-
-    pub(super) fn rsi_period(&mut self) -> Option<u32> {
-        self.left_out(&self.known.rsi, RSI_PERIOD, "RSI", || {
-            format!("RSI without a period is RSI({RSI_PERIOD})")
-        })
     }
 
     /// The MACD or its signal line.

@@ -58,7 +58,16 @@ impl Cursor<'_> {
             None if left.is_some() => return self.fail("say `above` or `below`"),
             None => return None,
         };
-        let right = self.attempt(|c| c.operand(said.up()));
+        // "price crosses below it": what the price was compared with before.
+        if let Some(left) = left
+            && self.peek() == Some(C::Pronoun)
+            && self.only_subject() == Some(left)
+        {
+            self.at += 1;
+            let right = self.right_for(left, said)?;
+            return self.compare(left, said, right);
+        }
+        let right = self.attempt(|c| c.operand(said.up(), left.unwrap_or(Series::CLOSE)));
         let (named, left) = match left {
             Some(left) => (true, left),
             None => (false, self.left_for(right)?),
@@ -90,6 +99,16 @@ impl Cursor<'_> {
         if let Some(left) = self.previous_left.or_else(|| self.only_subject()) {
             return Some(left);
         }
+        // Of several lines only one may be of a kind that can be compared.
+        if let Some(right) = right.and_then(|right| right.series()) {
+            let mut alike =
+                self.compared.iter().map(|(left, _)| *left).filter(|left| left.unit() == right.unit());
+            if let Some(first) = alike.next()
+                && alike.all(|other| other == first)
+            {
+                return Some(first);
+            }
+        }
         if self.compared.is_empty()
             && matches!(right, Some(Operand::Series(series)) if series.unit() == Unit::Price)
         {
@@ -102,8 +121,8 @@ impl Cursor<'_> {
     /// "the 20 EMA crosses above the 50": the second average by its period alone.
     fn short_average(&mut self, left: Series, level: Number) -> Operand {
         match (left, level.whole()) {
-            (Series::Average { kind, .. }, Some(period @ 2..=MAX_PERIOD)) => {
-                let other = Series::Average { kind, period };
+            (Series::Average { kind, of: Price::Close, .. }, Some(period @ 2..=MAX_PERIOD)) => {
+                let other = Series::average(kind, period);
                 self.note(format!("`{level}`, compared with an average, is {other}"));
                 Operand::Series(other)
             }
@@ -142,12 +161,28 @@ impl Cursor<'_> {
         }
     }
 
-    fn operand(&mut self, up: Option<bool>) -> Option<Operand> {
+    pub(super) fn operand(&mut self, up: Option<bool>, left: Series) -> Option<Operand> {
+        if let Some(scaled) = self.attempt(|c| {
+            let factor = c.number()?;
+            c.eat(C::Times).then_some(())?;
+            c.eat(C::Of);
+            Some(Operand::Scaled { series: c.series(up)?, factor })
+        }) {
+            return Some(scaled);
+        }
+        if self.eat(C::Currency) {
+            return self.fail("a fixed price level is not supported; name an average, a band or a high");
+        }
         if let Some(series) = self.attempt(|c| c.series(up)) {
             return Some(Operand::Series(series));
         }
         let level = self.number()?;
-        (self.peek() != Some(C::Percent)).then_some(Operand::Level(level))
+        let percent = self.peek() == Some(C::Percent);
+        let takes = left.unit() == Unit::Percent || left.unit().bounded();
+        if percent && takes {
+            self.at += 1;
+        }
+        (!percent || takes).then_some(Operand::Level(level))
     }
 
     /// Verb, direction and equality: "crosses above", "is at or below", "breaks".
@@ -189,6 +224,14 @@ impl Cursor<'_> {
 
     /// Puts the two sides together when that makes sense.
     pub(super) fn compare(&mut self, left: Series, said: Said, right: Operand) -> Option<Draft> {
+        // "volume above its 20-day average" is that of the volume.
+        let right = match (left.unit(), right) {
+            (Unit::Volume, Operand::Series(series)) => Operand::Series(of_volume(series)),
+            (Unit::Volume, Operand::Scaled { series, factor }) => {
+                Operand::Scaled { series: of_volume(series), factor }
+            }
+            (_, right) => right,
+        };
         if let Operand::Level(level) = right
             && left.unit() == Unit::Price
         {
@@ -196,8 +239,8 @@ impl Cursor<'_> {
                 "`{level}` as a price level is not supported; name an average, a band or a high"
             ));
         }
-        if let Operand::Series(other) = right {
-            if other == left {
+        if let Some(other) = right.series() {
+            if other == left && matches!(right, Operand::Series(_)) {
                 return self.fail(format!("`{left}` is compared with itself"));
             }
             if other.unit() != left.unit() {
@@ -205,12 +248,15 @@ impl Cursor<'_> {
             }
         }
         let draft = |left, rel| Some(Draft { left, rel, right });
-        let column = |column| Series::Price { column };
+        let column = Series::price;
         match (said, right) {
             (Said::Rel(Rel::Either), right) if !turns_at(right) => {
                 self.fail("say `above` or `below`: it can be crossed from both sides")
             }
             (Said::Rel(rel), _) => draft(left, rel),
+            (_, Operand::Scaled { .. } | Operand::Offset { .. } | Operand::Earlier { .. }) => {
+                self.fail("say `above` or `below`")
+            }
             (
                 Said::Break,
                 Operand::Series(
@@ -256,12 +302,28 @@ const fn level_relation(up: bool, or_equal: bool) -> Relation {
     }
 }
 
+/// The same average of the volume.
+const fn of_volume(series: Series) -> Series {
+    match series {
+        Series::Average { kind, period, of: Price::Close } => {
+            Series::Average { kind, period, of: Price::Volume }
+        }
+        other => other,
+    }
+}
+
 /// Lines that are bullish above and bearish below, so that a crossing has a usual direction.
 fn turns_at(right: Operand) -> bool {
     match right {
         // Levels with a unit of price are refused before; an RSI level is a matter of taste, the MACD's zero is not.
         Operand::Level(level) => level.get() == 0.0,
-        Operand::Series(Series::Average { .. } | Series::MacdSignal { .. }) => true,
-        Operand::Series(_) => false,
+        Operand::Series(
+            Series::Average { .. }
+            | Series::MacdSignal { .. }
+            | Series::StochasticD { .. }
+            | Series::Vwap { .. }
+            | Series::MinusDi { .. },
+        ) => true,
+        _ => false,
     }
 }

@@ -3,8 +3,8 @@
 use super::clauses::either;
 use super::condition::{Draft, Rel, Tree};
 use super::cursor::Cursor;
-use super::lexicon::{Action, Concept as C, Verb};
-use crate::spec::{Band, Extreme, Number, Operand, Relation, Series};
+use super::lexicon::{Action, Concept as C, Line, Verb};
+use crate::spec::{Band, Extreme, Number, Operand, Relation, Series, Unit};
 
 /// Rules that a name stands for.
 pub(super) type Preset = Vec<(Action, Tree)>;
@@ -30,7 +30,7 @@ impl Topic {
     /// What "buy below 30" is about.
     pub(super) fn subject(&self) -> Option<Series> {
         match self.lines.as_slice() {
-            [only @ (Series::Rsi { .. } | Series::Macd { .. })] => Some(*only),
+            [only] if !matches!(only.unit(), Unit::Price | Unit::Volume) => Some(*only),
             _ => None,
         }
     }
@@ -72,6 +72,9 @@ impl Cursor<'_> {
 
     fn named(&mut self) -> Option<Topic> {
         self.attempt(Self::turtle)
+            .or_else(|| self.attempt(Self::named_average_crossing))
+            .or_else(|| self.attempt(Self::named_donchian))
+            .or_else(|| self.attempt(Self::named_momentum))
             .or_else(|| self.attempt(Self::named_crossing))
             .or_else(|| self.attempt(Self::named_breakout))
             .or_else(|| self.attempt(Self::named_rsi))
@@ -119,6 +122,73 @@ impl Cursor<'_> {
         Some(crossing(pair.0, pair.1))
     }
 
+    /// "moving average crossover with 5 and 20 days", "EMA crossover 12/26".
+    fn named_average_crossing(&mut self) -> Option<Topic> {
+        let kind = self.average_kind()?;
+        self.eat(C::Verb(Verb::Cross)).then_some(())?;
+        let stated = self.attempt(|c| {
+            c.eat(C::Topic);
+            c.eat_any(&[C::With, C::Of]);
+            let paren = c.eat(C::OpenParen);
+            let a = c.period()?;
+            c.bars();
+            c.between()?;
+            let b = c.period()?;
+            c.bars();
+            (a < b && (!paren || c.eat(C::CloseParen))).then_some((a, b))
+        });
+        let (fast, slow) = stated.unwrap_or((20, 50));
+        let mut topic = crossing(Series::average(kind, fast), Series::average(kind, slow));
+        topic.note = stated
+            .is_none()
+            .then(|| format!("a moving average crossover without periods is that of {fast} and {slow} bars"));
+        Some(topic)
+    }
+
+    /// "Donchian breakout with a 55-day channel".
+    fn named_donchian(&mut self) -> Option<Topic> {
+        let before = self.prefix();
+        self.eat(C::Donchian).then_some(())?;
+        self.eat(C::BandWord);
+        let middle = before.or_else(|| self.suffix());
+        self.eat(C::Verb(Verb::Break)).then_some(())?;
+        let stated = middle.or_else(|| {
+            self.attempt(|c| {
+                c.eat(C::Topic);
+                let period = c.suffix()?;
+                c.eat(C::BandWord);
+                Some(period)
+            })
+        });
+        let period = self.channel_period(stated)?;
+        self.note_channel();
+        let note = Some(format!("the breakout is left on a {period}-day low unless said otherwise"));
+        let right = Series::Channel { extreme: Extreme::High, period };
+        Some(Topic { lines: vec![right], preset: Some(channel_rules(period, period)), binding: false, note })
+    }
+
+    /// "momentum strategy".
+    fn named_momentum(&mut self) -> Option<Topic> {
+        self.eat(C::Line(Line::Momentum)).then_some(())?;
+        (self.peek().is_none() || self.peek() == Some(C::Topic) || self.peek() == Some(C::Colon))
+            .then_some(())?;
+        let left = Series::Roc { period: 20 };
+        let rule =
+            |relation| Tree::One(Draft { left, rel: Rel::Fixed(relation), right: Operand::Level(0.into()) });
+        Some(Topic {
+            lines: Vec::new(),
+            preset: Some(vec![
+                (Action::Buy, rule(Relation::CrossesAbove)),
+                (Action::Sell, rule(Relation::CrossesBelow)),
+            ]),
+            binding: false,
+            note: Some(
+                "momentum: in when the rate of change over 20 bars becomes positive, out when negative"
+                    .to_owned(),
+            ),
+        })
+    }
+
     /// "20-day breakout".
     fn named_breakout(&mut self) -> Option<Topic> {
         let draft = self.breakout()?;
@@ -139,14 +209,17 @@ impl Cursor<'_> {
     fn named_rsi(&mut self) -> Option<Topic> {
         // "RSI 30/70" gives thresholds; "RSI 14" a period.
         let bare = self.attempt(|c| {
-            c.eat(C::Rsi).then_some(())?;
+            c.eat(C::Line(Line::Rsi)).then_some(())?;
             let zones = c.zones()?;
-            Some((Series::Rsi { period: c.rsi_period()? }, zones))
+            Some((Series::Rsi { period: c.line_period(Line::Rsi)? }, zones))
         });
         let (line, zones) = match bare {
             Some((line, zones)) => (line, Some(zones)),
             None => {
-                let line = self.rsi()?;
+                let line = self.line()?;
+                if !matches!(line, Series::Rsi { .. }) {
+                    return Some(Topic::of(line));
+                }
                 (line, self.attempt(Self::zones))
             }
         };
@@ -177,6 +250,9 @@ impl Cursor<'_> {
     fn named_bands(&mut self) -> Option<Topic> {
         let (None, period, deviations) = self.bands()? else { return None };
         let line = |band| Series::Bollinger { band, period, deviations };
+        if self.eat(C::Verb(Verb::Break)) {
+            return Some(band_breakout(&line));
+        }
         if !self.eat(C::MeanReversion) {
             return Some(Topic::of(line(Band::Middle)));
         }
@@ -196,6 +272,26 @@ impl Cursor<'_> {
             binding: false,
             note: Some("mean reversion: in below the lower band, out above the middle".to_owned()),
         })
+    }
+}
+
+/// In above the upper band, out below the middle.
+fn band_breakout(line: &dyn Fn(Band) -> Series) -> Topic {
+    let rule = |relation, band| {
+        Tree::One(Draft {
+            left: Series::CLOSE,
+            rel: Rel::Fixed(relation),
+            right: Operand::Series(line(band)),
+        })
+    };
+    Topic {
+        lines: vec![line(Band::Middle)],
+        preset: Some(vec![
+            (Action::Buy, rule(Relation::CrossesAbove, Band::Upper)),
+            (Action::Sell, rule(Relation::CrossesBelow, Band::Middle)),
+        ]),
+        binding: false,
+        note: Some("a Bollinger breakout goes in above the upper band and out below the middle".to_owned()),
     }
 }
 
@@ -222,6 +318,6 @@ fn channel_rules(entry: u32, exit: u32) -> Preset {
 fn series_of(draft: Draft) -> Series {
     match draft.right {
         Operand::Series(series) => series,
-        Operand::Level(_) => draft.left,
+        _ => draft.left,
     }
 }

@@ -1,6 +1,6 @@
 //! The words the offline engine knows, as data.
 
-use super::lexicon::{Action, Concept, Concept as C, Verb};
+use super::lexicon::{Action, Concept, Concept as C, Line, Verb};
 use crate::spec::{Average, Band, Extreme, Price};
 
 /// Phrases, separated by commas, and their meaning; the longest match wins.
@@ -36,7 +36,10 @@ pub(super) const PHRASES: &[(&str, Concept)] = &[
      closes the position",
         C::Action(Action::Exit),
     ),
-    ("when, if, once, whenever, where, as soon as, every time, each time, any time, in case", C::When),
+    (
+        "when, if, once, whenever, where, as soon as, every time, each time, any time, in case, whilst",
+        C::When,
+    ),
     ("at, on, upon", C::At),
     (
         "and, &, while, and while, and if, and when, and only if, and only when, but only if, \
@@ -64,12 +67,12 @@ pub(super) const PHRASES: &[(&str, Concept)] = &[
         C::Verb(Verb::Touch),
     ),
     (
-        "rises, rise, rising, climbs, climb, jumps, jump, rallies, rises back, climbs back, \
+        "rises, rise, rising, risen, climbs, climb, gains back, jumps, jump, rallies, rises back, climbs back, \
      moves up, goes up, recovers, bounces, rose, bounces back",
         C::Verb(Verb::Rise),
     ),
     (
-        "falls, fall, falling, drops, drop, dropping, dips, dip, declines, sinks, slips, \
+        "falls, fall, falling, fallen, drops, drop, dropping, dips, dip, declines, sinks, slips, \
      falls back, drops back, dips back, moves down, goes down, fell, dropped, plunges, \
      pulls back",
         C::Verb(Verb::Fall),
@@ -98,6 +101,100 @@ pub(super) const PHRASES: &[(&str, Concept)] = &[
         C::Opposite,
     ),
     ("price, prices, close, closing price, close price, stock price", C::Price(Price::Close)),
+    ("open, opening price, open price", C::Price(Price::Open)),
+    ("volume, trading volume", C::Price(Price::Volume)),
+    ("yesterday, yesterday's", C::Yesterday),
+    ("ago, earlier", C::Ago),
+    ("x, times, *", C::Times),
+    ("for", C::For),
+    ("in a row, consecutive, consecutively, straight, running", C::Row),
+    ("after", C::After),
+    ("later", C::Later),
+    (
+        "hold, hold it, holding, hold the position, hold position, holding period, maximum holding period, \
+     max holding period, holding time, maximum holding time, time stop, time exit, time based exit, \
+     hold for a maximum, hold for max, hold for up to, hold up to, hold for a maximum of",
+        C::Hold,
+    ),
+    ("not, isn't", C::Not),
+    ("unless, except when, except if", C::Unless),
+    ("between", C::Between),
+    ("sloping up, upward sloping, trending up, increasing, trending higher, moving higher", C::Slope(true)),
+    (
+        "sloping down, downward sloping, trending down, decreasing, trending lower, moving lower",
+        C::Slope(false),
+    ),
+    (
+        "green candle, green candles, green bar, green bars, green day, green days, bullish candle, \
+     bullish candles, bullish bar, bullish bars",
+        C::Candle { up: true, body: true },
+    ),
+    (
+        "red candle, red candles, red bar, red bars, red day, red days, bearish candle, bearish candles, \
+     bearish bar, bearish bars",
+        C::Candle { up: false, body: true },
+    ),
+    (
+        "up day, up days, up bar, up bars, higher close, higher closes, closes higher, closed higher, closes up, \
+     close higher",
+        C::Candle { up: true, body: false },
+    ),
+    (
+        "down day, down days, down bar, down bars, lower close, lower closes, closes lower, closed lower, \
+     closes down, close lower",
+        C::Candle { up: false, body: false },
+    ),
+    ("closes higher than, closed higher than, close higher than", C::Direction(true)),
+    ("closes lower than, closed lower than, close lower than", C::Direction(false)),
+    ("up", C::Trend(true)),
+    ("down", C::Trend(false)),
+    (
+        "trailing stop, trailing stop loss, trailing stops, trailing, trail, trail stop, trail the stop, \
+     trail stop loss, trail the stop loss, trailing sl",
+        C::Trailing,
+    ),
+    (
+        "risk reward, risk reward ratio, risk / reward, risk / reward ratio, risk to reward, \
+     risk to reward ratio, reward to risk, reward to risk ratio, reward risk, reward risk ratio, \
+     reward / risk, reward / risk ratio, rr, r / r, rr ratio",
+        C::RiskReward,
+    ),
+    ("r", C::RMultiple),
+    ("risk, risking, risks", C::Risk),
+    ("per trade, each trade, on each trade, per position, on every trade", C::PerTrade),
+    (
+        "equity, capital, portfolio, account, cash, account balance, balance, account equity, \
+     account size, available cash",
+        C::Equity,
+    ),
+    ("position size, position sizing, size, sizing, invest, investing, allocate, allocating", C::Size),
+    ("shares, share, units, unit, contracts, contract, lots", C::Units),
+    ("$", C::Currency),
+    (
+        "vice versa for shorts, vice versa for short, vice versa for short positions, opposite for shorts, \
+     opposite for short, reverse for shorts, reverse for short, opposite for short positions, \
+     both directions, both sides, trade both directions, trade both sides, long and short, stop and reverse, \
+     always in the market, in both directions",
+        C::Mirror,
+    ),
+    (
+        "wma, wmas, weighted moving average, weighted moving averages, linear weighted moving average",
+        C::Average(Average::Weighted),
+    ),
+    ("atr, average true range, average true range atr", C::Line(Line::Atr)),
+    ("adx, average directional index, average directional index adx", C::Line(Line::Adx)),
+    ("+di, plus di, di plus, positive directional indicator", C::Line(Line::PlusDi)),
+    ("-di, minus di, di minus, negative directional indicator", C::Line(Line::MinusDi)),
+    ("cci, commodity channel index, commodity channel index cci", C::Line(Line::Cci)),
+    ("roc, rate of change, rate of change roc", C::Line(Line::Roc)),
+    ("momentum", C::Line(Line::Momentum)),
+    ("vwap, volume weighted average price, rolling vwap", C::Line(Line::Vwap)),
+    (
+        "stochastic, stochastics, stochastic oscillator, stoch, stochastic k, stochastic %k, %k, stoch k, k line, \
+     %k line, stochastic's %k, slow stochastic",
+        C::Stochastic(false),
+    ),
+    ("%d, stochastic d, stochastic %d, stoch d, d line, %d line", C::Stochastic(true)),
     (
         "sma, smas, ma, mas, moving average, moving averages, simple moving average, \
      simple moving averages, dma, average",
@@ -107,12 +204,12 @@ pub(super) const PHRASES: &[(&str, Concept)] = &[
         "ema, emas, exponential moving average, exponential moving averages, exponential average",
         C::Average(Average::Exponential),
     ),
-    ("rsi, relative strength index, relative strength index rsi", C::Rsi),
+    ("rsi, relative strength index, relative strength index rsi", C::Line(Line::Rsi)),
     ("macd, macd line, moving average convergence divergence", C::Macd),
     ("signal line, signal, macd signal line, macd signal, macd's signal line", C::SignalLine),
     ("histogram, macd histogram", C::Histogram),
     ("bollinger, bollingers, bb, bbands", C::Bollinger),
-    ("band, bands", C::BandWord),
+    ("band, bands, channel, channels", C::BandWord),
     ("upper, top", C::Side(Band::Upper)),
     ("middle, mid, center, centre", C::Side(Band::Middle)),
     ("lower, bottom", C::Side(Band::Lower)),
@@ -134,7 +231,7 @@ pub(super) const PHRASES: &[(&str, Concept)] = &[
     ("positive", C::Sign(true)),
     ("negative", C::Sign(false)),
     ("day, days, d, day's, days'", C::Day),
-    ("bar, bars, candle, candles, period, periods, length, lookback, window, p", C::Bars),
+    ("bar, bars, bar's, candle, candles, candle's, period, periods, length, lookback, window, p", C::Bars),
     (
         "stop loss, stop losses, stop, stops, stoploss, sl, stop out, cut losses, cut loss, \
      cut the loss",
@@ -162,7 +259,7 @@ pub(super) const PHRASES: &[(&str, Concept)] = &[
     ("it, it's, they", C::Pronoun),
     ("turtle, turtle trading, turtle breakout, turtle trader", C::Turtle),
     ("mean reversion, mean reverting, bounce", C::MeanReversion),
-    ("momentum, trend following, trend follower, swing, swing trading", C::Style),
+    ("trend following, trend follower, swing, swing trading", C::Style),
     ("strategy, system, strategies", C::Topic),
     (
         "long only, longs only, only long, no shorts, no shorting, no short selling, never short, \
@@ -179,10 +276,10 @@ pub(super) const PHRASES: &[(&str, Concept)] = &[
     ("-", C::Dash),
     ("=, ==", C::Equals),
     (
-        "a, an, the, my, our, i, we, you, me, please, want, wants, would, like, to, should, will, \
+        "a, an, the, my, our, i, i'd, we, you, me, please, want, wants, would, like, to, should, will, \
      must, is, are, be, been, being, becomes, has, have, its, their, that, which, this, \
      create, write, make, build, generate, implement, develop, design, python, bot, algorithm, \
-     trading, trader, stock, stocks, share, shares, asset, instrument, security, position, \
+     trading, trader, stock, stocks, asset, instrument, security, position, \
      positions, trade, value, level, line, reading, indicator, current, currently, \
      now, also, only, both, either, in, into, new, there, there's, set, place, add, \
      apply, classic, simple, basic, standard, rule, rules, signals, condition, stock's, does, \

@@ -5,7 +5,7 @@ use crate::spec::Number;
 /// A piece of the description.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Word {
-    /// A number, always without sign.
+    /// A number.
     Number(Number),
     /// A word: in lower case, and as written.
     Letters { lower: String, written: String },
@@ -34,8 +34,9 @@ pub(crate) fn plain(text: &str) -> String {
 }
 
 /// Signs, longest first.
-const SIGNS: [&str; 20] = [
-    "<=", ">=", "=<", "=>", "&&", "||", "==", "<", ">", "=", "%", "(", ")", ",", ":", "/", ";", "!", "?", "&",
+const SIGNS: [&str; 22] = [
+    "<=", ">=", "=<", "=>", "&&", "||", "==", "<", ">", "=", "%", "(", ")", ",", ":", "/", ";", "!", "?",
+    "&", "*", "$",
 ];
 
 /// Longest number taken: enough for any period or price, short enough to print exactly.
@@ -56,6 +57,10 @@ pub(super) fn split(text: &str) -> Vec<Word> {
             at += 1;
         } else if c.is_ascii_digit() || (c == '.' && next.is_some_and(|n| n.is_ascii_digit())) {
             at = number(&chars, at, &mut words);
+        } else if let Some(length) = marked_name(&chars[at..]) {
+            let written: String = chars[at..at + length].iter().collect();
+            words.push(Word::Letters { lower: written.to_lowercase(), written });
+            at += length;
         } else if c.is_alphabetic() {
             let end = run(&chars, at, |c| c.is_alphabetic() || c == '\'');
             let written: String = chars[at..end].iter().collect();
@@ -69,9 +74,19 @@ pub(super) fn split(text: &str) -> Vec<Word> {
                 (Some(b), Some(n)) if b.is_ascii_digit() && n.is_ascii_digit() => words.push(Word::Sign("-")),
                 (Some(b), Some(n)) if b.is_alphanumeric() && n.is_alphanumeric() => {}
                 (None, Some(n)) if n.is_whitespace() => {}
+                (b, Some(n))
+                    if n.is_ascii_digit() && b.is_none_or(|b| b.is_whitespace() || "(<>=".contains(b)) =>
+                {
+                    at = number(&chars, at, &mut words);
+                    if let Some(Word::Number(number)) = words.last_mut() {
+                        *number = number.negated();
+                    }
+                }
                 (Some(b), Some(n)) if b.is_whitespace() && n.is_whitespace() => words.push(Word::Sign(";")),
                 _ => words.push(Word::Odd("-".to_owned())),
             }
+        } else if c == '+' && next.is_some_and(|n| n.is_ascii_digit()) {
+            at += 1;
         } else if c == '.' {
             words.push(Word::Sign(";"));
             at += 1;
@@ -90,6 +105,17 @@ pub(super) fn split(text: &str) -> Vec<Word> {
         }
     }
     words
+}
+
+/// Length of a name that begins with a sign: `%K`, `+DI`.
+fn marked_name(chars: &[char]) -> Option<usize> {
+    let name: String = chars.iter().take(3).collect::<String>().to_lowercase();
+    let length = match name.as_str() {
+        "+di" | "-di" => 3,
+        other if other.starts_with("%k") || other.starts_with("%d") => 2,
+        _ => return None,
+    };
+    (!chars.get(length).is_some_and(|next| next.is_alphanumeric())).then_some(length)
 }
 
 fn starts_with(chars: &[char], sign: &str) -> bool {

@@ -1,11 +1,11 @@
 //! What an answer of the model is worth.
 
-use gemini_client::wire::GenerateResponse;
 use serde::Serialize;
 
 use crate::check::{Report, Severity, check_against};
 use crate::extract::{ExtractError, extract};
 use crate::failure::GenerateError;
+use crate::model::Answer;
 use crate::python::ClassName;
 
 /// One answer of the model.
@@ -33,13 +33,12 @@ pub(super) enum Judged {
 }
 
 impl Round {
-    pub(super) fn new(n: u32, model: &str, answer: &GenerateResponse, judged: &Judged) -> Self {
-        let usage = answer.usage();
+    pub(super) fn new(n: u32, model: &str, answer: &Answer, judged: &Judged) -> Self {
         Self {
             n,
-            model: answer.model_version.clone().unwrap_or_else(|| model.to_owned()),
-            prompt_tokens: usage.prompt_tokens,
-            output_tokens: usage.output_tokens,
+            model: answer.version.clone().unwrap_or_else(|| model.to_owned()),
+            prompt_tokens: answer.prompt_tokens,
+            output_tokens: answer.output_tokens,
             valid: matches!(judged, Judged::Valid { .. }),
             problems: match judged {
                 Judged::Valid { report, .. } => report.diagnostics.iter().map(ToString::to_string).collect(),
@@ -51,17 +50,16 @@ impl Round {
 
 /// What is in an answer, and what is wrong with it.
 pub(super) fn judge(
-    answer: &GenerateResponse,
+    answer: &Answer,
     description: &str,
     name: Option<&ClassName>,
 ) -> Result<Judged, GenerateError> {
-    if let Some(reason) = refused(answer) {
-        return Err(GenerateError::Blocked { reason });
+    if let Some(reason) = &answer.refused {
+        return Err(GenerateError::Blocked { reason: reason.clone() });
     }
-    let cut = answer.finish_reason().is_some_and(|reason| reason.as_str() == "MAX_TOKENS");
     let invalid = |code: String, problem: &str| Judged::Invalid { code, found: vec![problem.to_owned()] };
-    let extracted = match extract(&answer.text()) {
-        Ok(extracted) if cut && extracted.unclosed => {
+    let extracted = match extract(&answer.text) {
+        Ok(extracted) if answer.cut && extracted.unclosed => {
             return Ok(invalid(extracted.code, "the answer was cut off: write a shorter file"));
         }
         Ok(extracted) => extracted,
@@ -84,15 +82,6 @@ pub(super) fn judge(
         true => Judged::Valid { code: extracted.code, report },
         false => Judged::Invalid { code: extracted.code, found },
     })
-}
-
-/// The reason for which the safety filter refused prompt or answer, if it did.
-fn refused(answer: &GenerateResponse) -> Option<String> {
-    if let Some(reason) = answer.block_reason() {
-        return Some(reason.to_owned());
-    }
-    let reason = answer.finish_reason().filter(|reason| reason.is_refusal())?;
-    answer.text().is_empty().then(|| reason.as_str().to_owned())
 }
 
 /// The errors of a report, one line each.

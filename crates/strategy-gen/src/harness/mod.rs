@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::backtest::{Difference, ErrorInChain, IndicatorRange, OpenTrade, Trade};
 use crate::data::{Bar, Dataset};
-use crate::python::Recipe;
+use crate::python;
 
 /// The file's text.
 const HARNESS: &str = include_str!("harness.py");
@@ -34,7 +34,7 @@ impl Job<'_> {
     pub(crate) fn write(&self, folder: &Path) -> io::Result<()> {
         fs::write(folder.join(FILE), HARNESS)?;
         fs::write(folder.join("strategy.py"), self.strategy)?;
-        fs::write(folder.join("indicators.py"), indicators())?;
+        fs::write(folder.join("indicators.py"), python::MODULE)?;
         let mut data = Vec::new();
         for (i, Dataset { prices, costs }) in self.data.iter().enumerate() {
             let file = format!("prices-{i}");
@@ -57,24 +57,6 @@ fn columns(bars: &[Bar]) -> Vec<u8> {
     let columns: [&dyn Fn(&Bar) -> f64; 6] =
         [&time, &|b| b.open, &|b| b.high, &|b| b.low, &|b| b.close, &|b| b.volume];
     columns.iter().flat_map(|column| bars.iter().flat_map(|bar| column(bar).to_le_bytes())).collect()
-}
-
-/// The module `indicators` that strategies may import.
-fn indicators() -> String {
-    let recipes = [
-        Recipe::Sma,
-        Recipe::Ema,
-        Recipe::Rsi,
-        Recipe::Macd,
-        Recipe::MacdHistogram,
-        Recipe::Bollinger,
-        Recipe::Channel,
-        Recipe::CrossesAbove,
-        Recipe::CrossesBelow,
-    ];
-    recipes.iter().fold("import numpy as np\nimport pandas as pd\n".to_owned(), |text, recipe| {
-        text + "\n\n" + recipe.text()
-    })
 }
 
 /// One line of the harness. Nothing in it is to be trusted.

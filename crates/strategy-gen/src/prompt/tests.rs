@@ -9,13 +9,23 @@ use crate::extract::extract;
 
 #[test]
 fn the_system_prompt_stays_small_with_every_recipe() {
-    let everything = generate("rsi ema macd histogram bollinger donchian breakout").system;
+    let everything = generate(
+        "rsi sma ema wma macd histogram bollinger donchian atr stochastic adx +di cci roc momentum vwap cross",
+    )
+    .system;
     assert!(everything.len() < 6 * 1024, "{}", everything.len());
     assert!(everything.is_ascii());
-    for function in
-        ["rsi", "ema", "macd_line", "macd_signal_line", "macd_histogram", "bollinger_line", "previous_high"]
-    {
-        assert!(everything.contains(&format!("def {function}(")), "{function}");
+    for function in [
+        "rsi",
+        "wma",
+        "macd_line",
+        "macd_histogram",
+        "bollinger_line",
+        "previous_high",
+        "stochastic_d",
+        "vwap",
+    ] {
+        assert!(everything.contains(&format!("\n- {function}(")), "{function}");
     }
     assert_eq!(generate("buy the dip").system, SYSTEM);
 }
@@ -51,7 +61,7 @@ fn a_repair_carries_everything() {
     ] {
         assert!(prompt.user.contains(part), "{part}\n{}", prompt.user);
     }
-    assert!(prompt.system.contains("def macd_line("));
+    assert!(prompt.system.contains("- macd_line("));
 }
 
 #[test]

@@ -79,3 +79,9 @@ fn one_line(text: &str) -> String {
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
+
+/// The description in a file's header, as [`header`] wrote it.
+pub fn description_in(code: &str) -> Option<&str> {
+    let head = code.lines().take_while(|line| line.starts_with('#'));
+    head.filter_map(|line| line.strip_prefix("# description: ")).next()
+}

@@ -1,7 +1,7 @@
 //! A [`StrategySpec`] as the text of a Python file for backtesting.py.
 //!
-//! The file holds one `Strategy` subclass, every number as a class attribute, and the indicator functions it uses; it
-//! needs backtesting, numpy and pandas, is plain ASCII and Python 3.10.
+//! The file holds one `Strategy` subclass with every number as a class attribute, plain ASCII and Python 3.10. It
+//! imports its indicators from the shipped module ([`MODULE`]) or, made [`standalone`], holds them itself.
 //!
 //! ```
 //! use strategy_gen::python::{ClassName, Origin, Provenance, render};
@@ -16,40 +16,36 @@ mod class;
 mod header;
 mod indicators;
 mod names;
+mod orders;
 
 use std::fmt::Write as _;
 
-pub use header::{Origin, Provenance, header};
-pub(crate) use indicators::Recipe;
+pub use header::{Origin, Provenance, description_in, header};
+pub(crate) use indicators::{Function, functions};
+pub use indicators::{Linkage, MODULE, standalone};
 pub use names::ClassName;
 
 use crate::spec::StrategySpec;
 use class::Body;
 
-/// Writes the file.
+/// Writes the file; [`standalone`] makes it independent of the module.
 pub fn render(spec: &StrategySpec, name: &ClassName, provenance: &Provenance<'_>) -> String {
-    let body = Body::new(spec);
-    let recipes = Recipe::needed(spec);
+    let mut body = Body::new(spec);
+    let init = body.init();
     let mut text = header(provenance, &spec.rules(), &spec.assumptions);
-    text.push('\n');
-    let functions: Vec<&str> = recipes.iter().map(|recipe| recipe.text()).collect();
-    if functions.iter().any(|function| function.contains("np.")) {
-        text.push_str("import numpy as np\n");
+    text.push_str("\nfrom backtesting import Strategy\n");
+    if !body.functions.is_empty() {
+        let mut functions = body.functions.clone();
+        functions.sort_unstable();
+        let _ = writeln!(text, "from indicators import {}", functions.join(", "));
     }
-    if functions.iter().any(|function| function.contains("pd.")) {
-        text.push_str("import pandas as pd\n");
-    }
-    text.push_str("from backtesting import Strategy\n");
-    for function in functions {
-        text.push_str("\n\n");
-        text.push_str(function);
-    }
-    let _ = write!(text, "\n\nclass {name}(Strategy):\n");
+    let _ = writeln!(text, "\n\nclass {name}(Strategy):");
     for (parameter, value) in &body.parameters {
         let _ = writeln!(text, "    {parameter} = {value}");
     }
-    text.push_str("\n    def init(self):\n");
-    for line in body.init() {
+    let blank = if body.parameters.is_empty() { "" } else { "\n" };
+    let _ = writeln!(text, "{blank}    def init(self):");
+    for line in init {
         let _ = writeln!(text, "        {line}");
     }
     text.push_str("\n    def next(self):\n");

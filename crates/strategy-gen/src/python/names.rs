@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::spec::{Average, Condition, Extreme, Operand, Series, StrategySpec};
+use crate::spec::{Average, Extreme, Price, Series, StrategySpec};
 
 /// Longest class name.
 const MAX_NAME: usize = 64;
@@ -44,14 +44,25 @@ impl ClassName {
                 Series::Price { .. } => continue,
                 Series::Average { kind: Average::Simple, .. } => "Sma",
                 Series::Average { kind: Average::Exponential, .. } => "Ema",
+                Series::Average { kind: Average::Weighted, .. } => "Wma",
                 Series::Rsi { .. } => "Rsi",
                 Series::Macd { .. } | Series::MacdSignal { .. } | Series::MacdHistogram { .. } => "Macd",
                 Series::Bollinger { .. } => "Bollinger",
+                Series::Atr { .. } => "Atr",
+                Series::StochasticK { .. } | Series::StochasticD { .. } => "Stochastic",
+                Series::Adx { .. } | Series::PlusDi { .. } | Series::MinusDi { .. } => "Adx",
+                Series::Cci { .. } => "Cci",
+                Series::Roc { .. } => "Roc",
+                Series::Momentum { .. } => "Momentum",
+                Series::Vwap { .. } => "Vwap",
                 Series::Channel { .. } => "Breakout",
             };
             if !words.contains(&word) {
                 words.push(word);
             }
+        }
+        if words.is_empty() {
+            words.push("Price");
         }
         Self(words.concat() + "Strategy")
     }
@@ -130,11 +141,22 @@ impl Names {
 const fn base(series: &Series) -> &'static str {
     match series {
         Series::Price { .. } => "price",
+        Series::Average { of: Price::Volume, .. } => "average_volume",
         Series::Average { kind: Average::Simple, .. } => "sma",
         Series::Average { kind: Average::Exponential, .. } => "ema",
+        Series::Average { kind: Average::Weighted, .. } => "wma",
         Series::Rsi { .. } => "rsi",
         Series::Macd { .. } | Series::MacdSignal { .. } | Series::MacdHistogram { .. } => "macd",
         Series::Bollinger { .. } => "bollinger",
+        Series::Atr { .. } => "atr",
+        Series::StochasticK { .. } | Series::StochasticD { .. } => "stochastic",
+        Series::Adx { .. } => "adx",
+        Series::PlusDi { .. } => "plus_di",
+        Series::MinusDi { .. } => "minus_di",
+        Series::Cci { .. } => "cci",
+        Series::Roc { .. } => "roc",
+        Series::Momentum { .. } => "momentum",
+        Series::Vwap { .. } => "vwap",
         Series::Channel { extreme: Extreme::High, .. } => "channel_high",
         Series::Channel { extreme: Extreme::Low, .. } => "channel_low",
     }
@@ -152,24 +174,5 @@ fn with_rank(series: &Series, alike: &[&Series]) -> String {
         (2, 0) if base.ends_with("ma") => format!("{base}_fast"),
         (2, _) if base.ends_with("ma") => format!("{base}_slow"),
         (_, rank) => format!("{base}_{}", rank + 1),
-    }
-}
-
-impl StrategySpec {
-    /// Every line of the rules, once, in reading order.
-    pub(super) fn series(&self) -> Vec<Series> {
-        let mut all: Vec<Series> = Vec::new();
-        for signal in self.conditions().flat_map(Condition::signals) {
-            let right = match signal.right {
-                Operand::Series(series) => Some(series),
-                Operand::Level(_) => None,
-            };
-            for series in std::iter::once(signal.left).chain(right) {
-                if !all.contains(&series) {
-                    all.push(series);
-                }
-            }
-        }
-        all
     }
 }

@@ -74,18 +74,22 @@ class RsiStrategy(Strategy):
         self.rsi = self.I(rsi, self.data.Close, self.rsi_period)
 
     def next(self):
-        price = self.data.Close[-1]
         if self.position:
             if self.leaves_long():
                 self.position.close()
         elif self.enters_long():
-            self.buy(sl=price * (1 - self.stop_loss_pct / 100))
+            self.open_long()
 
     def enters_long(self):
         return self.rsi[-1] < self.buy_rsi_below
 
     def leaves_long(self):
         return self.rsi[-1] > self.sell_rsi_above
+
+    def open_long(self):
+        price = self.data.Close[-1]
+        stop = price * (1 - self.stop_loss_pct / 100)
+        self.buy(sl=stop)
 "
     );
 }

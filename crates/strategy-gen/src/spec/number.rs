@@ -19,6 +19,11 @@ impl Number {
         self.0
     }
 
+    /// The same with the other sign.
+    pub(crate) fn negated(self) -> Self {
+        Self(-self.0)
+    }
+
     /// The value as a whole number, when it is one between 0 and `u32::MAX`.
     pub fn whole(self) -> Option<u32> {
         format!("{}", self.0).parse().ok()

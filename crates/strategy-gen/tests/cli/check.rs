@@ -51,3 +51,41 @@ fn what_is_far_too_large_is_a_finding_and_read_no_further() {
     place.file("deep.py", format!("x = {}1\n", "-".repeat(120_000)));
     place.run(["check", "deep.py"]).code(1);
 }
+
+#[test]
+fn a_file_is_held_against_its_description() {
+    let place = Place::new();
+    place.file("good.py", STRATEGY);
+    let ended = place.run(["check", "good.py", "--description", "buy when ADX is above 37"]);
+    let text = &ended.code(0).stdout;
+    assert!(text.contains(" lost-number `37`") && text.contains(" lost-indicator `adx`"), "{ended}");
+    // Without one, that of the file's own header counts.
+    place.run(["--offline", "Buy when RSI < 30, sell when RSI > 70", "-o", "own.py"]).code(0);
+    assert_eq!(place.run(["check", "own.py"]).code(0).stdout, "");
+    place.file("changed.py", place.read("own.py").replace("= 30", "= 33"));
+    assert!(place.run(["check", "changed.py"]).code(0).stdout.contains("lost-number `30`"));
+}
+
+#[test]
+fn findings_come_one_document_a_line_when_asked() {
+    let place = Place::new();
+    place.file("bad.py", "import os\n");
+    let ended = place.run(["check", "bad.py", "--format", "jsonl"]);
+    let lines: Vec<serde_json::Value> =
+        ended.code(1).stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!((&lines[0]["event"], &lines[0]["file"]), (&"diagnostic".into(), &"bad.py".into()));
+    assert_eq!(lines.last().map(|line| &line["status"]), Some(&"findings".into()));
+    assert_eq!(place.run(["check", "bad.py", "--format", "json"]).code(1).json()["status"], "findings");
+}
+
+#[test]
+fn the_prompt_is_shown_and_nothing_is_sent() {
+    let place = Place::new();
+    let ended = place.run(["prompt", "Buy when RSI < 30, sell when RSI > 70"]);
+    let text = &ended.code(0).stdout;
+    for part in ["[system]\n", "- rsi(values, period): ", "[user]\n", "<description-0>\nBuy when RSI < 30"] {
+        assert!(text.contains(part), "{part}: {ended}");
+    }
+    assert!(text.len() < 6 * 1024);
+    place.run(["prompt", " "]).fails(2, &["the description is empty"]);
+}

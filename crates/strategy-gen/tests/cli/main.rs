@@ -15,6 +15,7 @@ mod description;
 mod doctor;
 mod dotenv;
 mod endings;
+mod evaluation;
 mod gemini;
 #[cfg(target_os = "linux")]
 mod hostile;
@@ -22,6 +23,7 @@ mod interrupt;
 mod json;
 mod keys_file;
 mod metrics;
+mod openai;
 mod output;
 mod python;
 mod rig;

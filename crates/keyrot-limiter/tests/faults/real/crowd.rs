@@ -16,6 +16,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 const SERVERS: Duration = Duration::from_millis(400);
 /// What a machine that is busy with other tests may add to that.
 const SLACK: Duration = Duration::from_millis(1_500);
+/// The longest the return may take.
+const BACK: Duration = Duration::from_secs(5);
 /// How often an instance asks.
 const PACE: Duration = Duration::from_millis(10);
 
@@ -109,8 +111,8 @@ impl Crowd {
         }
     }
 
-    /// Waits until everybody's wrapper says that the store is there again, and how long that took.
-    pub(crate) async fn back(&self) -> Duration {
+    /// Waits until everybody's wrapper says that the store is there again, which is soon.
+    pub(crate) async fn back(&self) {
         let since = self.machine.elapsed();
         let lost = |limiter: &Arc<Degrading<RedisStore>>| {
             limiter.suspended().is_some_and(|s| !s.why.starts_with("the store lost writes"))
@@ -118,7 +120,9 @@ impl Crowd {
         while self.instances.iter().any(lost) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        self.machine.elapsed() - since
+        let back = self.machine.elapsed() - since;
+        tell(&format!("recovered in {back:?}"));
+        assert!(back <= BACK, "{back:?} is too long");
     }
 
     /// Waits until every one of `which` is on its own.
@@ -183,6 +187,18 @@ impl Drop for Crowd {
 /// Requests admitted.
 pub(crate) fn admitted(log: &[Answer]) -> u64 {
     log.iter().filter(|answer| answer.granted).count() as u64
+}
+
+/// No more than `bound` were admitted.
+pub(crate) fn within(log: &[Answer], bound: u64) {
+    let longest = log.iter().map(|answer| answer.at - answer.asked).max().unwrap_or_default();
+    tell(&format!("{} admitted of {bound} at most, the longest wait {longest:?}", admitted(log)));
+    assert!(admitted(log) <= bound, "{} admitted, at most {bound}", admitted(log));
+}
+
+/// What was measured, for whoever runs this with `--nocapture`.
+fn tell(figure: &str) {
+    eprintln!("{}: {figure}", std::thread::current().name().unwrap_or_default());
 }
 
 /// What others were admitted between the last answer that each of `cut` had from the server before

@@ -10,7 +10,8 @@ use keyrot_testkit::limiter::{Way, rpm};
 
 use super::rig::{go, open};
 
-const WHAT: &str = "KEYROT_LIMITER_TEST_CHILD";
+/// Where a child finds what it is to do.
+pub(super) const WHAT: &str = "KEYROT_LIMITER_TEST_CHILD";
 
 /// Starts this program again, to do nothing but `what`.
 pub(super) fn start(what: &str) -> Child {
@@ -33,7 +34,8 @@ pub(super) fn lines(child: &mut Child) -> impl Iterator<Item = String> + use<> {
 }
 
 /// Nothing by itself: `take PATH FROM EACH RPM` takes EACH permits on two threads, named from FROM on,
-/// and tells each one it has got; `open PATH` opens a file and tells what came of it.
+/// and tells each one it has got; `open PATH` opens a file and tells what came of it; `damage PATH`
+/// overwrites all of it but the list of its tables; `fill FOLDER` lives through a full disk.
 #[test]
 fn does_what_it_is_told() {
     #[expect(clippy::disallowed_methods, reason = "how the parent test tells this process what to do")]
@@ -48,6 +50,9 @@ fn does_what_it_is_told() {
             Ok(_) => println!("\nopened"),
             Err(error) => println!("\n{error:?}"),
         },
+        ["damage", path] => damage(Path::new(path)),
+        #[cfg(target_os = "linux")]
+        ["fill", folder] => super::full::live_through_it(Path::new(folder)),
         _ => panic!("{what}"),
     }
 }
@@ -69,4 +74,11 @@ fn take(path: &Path, from: u64, each: u64, limits: Limits) {
             });
         }
     });
+}
+
+fn damage(path: &Path) {
+    let mut bytes = std::fs::read(path).expect("a file");
+    bytes[4_096..].fill(0xa5);
+    // In its place: it stays the same file.
+    std::fs::write(path, bytes).expect("room");
 }

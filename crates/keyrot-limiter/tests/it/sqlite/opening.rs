@@ -107,7 +107,7 @@ fn what_may_not_be_written_is_refused() {
     for path in &paths {
         let before = fs::read(path).ok();
         let mut child = child::command();
-        child.env("KEYROT_LIMITER_TEST_CHILD", format!("open {}", path.display()));
+        child.env(child::WHAT, format!("open {}", path.display()));
         if rustix::process::geteuid().is_root() {
             // Root may write whatever it likes: as nobody, then.
             child.uid(65_534).gid(65_534);

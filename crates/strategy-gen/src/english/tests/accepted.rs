@@ -362,4 +362,25 @@ pub(crate) const ACCEPTED: &[(&str, &str)] = &[
         "Buy when price closes above the 20-day high and short when price closes below the 20-day low",
         "buy when close > high of the previous 20 bars; sell when close < low of the previous 20 bars; short when close < low of the previous 20 bars; cover when close > high of the previous 20 bars",
     ),
+    (
+        "EMA crossover 12/26",
+        "buy when EMA(12) crosses above EMA(26); sell when EMA(12) crosses below EMA(26)",
+    ),
+    (
+        "Buy 100 shares when RSI < 30, sell when RSI > 70",
+        "buy when RSI(14) < 30; sell when RSI(14) > 70; size 100 units",
+    ),
+    (
+        "Buy when RSI < 30, sell when RSI > 70, trailing stop 5%",
+        "buy when RSI(14) < 30; sell when RSI(14) > 70; trailing stop 5 %",
+    ),
+    (
+        "Buy when RSI < 30 for 3 days, sell when RSI > 70",
+        "buy when (RSI(14) < 30) for 3 bars; sell when RSI(14) > 70",
+    ),
+    (
+        "Buy when stochastic is oversold",
+        "buy when Stochastic(14,3,3) %K < 20; sell when Stochastic(14,3,3) %K > 80",
+    ),
+    ("Buy if RSI(14) < 30 and sell after 5 days", "buy when RSI(14) < 30; exit after 5 bars"),
 ];

@@ -1,0 +1,8 @@
+//! The store before OpenBao, a real server.
+#![cfg(test)]
+
+mod conformance;
+mod login;
+mod operator;
+mod reading;
+mod sealed;

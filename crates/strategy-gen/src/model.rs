@@ -1,0 +1,78 @@
+//! Whoever answers a prompt: Gemini over the pool of keys, or any server that speaks OpenAI's protocol.
+
+mod gemini;
+pub(crate) mod openai;
+
+use std::time::Duration;
+
+use crate::failure::GenerateError;
+use crate::prompt::Prompt;
+
+pub(crate) use gemini::Pooled;
+pub use openai::{OpenAi, OpenAiError};
+
+/// What a model said, whoever it is.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Answer {
+    /// The text, thoughts left out.
+    pub(crate) text: String,
+    /// Whether it stops because there was no room for more.
+    pub(crate) cut: bool,
+    /// The reason for which a filter kept the answer back, if one did.
+    pub(crate) refused: Option<String>,
+    /// Input tokens, where reported.
+    pub(crate) prompt_tokens: Option<u64>,
+    /// Output tokens, where reported.
+    pub(crate) output_tokens: Option<u64>,
+    /// What the server calls the model that answered.
+    pub(crate) version: Option<String>,
+}
+
+/// A model at hand, and what a user should know about how it was reached.
+#[derive(Debug)]
+pub(crate) enum Model {
+    /// Over the pool.
+    Gemini(Pooled),
+    /// At one address.
+    OpenAi(OpenAi),
+}
+
+impl Model {
+    /// The model to ask when nobody names one.
+    pub(crate) fn default_name(&self) -> &str {
+        match self {
+            Self::Gemini(pooled) => &pooled.model,
+            Self::OpenAi(server) => server.model(),
+        }
+    }
+
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        match self {
+            Self::Gemini(pooled) => pooled.warnings.clone(),
+            Self::OpenAi(_) => Vec::new(),
+        }
+    }
+
+    /// Asks the model called `name`; a pool waits `max_wait` at most for capacity.
+    pub(crate) async fn ask(
+        &self,
+        name: &str,
+        prompt: Prompt,
+        max_wait: Option<Duration>,
+    ) -> Result<Answer, GenerateError> {
+        match self {
+            Self::Gemini(pooled) => pooled.ask(name, prompt, max_wait).await,
+            Self::OpenAi(server) => Ok(server.ask(name, &prompt).await?),
+        }
+    }
+
+    /// Settles what is left in the background.
+    pub(crate) async fn shutdown(&self, timeout: Duration) {
+        match self {
+            Self::Gemini(pooled) => {
+                pooled.gemini.rotator().shutdown(timeout).await;
+            }
+            Self::OpenAi(_) => {}
+        }
+    }
+}

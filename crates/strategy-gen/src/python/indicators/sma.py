@@ -1,3 +1,0 @@
-def sma(values, period):
-    """Simple moving average."""
-    return pd.Series(np.asarray(values, dtype=float)).rolling(period).mean().to_numpy()
