@@ -122,11 +122,11 @@ mod tests {
             .iter()
             .map(|(name, dependencies)| Member {
                 name: (*name).into(),
-                features: Vec::new(),
                 dependencies: dependencies
                     .iter()
                     .map(|(name, kind)| Dependency { name: (*name).into(), kind: *kind })
                     .collect(),
+                ..Member::default()
             })
             .collect();
         Workspace { members, target: "target".into() }

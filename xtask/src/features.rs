@@ -1,37 +1,46 @@
-//! Every crate builds with every feature it offers, and the default build brings no cloud SDK.
+//! Every crate that is for others builds with little, and the default build brings no cloud SDK.
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::arrows::named_in;
 use crate::command::{capture, cargo, run, say};
+use crate::tidy::{File, files};
 use crate::workspace::{Member, Workspace};
 
 /// What a plain `cargo test` at the root must never build, tests included.
 const NOT_IN_DEFAULT: &[&str] = &["aws-*", "azure_*", "vaultrs"];
 
-/// Each crate alone: without its features, with each, with all. Clippy rather than `cargo check`, because an
-/// import that a feature leaves unused is a warning, and because it reuses what the clippy step of CI built.
+/// Each crate alone: without its features, and with each that its own code asks about. What it merely hands on
+/// changes nothing in it, and all together is what the clippy step of CI builds. Clippy rather than `cargo
+/// check`, because an import that a feature leaves unused is a warning, and because it reuses what that step built.
 pub(crate) fn matrix(workspace: &Workspace) -> Result<()> {
-    for member in &workspace.members {
-        for set in sets(member) {
+    for member in workspace.members.iter().filter(|member| member.published) {
+        let folder = member.manifest.parent().context("a manifest lies in a folder")?;
+        let sources = files(&folder.join("src"))?;
+        for set in sets(member, &sources) {
             let mut command = cargo();
-            command.args(["clippy", "--quiet", "-p", &member.name]).args(set);
+            command.args([
+                "clippy",
+                "--quiet",
+                "-p",
+                &member.name,
+                "--no-default-features",
+                "--features",
+                set,
+            ]);
             run(command.args(["--", "-D", "warnings"]))?;
         }
     }
     Ok(())
 }
 
-/// The sets of features to try. With fewer than two features some of them are the same set.
-fn sets(member: &Member) -> Vec<Vec<&str>> {
-    let own: Vec<&str> =
-        member.features.iter().map(String::as_str).filter(|feature| *feature != "default").collect();
-    let mut sets = vec![vec!["--no-default-features"]];
-    sets.extend(own.iter().map(|feature| vec!["--no-default-features", "--features", feature]));
-    if own.len() > 1 {
-        sets.push(vec!["--all-features"]);
-    }
-    sets
+/// The features to try: none, then one at a time.
+fn sets<'m>(member: &'m Member, sources: &[File]) -> Vec<&'m str> {
+    let asked = |feature: &&str| {
+        let asks = format!("feature = \"{feature}\"");
+        sources.iter().any(|file| file.text.contains(&asks))
+    };
+    [""].into_iter().chain(member.features.iter().map(String::as_str).filter(asked)).collect()
 }
 
 /// No cloud SDK among the packages of the default members.
@@ -49,28 +58,12 @@ pub(crate) fn absence() -> Result<()> {
 mod tests {
     use super::*;
 
-    fn member(features: &[&str]) -> Member {
-        let features = features.iter().map(|feature| (*feature).into()).collect();
-        Member { name: "a".into(), features, dependencies: Vec::new() }
-    }
-
     #[test]
-    fn none_each_and_all() {
-        assert_eq!(
-            sets(&member(&["aws", "default", "env"])),
-            [
-                vec!["--no-default-features"],
-                vec!["--no-default-features", "--features", "aws"],
-                vec!["--no-default-features", "--features", "env"],
-                vec!["--all-features"],
-            ]
-        );
-    }
-
-    #[test]
-    fn the_same_set_is_not_tried_twice() {
-        assert_eq!(sets(&member(&[])), [vec!["--no-default-features"]]);
-        assert_eq!(sets(&member(&["default", "env"])).len(), 2);
+    fn none_and_each_that_the_code_asks_about() {
+        let features = ["aws", "default", "env"].map(String::from).into();
+        let member = Member { features, ..Member::default() };
+        let source = File { path: "lib.rs".into(), text: "#[cfg(all(test, feature = \"env\"))]".into() };
+        assert_eq!(sets(&member, &[source]), ["", "env"]);
     }
 
     #[test]

@@ -30,7 +30,7 @@ usage: cargo xtask COMMAND
   ci                   all of CI, step by step, up to the first failure
   tidy                 rules about files and manifests
   arrows               which crate may depend on which
-  features             each crate with no, each and all features; the default build has no cloud SDK
+  features             each crate with no feature and each it asks about; the default build has no cloud SDK
   schema [--check]     write `keys.schema.json` from the types, or compare it with them
   bench core [ARGS]    time selection + reserve + settle, as ratios to a baseline of the same run
   bench limiter [--seconds N] [--store memory|sqlite|redis]

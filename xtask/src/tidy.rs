@@ -16,10 +16,10 @@ use crate::command::{root, say};
 
 /// A text file of the checkout.
 #[derive(Debug)]
-struct File {
+pub(crate) struct File {
     /// From the root, with `/`.
-    path: String,
-    text: String,
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
 /// One broken rule.
@@ -76,7 +76,7 @@ fn check(files: &[File], exposing: sources::Exposing) -> Vec<Finding> {
 }
 
 /// Every text file below `root` that could be committed.
-fn files(root: &Path) -> Result<Vec<File>> {
+pub(crate) fn files(root: &Path) -> Result<Vec<File>> {
     let mut files = Vec::new();
     let mut folders = vec![String::new()];
     while let Some(folder) = folders.pop() {

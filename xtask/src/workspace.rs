@@ -16,9 +16,12 @@ pub(crate) struct Workspace {
 }
 
 /// One crate of ours.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Member {
     pub(crate) name: String,
+    pub(crate) manifest: PathBuf,
+    /// Whether it is for others, and not for this workspace alone.
+    pub(crate) published: bool,
     /// Names, sorted.
     pub(crate) features: Vec<String>,
     pub(crate) dependencies: Vec<Dependency>,
@@ -60,7 +63,10 @@ impl Member {
         features.sort();
         let dependencies =
             list(value, "dependencies")?.iter().map(Dependency::from_json).collect::<Result<_>>()?;
-        Ok(Self { name: text(value, "name")?, features, dependencies })
+        // A list of the registries it may go to, of which `publish = false` leaves none.
+        let published = value.get("publish").and_then(Value::as_array).is_none_or(|to| !to.is_empty());
+        let manifest = text(value, "manifest_path")?.into();
+        Ok(Self { name: text(value, "name")?, manifest, published, features, dependencies })
     }
 }
 
@@ -99,13 +105,15 @@ mod tests {
 
     #[test]
     fn tells_the_kinds_apart() {
-        let json = r#"{"target_directory": "t", "packages": [{"name": "a", "features": {"z": [], "b": []},
+        let json = r#"{"target_directory": "t", "packages": [{"name": "a",
+            "manifest_path": "a/Cargo.toml", "publish": [], "features": {"z": [], "b": []},
             "dependencies": [{"name": "n", "kind": null}, {"name": "d", "kind": "dev"},
                 {"name": "b", "kind": "build"}]}]}"#;
         let member = &Workspace::from_json(json).unwrap().members[0];
         let kinds: Vec<Kind> = member.dependencies.iter().map(|dependency| dependency.kind).collect();
         assert_eq!(kinds, [Kind::Normal, Kind::Dev, Kind::Build]);
         assert_eq!(member.features, ["b", "z"]);
+        assert!(!member.published);
     }
 
     #[test]
