@@ -1,9 +1,12 @@
 //! The program: arguments in, results on stdout, everything else on stderr, an exit code.
 
+mod amend;
 mod args;
 mod checked;
+mod conditions;
 mod demo;
 mod doctor;
+mod draft;
 mod new;
 mod progress;
 mod run;
@@ -136,6 +139,8 @@ async fn run(args: Args) -> Result<u8, Failure> {
         Some(Command::Prompt { description }) => apart(move || new::prompt(&description)).await,
         Some(Command::Run(args)) => run::run(args).await,
         Some(Command::Doctor { json, install }) => doctor::run(json, install).await,
+        Some(Command::Fix(fix)) => amend::fix(fix).await,
+        Some(Command::Improve(improve)) => amend::improve(improve).await,
         Some(Command::New(new)) => new::run(new).await,
         None => new::run(args.new).await,
     }

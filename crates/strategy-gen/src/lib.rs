@@ -17,10 +17,14 @@ pub mod sandbox;
 pub mod spec;
 
 mod failure;
+mod finding;
 mod generator;
 mod harness;
 mod model;
 
-pub use failure::GenerateError;
-pub use generator::{MAX_DESCRIPTION, MAX_REPAIRS, Round, Strategy, StrategyGenerator};
+pub use failure::{GenerateError, StillInvalid};
+pub use finding::{Finding, Stage};
+pub use generator::{
+    MAX_DESCRIPTION, MAX_REPAIRS, Round, Strategy, StrategyGenerator, Then, Tokens,
+};
 pub use model::{OpenAi, OpenAiError};

@@ -214,7 +214,8 @@ pub struct Difference {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Warning {
-    /// For machines: `no_trades`, `rejected_orders`, `look_ahead`, `few_trades`, `data`, `library`, `unverified`.
+    /// For machines: `no_trades`, `rejected_orders`, `look_ahead`, `few_trades`, `data`, `library`, `unverified`,
+    /// `other_data`.
     pub code: &'static str,
     /// For people.
     pub message: String,

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use jiff::civil::Date;
-use strategy_gen::data::Source;
+use strategy_gen::MAX_REPAIRS;
+use strategy_gen::data::{Bundled, Source};
 use strategy_gen::sandbox::Level;
 
 /// Turns a plain sentence into a checked backtesting.py strategy, over a pool of Gemini API keys.
@@ -41,6 +42,10 @@ pub(crate) enum Command {
     },
     /// Run a strategy file on prices, in a sandbox.
     Run(Run),
+    /// Mend a strategy file until check and run find nothing; shows the change and asks.
+    Fix(Fix),
+    /// Change a strategy file as you say, such as "add a 2% stop"; shows the change and asks.
+    Improve(Improve),
     /// Print exactly what would be sent to a model for a description. Sends nothing.
     Prompt {
         /// The strategy in plain words; `-` reads stdin.
@@ -81,6 +86,33 @@ pub(crate) struct New {
     /// The name of the strategy's class.
     #[arg(short, long)]
     pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// Use the rules engine instead of a model: no key, no network.
+    #[arg(long, conflicts_with_all = ["single_key", "multi_key", "model", "base_url"])]
+    pub(crate) offline: bool,
+    /// Write the indicator functions into the file instead of importing them.
+    #[arg(long)]
+    pub(crate) standalone: bool,
+    /// Replace an existing file.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Check the strategy and do not run it.
+    #[arg(long, conflicts_with_all = CONDITIONS)]
+    pub(crate) no_run: bool,
+    #[command(flatten)]
+    pub(crate) on: Conditions,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Show the rotation at work on a simulated Gemini: no key, no network, no cost.
+    #[arg(long, conflicts_with_all = ["single_key", "multi_key", "offline", "model", "max_wait", "base_url"])]
+    pub(crate) demo: bool,
+}
+
+/// Who is asked, and how often.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Asked {
     /// The model. Default: GEMINI_MODEL, else gemini-2.5-flash.
     #[arg(long)]
     pub(crate) model: Option<String>,
@@ -99,21 +131,9 @@ pub(crate) struct New {
     /// The longest a call may wait for quota, in seconds. Default: the pool's max_wait_ms.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) max_wait: Option<u64>,
-    /// Use the rules engine instead of a model: no key, no network.
-    #[arg(long, conflicts_with_all = ["single_key", "multi_key", "model", "base_url"])]
-    pub(crate) offline: bool,
-    /// Write the indicator functions into the file instead of importing them.
-    #[arg(long)]
-    pub(crate) standalone: bool,
-    /// Replace an existing file.
-    #[arg(long)]
-    pub(crate) force: bool,
-    /// Print the result as JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Show the rotation at work on a simulated Gemini: no key, no network, no cost.
-    #[arg(long, conflicts_with_all = ["single_key", "multi_key", "offline", "model", "max_wait", "base_url"])]
-    pub(crate) demo: bool,
+    /// How often what is wrong goes back to the model.
+    #[arg(long, value_name = "N", default_value_t = MAX_REPAIRS)]
+    pub(crate) max_repairs: u32,
 }
 
 /// Who answers.
@@ -130,6 +150,7 @@ impl Args {
         match &self.command {
             Some(Command::New(new)) => new.json,
             Some(Command::Run(run)) => run.json,
+            Some(Command::Fix(Fix { amend, .. }) | Command::Improve(Improve { amend, .. })) => amend.json,
             Some(Command::Check { json, format, .. }) => *json || *format != Format::Text,
             Some(Command::Doctor { json, .. }) => *json,
             Some(Command::Prompt { .. }) => false,
@@ -142,12 +163,26 @@ impl Args {
 pub(crate) struct Run {
     /// The strategy's file.
     pub(crate) file: PathBuf,
-    /// Prices: GOOG, EURUSD, BTCUSD (backtesting.py's own), a CSV file, or synthetic[:SEED]. May be given repeatedly.
-    #[arg(long = "data", value_name = "PRICES", default_value = "GOOG")]
-    pub(crate) data: Vec<Source>,
+    #[command(flatten)]
+    pub(crate) on: Conditions,
     /// Override a parameter of the strategy. May be given repeatedly.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub(crate) set: Vec<(String, String)>,
+    /// Run the file as it is, whatever `check` says of it.
+    #[arg(long)]
+    pub(crate) no_check: bool,
+    /// Print the result as JSON, with every trade and the equity of every bar.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// On what, with what money and in what a strategy is run.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Conditions {
+    /// Prices: GOOG, EURUSD, BTCUSD (backtesting.py's own), a CSV file, or synthetic[:SEED]. May be given repeatedly.
+    /// Default: GOOG.
+    #[arg(long = "data", value_name = "PRICES")]
+    pub(crate) data: Vec<Source>,
     /// Money at the start. Default: 100,000; 1,000,000 for BTCUSD.
     #[arg(long, value_parser = positive)]
     pub(crate) cash: Option<f64>,
@@ -175,10 +210,60 @@ pub(crate) struct Run {
     /// The Python to use. Default: the active virtual environment, else the one that `doctor --install` makes.
     #[arg(long, value_name = "PATH")]
     pub(crate) python: Option<PathBuf>,
-    /// Run the file as it is, whatever `check` says of it.
-    #[arg(long)]
-    pub(crate) no_check: bool,
-    /// Print the result as JSON, with every trade and the equity of every bar.
+}
+
+/// The flags of [`Conditions`], which make no sense where nothing is run.
+const CONDITIONS: [&str; 10] = [
+    "data", "cash", "commission", "spread", "from", "to", "timeout", "memory", "sandbox", "python",
+];
+
+impl Conditions {
+    /// Whether a run is more than welcome.
+    pub(crate) fn insists(&self) -> bool {
+        !self.data.is_empty() || self.python.is_some()
+    }
+
+    /// The prices, GOOG where none are named.
+    pub(crate) fn sources(&self) -> Vec<Source> {
+        if self.data.is_empty() { vec![Source::Bundled(Bundled::Goog)] } else { self.data.clone() }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Fix {
+    /// The strategy's file.
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) amend: Amend,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Improve {
+    /// The strategy's file.
+    pub(crate) file: PathBuf,
+    /// The change in plain words, such as "add a 2% stop"; `-` reads stdin.
+    pub(crate) request: String,
+    #[command(flatten)]
+    pub(crate) amend: Amend,
+}
+
+/// What `fix` and `improve` have in common.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Amend {
+    /// What the file should do, in plain words. Default: the description in the file's header.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) description: Option<String>,
+    /// Write the change without a question.
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// Check the strategy and do not run it.
+    #[arg(long, conflicts_with_all = CONDITIONS)]
+    pub(crate) no_run: bool,
+    #[command(flatten)]
+    pub(crate) on: Conditions,
+    /// Print the result as JSON, the change as a diff in it.
     #[arg(long)]
     pub(crate) json: bool,
 }

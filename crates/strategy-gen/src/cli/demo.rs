@@ -8,9 +8,11 @@ use gemini_sim::{Answer, Asked, KeySpec, KeyState, ProjectSpec, Quota, Sim, SimS
 use keyrot::settings::{DEFAULT_MODEL, SHUTDOWN};
 use keyrot::{Assembly, Gemini, Key, KeyId, KeySet, PoolConfig, Project};
 use strategy_gen::output::Existing;
+use strategy_gen::python::Linkage;
 use strategy_gen::{Strategy, StrategyGenerator, prompt};
 
 use super::args::New;
+use super::conditions::Ready;
 use super::progress::Progress;
 use super::{Failure, new, print, say, table};
 
@@ -18,7 +20,12 @@ use super::{Failure, new, print, say, table};
 const KEYS: [(&str, &str); 3] = [("revoked", "demo-a"), ("used_up", "demo-b"), ("healthy", "demo-a")];
 
 /// Runs the demo.
-pub(crate) async fn run(description: &str, args: &New, existing: Existing) -> Result<u8, Failure> {
+pub(crate) async fn run(
+    description: &str,
+    args: &New,
+    existing: Existing,
+    ready: &Ready,
+) -> Result<u8, Failure> {
     // What the engine does not understand is better told by itself than by the model it plays.
     StrategyGenerator::offline().translate(description)?;
     let progress = Progress::start("starting a simulated Gemini");
@@ -32,6 +39,12 @@ pub(crate) async fn run(description: &str, args: &New, existing: Existing) -> Re
     if let Some(name) = &args.name {
         generator = generator.name(name);
     }
+    if args.standalone {
+        generator = generator.linkage(Linkage::Standalone);
+    }
+    if let Some(trial) = ready.trial() {
+        generator = generator.tried_on(trial.clone());
+    }
     let made = generator.generate(description).await;
     let status = gemini.rotator().status(DEFAULT_MODEL).await;
     gemini.rotator().shutdown(SHUTDOWN).await;
@@ -43,6 +56,7 @@ pub(crate) async fn run(description: &str, args: &New, existing: Existing) -> Re
         args,
         &strategy,
         path.as_deref(),
+        ready,
         &progress,
         serde_json::json!({ "demo": true, "health": status }),
     )?;
@@ -52,7 +66,7 @@ pub(crate) async fn run(description: &str, args: &New, existing: Existing) -> Re
         // Stdout holds the code, and may be on its way into a file.
         (false, None) => say(&table::health(&status)),
     }
-    Ok(0)
+    new::ended(&strategy, &args.on)
 }
 
 fn secret(key: &str) -> String {

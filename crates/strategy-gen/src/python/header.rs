@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 
 use crate::english::plain;
 
+/// How a header begins.
+const MARK: &str = "# Strategy for backtesting.py, written by strategy-gen";
+
 /// Who wrote the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin<'a> {
@@ -35,7 +38,7 @@ pub fn header(provenance: &Provenance<'_>, rules: &[String], assumptions: &[Stri
         Origin::Model(model) => format!("model {}", one_line(model)),
     };
     // Python reads an encoding from a comment on the first two lines: no foreign text there.
-    let mut text = format!("# Strategy for backtesting.py, written by strategy-gen {version}.\n");
+    let mut text = format!("{MARK} {version}.\n");
     text.push_str("# Not financial advice; check the rules below before you rely on them.\n#\n");
     let mut line = |text_of: &str| {
         let _ = writeln!(text, "# {text_of}");
@@ -84,4 +87,48 @@ fn quoted(text: &str) -> String {
 pub fn description_in(code: &str) -> Option<&str> {
     let head = code.lines().take_while(|line| line.starts_with('#'));
     head.filter_map(|line| line.strip_prefix("# description: ")).next()
+}
+
+/// Splits a file into the header that [`header`] wrote, with the empty lines behind it, and the rest.
+pub(crate) fn header_of(file: &str) -> (&str, &str) {
+    if !file.starts_with(MARK) {
+        return ("", file);
+    }
+    let mut end = 0;
+    let mut lines = file.split_inclusive('\n').peekable();
+    while let Some(line) = lines.next_if(|line| line.starts_with('#')) {
+        end += line.len();
+    }
+    while let Some(line) = lines.next_if(|line| line.trim().is_empty()) {
+        end += line.len();
+    }
+    file.split_at(end)
+}
+
+/// The assumptions in a header.
+pub(crate) fn assumptions_in(head: &str) -> Vec<String> {
+    let lines = head.lines().take_while(|line| line.starts_with('#'));
+    let lines = lines.skip_while(|line| *line != "# assumptions:").skip(1);
+    lines.map_while(|line| line.strip_prefix("#   - ")).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_comes_back_in_its_parts() {
+        let provenance =
+            Provenance { description: "buy the dip", origin: Origin::Offline, date: "2026-01-31", name: None };
+        let assumptions = ["all cash".to_owned(), "long only".to_owned()];
+        let head = header(&provenance, &["buy when low".to_owned()], &assumptions) + "\n";
+        let code = "# a comment of the code\nimport numpy\n";
+        let file = format!("{head}{code}");
+        // What stands directly behind the header cannot be told from it, hence the empty line.
+        assert_eq!(header_of(&file), (head.as_str(), code));
+        assert_eq!(assumptions_in(&file), assumptions);
+        assert_eq!(description_in(&file), Some("buy the dip"));
+        assert_eq!(header_of(code), ("", code));
+        assert_eq!(assumptions_in(code), Vec::<String>::new());
+    }
 }

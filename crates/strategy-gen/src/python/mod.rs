@@ -21,6 +21,7 @@ mod orders;
 use std::fmt::Write as _;
 
 pub use header::{Origin, Provenance, description_in, header};
+pub(crate) use header::{assumptions_in, header_of};
 pub(crate) use indicators::{Function, functions};
 pub use indicators::{Linkage, MODULE, standalone};
 pub use names::ClassName;
