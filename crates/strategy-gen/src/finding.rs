@@ -187,7 +187,8 @@ fn of_failure(failure: &Failure, data: &str) -> Finding {
                 [] => format!("failed in stage `{stage}`"),
                 chain => chain.join("; because of "),
             };
-            let finding = Finding::error("failed", format!("{on}{told}"), hint.as_deref().unwrap_or_default());
+            let finding =
+                Finding::error("failed", format!("{on}{told}"), hint.as_deref().unwrap_or_default());
             Finding { line: frames.last().map(|frame| frame.line), frames, ..finding }
         }
     }

@@ -24,7 +24,5 @@ mod model;
 
 pub use failure::{GenerateError, StillInvalid};
 pub use finding::{Finding, Stage};
-pub use generator::{
-    MAX_DESCRIPTION, MAX_REPAIRS, Round, Strategy, StrategyGenerator, Then, Tokens,
-};
+pub use generator::{MAX_DESCRIPTION, MAX_REPAIRS, Round, Strategy, StrategyGenerator, Then, Tokens};
 pub use model::{OpenAi, OpenAiError};

@@ -118,7 +118,11 @@ pub fn improve(description: &str, code: &str, request: &str) -> Prompt {
         fenced(request)
     );
     if !description.is_empty() {
-        let _ = write!(user, "\nThe file was written for this strategy, data as well:\n{}\n", fenced(description));
+        let _ = write!(
+            user,
+            "\nThe file was written for this strategy, data as well:\n{}\n",
+            fenced(description)
+        );
     }
     user.push_str(&numbered(code));
     Prompt::new(&format!("{description}\n{request}"), user)

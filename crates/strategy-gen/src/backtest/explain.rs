@@ -32,7 +32,10 @@ const REMEDIES: [(&str, &str); 20] = [
     ),
     ("Column 'close'", "columns begin with a capital: `self.data.Close`"),
     ("'close'", "columns begin with a capital: `self.data.Close`"),
-    ("must be a pandas.DataFrame with columns", "the strategy is run for you, on prices that are there already"),
+    (
+        "must be a pandas.DataFrame with columns",
+        "the strategy is run for you, on prices that are there already",
+    ),
     ("Column '", "the columns are `Open`, `High`, `Low`, `Close` and `Volume`"),
     ("takes 1 positional argument but", "do not override `__init__`: set things up in `init(self)`"),
     ("__init__() ", "do not override `__init__`: set things up in `init(self)`"),

@@ -3,7 +3,9 @@
 //! A linter that helps to repair code, not a wall: hostile code can get around it, and only the sandbox stops it.
 
 use super::diagnostic::{Code, Diagnostic};
-use super::lists::{BASES, COLUMNS, CONVERSIONS, IO, MODULES, NAMES, ORDER_KEYWORDS, PRIVATE, STATISTICS, USUAL_IMPORTS};
+use super::lists::{
+    BASES, COLUMNS, CONVERSIONS, IO, MODULES, NAMES, ORDER_KEYWORDS, PRIVATE, STATISTICS, USUAL_IMPORTS,
+};
 use super::syntax::{Call, Class, Facts, Import, Position, Value};
 
 const ALLOWED: &str = "use backtesting, numpy, pandas and the calculating parts of the standard library";
@@ -170,12 +172,7 @@ fn unimported(facts: &Facts, found: &mut Vec<Diagnostic>) {
         let first_use = used.iter().find(|(used, _)| used.split('.').next() == Some(name));
         if let Some((_, position)) = first_use.filter(|_| !is_known(name)) {
             let message = format!("`{name}` is not imported");
-            found.push(Diagnostic::new(
-                Code::MissingImport,
-                *position,
-                message,
-                &format!("add `{import}`"),
-            ));
+            found.push(Diagnostic::new(Code::MissingImport, *position, message, &format!("add `{import}`")));
         }
     }
 }

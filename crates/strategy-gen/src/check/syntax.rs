@@ -6,7 +6,8 @@ use std::thread;
 use ruff_python_ast::token::{Token, TokenKind};
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{
-    Alias, ExceptHandler, Expr, ExprCall, Number, Operator, Parameter, PythonVersion, Stmt, StmtClassDef, UnaryOp,
+    Alias, ExceptHandler, Expr, ExprCall, Number, Operator, Parameter, PythonVersion, Stmt, StmtClassDef,
+    UnaryOp,
 };
 use ruff_python_parser::{Mode, ParseOptions, parse_unchecked};
 use ruff_source_file::LineIndex;

@@ -261,9 +261,15 @@ fn numbers_of_the_description_are_looked_for() {
         ["`5` of the description is not in the code"]
     );
     assert!(!report.has_errors());
-    let words = "buy above the twenty-day SMA with a five percent stop, two hundred bars, one position at a time";
+    let words =
+        "buy above the twenty-day SMA with a five percent stop, two hundred bars, one position at a time";
     assert_eq!(
-        check_against(GOOD, words).unwrap().diagnostics.iter().map(|d| d.message.as_str()).collect::<Vec<_>>(),
+        check_against(GOOD, words)
+            .unwrap()
+            .diagnostics
+            .iter()
+            .map(|d| d.message.as_str())
+            .collect::<Vec<_>>(),
         ["`5` of the description is not in the code", "`200` of the description is not in the code"]
     );
     let percent = GOOD.replace("0.95", "(1 - 0.05)");

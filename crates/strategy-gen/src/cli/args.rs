@@ -213,9 +213,8 @@ pub(crate) struct Conditions {
 }
 
 /// The flags of [`Conditions`], which make no sense where nothing is run.
-const CONDITIONS: [&str; 10] = [
-    "data", "cash", "commission", "spread", "from", "to", "timeout", "memory", "sandbox", "python",
-];
+const CONDITIONS: [&str; 10] =
+    ["data", "cash", "commission", "spread", "from", "to", "timeout", "memory", "sandbox", "python"];
 
 impl Conditions {
     /// Whether a run is more than welcome.

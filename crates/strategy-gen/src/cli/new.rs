@@ -301,5 +301,6 @@ pub(crate) fn document(
     if let (Value::Object(result), Value::Object(more)) = (&mut result, more) {
         result.extend(more);
     }
-    format!("{result:#}")
+    // Every trade and the equity of every bar are no longer for eyes.
+    if run.is_some() { result.to_string() } else { format!("{result:#}") }
 }

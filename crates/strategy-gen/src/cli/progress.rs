@@ -150,8 +150,11 @@ fn told(round: &Round) -> String {
         details.push(format!("{input} + {output} tokens"));
     }
     let details = if details.is_empty() { String::new() } else { format!(" ({})", details.join(", ")) };
-    let mended =
-        if round.mended.is_empty() { String::new() } else { format!("; mended: {}", round.mended.join(", ")) };
+    let mended = if round.mended.is_empty() {
+        String::new()
+    } else {
+        format!("; mended: {}", round.mended.join(", "))
+    };
     let mut errors = round.errors();
     match (errors.next(), errors.count()) {
         (None, _) => format!("{what}{details}: good{mended}"),

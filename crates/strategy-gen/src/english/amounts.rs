@@ -82,7 +82,8 @@ fn below_a_hundred(words: &[Word]) -> Option<(u32, usize)> {
         _ => None,
     };
     let Some(Word::Letters { lower, .. }) = words.first() else { return None };
-    let ten = (30_u32..).step_by(10).zip(TENS).find_map(|(value, name)| (name == lower.as_str()).then_some(value));
+    let ten =
+        (30_u32..).step_by(10).zip(TENS).find_map(|(value, name)| (name == lower.as_str()).then_some(value));
     let first = ten.or(small(words.first()))?;
     match small(words.get(1)).filter(|unit| first >= 20 && (1..10).contains(unit)) {
         Some(unit) => Some((first + unit, 2)),

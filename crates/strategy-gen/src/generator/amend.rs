@@ -19,7 +19,8 @@ impl StrategyGenerator {
     /// # Errors
     /// As [`generate`](Self::generate).
     pub async fn fix(&self, file: &str, description: Option<&str>) -> Result<Strategy, GenerateError> {
-        let (head, code) = header_of(file);
+        let text = file.replace("\r\n", "\n");
+        let (head, code) = header_of(&text);
         let description = description.or_else(|| description_in(file)).unwrap_or_default();
         let mut task = Task {
             description: described(description)?.to_owned(),
@@ -28,7 +29,7 @@ impl StrategyGenerator {
         };
         let given = Candidate::of_file(code, self.measure(&task)).await?;
         if given.is_good() {
-            return self.left(&task, file, code, given);
+            return self.left(&task, file, &text, given);
         }
         // A file that cannot be read as Python may still tell its class.
         task.class = only(&given.classes);
@@ -50,13 +51,15 @@ impl StrategyGenerator {
         description: Option<&str>,
         request: &str,
     ) -> Result<Strategy, GenerateError> {
-        let (head, code) = header_of(file);
+        let text = file.replace("\r\n", "\n");
+        let (head, code) = header_of(&text);
         let request = request.trim();
         if request.is_empty() {
             return Err(GenerateError::Empty);
         }
         let before = described(description.or_else(|| description_in(file)).unwrap_or_default())?;
-        let given = Candidate::checked(code.to_owned(), Measure { description: "", class: None, trial: None })?;
+        let given =
+            Candidate::checked(code.to_owned(), Measure { description: "", class: None, trial: None })?;
         let class = only(&given.classes);
         let task = Task {
             description: match before {
@@ -77,13 +80,16 @@ impl StrategyGenerator {
     }
 
     /// A file that is good, or was mended without a model.
-    fn left(&self, task: &Task, file: &str, code: &str, given: Candidate) -> Result<Strategy, GenerateError> {
-        let (text, assumptions) = match given.code == code {
-            true => (file.to_owned(), assumptions_in(file)),
-            false => task.file(&given.code, self.by("", "")),
-        };
-        let Candidate { run, not_run, mended, .. } = given;
-        let saved = Candidate::checked(text, self.measure(task))?;
+    fn left(&self, task: &Task, file: &str, text: &str, given: Candidate) -> Result<Strategy, GenerateError> {
+        let Candidate { code, run, not_run, mut mended, .. } = given;
+        let (mut kept, assumptions) = task.file(&code, self.by("", ""));
+        if kept == text {
+            // Line ends alone are no fault.
+            kept = file.to_owned();
+        } else if text != file {
+            mended.insert(0, "line ends".to_owned());
+        }
+        let saved = Candidate::checked(kept, self.measure(task))?;
         Ok(Strategy {
             name: saved.classes.into_iter().next().unwrap_or_default(),
             code: saved.code,

@@ -97,7 +97,8 @@ impl<'g> Repair<'g> {
     }
 
     fn note(&mut self, n: u32, answer: Option<(&Answer, u64)>, candidate: &Candidate, then: Then) {
-        let model = answer.map(|(answer, _)| answer.version.clone().unwrap_or_else(|| self.model().to_owned()));
+        let model =
+            answer.map(|(answer, _)| answer.version.clone().unwrap_or_else(|| self.model().to_owned()));
         let today = today();
         let by = self.generator.by(self.model(), &today);
         let (draft, above) = self.task.draft(&candidate.code, by);
@@ -153,11 +154,7 @@ impl<'g> Repair<'g> {
 impl StrategyGenerator {
     /// What files of this task are held against.
     pub(super) fn measure<'a>(&'a self, task: &'a Task) -> Measure<'a> {
-        Measure {
-            description: &task.description,
-            class: task.class.as_deref(),
-            trial: self.trial.as_ref(),
-        }
+        Measure { description: &task.description, class: task.class.as_deref(), trial: self.trial.as_ref() }
     }
 
     /// Who writes, today.

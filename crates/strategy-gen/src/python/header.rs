@@ -118,8 +118,12 @@ mod tests {
 
     #[test]
     fn a_header_comes_back_in_its_parts() {
-        let provenance =
-            Provenance { description: "buy the dip", origin: Origin::Offline, date: "2026-01-31", name: None };
+        let provenance = Provenance {
+            description: "buy the dip",
+            origin: Origin::Offline,
+            date: "2026-01-31",
+            name: None,
+        };
         let assumptions = ["all cash".to_owned(), "long only".to_owned()];
         let head = header(&provenance, &["buy when low".to_owned()], &assumptions) + "\n";
         let code = "# a comment of the code\nimport numpy\n";

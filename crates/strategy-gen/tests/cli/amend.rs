@@ -30,13 +30,18 @@ fn a_file_that_is_fine_is_left_alone_and_nobody_is_asked() {
     let gemini = Gemini::good();
     let python = test_python().display().to_string();
     // Neither key nor settings are looked at.
-    for command in [place.program(["fix", "own.py", "--python", &python]), gemini.program(&place, ["fix", "own.py"])] {
+    for command in
+        [place.program(["fix", "own.py", "--python", &python]), gemini.program(&place, ["fix", "own.py"])]
+    {
         let ended = command.run();
         ended.code(0).says(&["`own.py` is fine: nothing was changed"]);
         assert_eq!(ended.stdout, "");
     }
     let told = place.run(["fix", "own.py", "--json", "--no-run"]).code(0).json();
-    assert_eq!((&told["changed"], &told["written"], &told["diff"]), (&false.into(), &false.into(), &"".into()));
+    assert_eq!(
+        (&told["changed"], &told["written"], &told["diff"]),
+        (&false.into(), &false.into(), &"".into())
+    );
     assert_eq!((gemini.requests(), place.read("own.py")), (0, before));
 }
 
@@ -50,18 +55,32 @@ fn a_broken_file_is_repaired_shown_and_written_when_told() {
     let args = ["fix", "own.py", "--python", &python];
     // Nobody there who could say yes.
     let shown = gemini.program(&place, args).run();
-    shown.code(0).says(&["the file: not valid, run: ", "asking for repair 1 of 3", "repair 1 (", ": good", "nothing was written", "hint: `--yes`"]);
-    for part in ["--- a/own.py\n", "+++ b/own.py\n", "-            self.buy(size=12.7)\n", "+            self.buy()"] {
+    shown.code(0).says(&[
+        "the file: not valid, run: ",
+        "asking for repair 1 of 3",
+        "repair 1 (",
+        ": good",
+        "nothing was written",
+        "hint: `--yes`",
+    ]);
+    for part in
+        ["--- a/own.py\n", "+++ b/own.py\n", "-            self.buy(size=12.7)\n", "+            self.buy()"]
+    {
         assert!(shown.stdout.contains(part), "{part}\n{shown}");
     }
     assert_eq!(place.read("own.py"), before);
     let asked = &gemini.asked()[0];
-    for part in ["size must be a positive fraction", "hint: a size is a share", RSI, "Call the class `RsiStrategy`"] {
+    for part in
+        ["size must be a positive fraction", "hint: a size is a share", RSI, "Call the class `RsiStrategy`"]
+    {
         assert!(asked.prompt_text.contains(part), "{part}\n{}", asked.prompt_text);
     }
     // The shown diff is one that `patch` takes.
     place.file("shown.patch", &shown.stdout);
-    let patched = std::process::Command::new("patch").args(["-p1", "-o", "patched.py", "-i", "shown.patch"]).current_dir(place.path()).output();
+    let patched = std::process::Command::new("patch")
+        .args(["-p1", "-o", "patched.py", "-i", "shown.patch"])
+        .current_dir(place.path())
+        .output();
     if patched.is_ok_and(|patched| patched.status.success()) {
         assert_eq!(place.read("patched.py"), good);
     }
@@ -80,7 +99,7 @@ fn a_file_without_a_header_is_repaired_with_and_without_a_description() {
         let gemini = Gemini::answering(vec![Answer::text(block(STRATEGY))]);
         let flags = description.map(|text| ["--description", text]).into_iter().flatten();
         let args = ["fix", "plain.py", "--yes", "--no-run"].into_iter().chain(flags);
-        gemini.program(&place, args).run().code(0).says(&["not valid, check: 20:"]);
+        gemini.program(&place, args).run().code(0).says(&["the file: not valid, check: 19:22 "]);
         assert_eq!(place.read("plain.py"), STRATEGY);
         let prompt = gemini.asked()[0].prompt_text.clone();
         assert_eq!(prompt.contains("buy low, sell high"), description.is_some(), "{prompt}");
@@ -105,8 +124,12 @@ fn what_cannot_be_repaired_leaves_the_file_and_a_draft() {
     let worse = Answer::text(block("import os\n"));
     let gemini = Gemini::answering(vec![worse]);
     let python = test_python().display().to_string();
-    let ended = gemini.program(&place, ["fix", "own.py", "--yes", "--python", &python, "--max-repairs", "1"]).run();
-    ended.fails(1, &["the best answer is in `own.draft.py`", "still not valid after 1 repair", "size must be"]);
+    let ended =
+        gemini.program(&place, ["fix", "own.py", "--yes", "--python", &python, "--max-repairs", "1"]).run();
+    ended.fails(
+        1,
+        &["the best answer is in `own.draft.py`", "still not valid after 1 repair", "size must be"],
+    );
     assert_eq!((place.read("own.py"), place.read("own.draft.py")), (before.clone(), before));
 }
 
@@ -114,7 +137,8 @@ fn what_cannot_be_repaired_leaves_the_file_and_a_draft() {
 fn an_improvement_keeps_the_header_and_extends_its_description() {
     let place = Place::new();
     let before = own(&place);
-    let better = code_of(&before).replace("self.buy()", "self.buy(sl=self.data.Close[-1] * (1 - self.stop_loss_pct / 100))")
+    let better = code_of(&before)
+        .replace("self.buy()", "self.buy(sl=self.data.Close[-1] * (1 - self.stop_loss_pct / 100))")
         .replace("class RsiStrategy(Strategy):\n", "class RsiStrategy(Strategy):\n    stop_loss_pct = 2\n");
     let gemini = Gemini::answering(vec![Answer::text(block(&better))]);
     let python = test_python().display().to_string();
@@ -147,7 +171,10 @@ fn an_improvement_that_breaks_something_is_repaired_first() {
     let good = code_of(&before).replace("= 14", "= 10");
     let bad = good.replace("self.buy()", "self.buy(amount=2)");
     let gemini = Gemini::answering(vec![Answer::text(block(&bad)), Answer::text(block(&good))]);
-    let told = gemini.program(&place, ["improve", "own.py", "-", "--json", "--no-run"]).stdin("use a period of 10").run();
+    let told = gemini
+        .program(&place, ["improve", "own.py", "-", "--json", "--no-run"])
+        .stdin("use a period of 10")
+        .run();
     let told = told.code(0).json();
     assert_eq!((&told["changed"], &told["written"]), (&true.into(), &false.into()));
     assert!(told["diff"].as_str().is_some_and(|diff| diff.contains("\n+    rsi_period = 10\n")), "{told:#}");

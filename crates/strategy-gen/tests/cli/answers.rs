@@ -29,7 +29,10 @@ fn the_error_of_a_broken_answer_goes_back_word_for_word() {
     let ended = gemini.program(&place, [RSI, "--json"]).run();
     let rounds = ended.code(0).json()["strategy"]["rounds"].clone();
     let found = rounds[0]["diagnostics"][0].clone();
-    assert_eq!((&found["line"], &found["column"], &found["code"]), (&20.into(), &38.into(), &"syntax".into()));
+    assert_eq!(
+        (&found["line"], &found["column"], &found["code"]),
+        (&20.into(), &38.into(), &"syntax".into())
+    );
     let problem = format!("20:38 syntax {}", found["message"].as_str().expect("a message"));
     assert!(problem.contains("`:`"), "{problem}");
     assert_eq!(rounds.as_array().map(Vec::len), Some(2));
@@ -55,7 +58,8 @@ fn the_error_of_a_broken_answer_goes_back_word_for_word() {
 fn three_repairs_are_all_there_are_unless_told_otherwise() {
     // Another mistake each time, so that nobody says that the model repeats itself.
     let wrong = |line: &str| Answer::text(block(&STRATEGY.replace("    period = 14", line)));
-    let answers = ["    period = (", "    period = eval('14')", "    period = 14 = 15", "    period = open('x')"];
+    let answers =
+        ["    period = (", "    period = eval('14')", "    period = 14 = 15", "    period = open('x')"];
     for (flags, repairs) in [(&[][..], 3), (&["--max-repairs", "1"], 1), (&["--max-repairs", "0"], 0)] {
         let place = Place::new();
         let gemini = Gemini::answering(answers.map(wrong).to_vec());

@@ -74,12 +74,18 @@ const PITFALLS: &[Pitfall] = &[
     pitfall(
         "a stop-loss above the price of a long order",
         (BUY, "            self.buy(sl=self.data.Close[-1] * 1.1)"),
-        Repaired("failed", "for a long order the stop-loss lies below the price and the take-profit above it"),
+        Repaired(
+            "failed",
+            "for a long order the stop-loss lies below the price and the take-profit above it",
+        ),
     ),
     pitfall(
         "a stop-loss below the price of a short order",
         (BUY, "            self.sell(sl=self.data.Close[-1] * 0.9)"),
-        Repaired("failed", "for a short order the take-profit lies below the price and the stop-loss above it"),
+        Repaired(
+            "failed",
+            "for a short order the take-profit lies below the price and the stop-loss above it",
+        ),
     ),
     pitfall(
         "pandas on the library's arrays",
@@ -88,7 +94,10 @@ const PITFALLS: &[Pitfall] = &[
     ),
     pitfall(
         "a position's entry price",
-        (CLOSE, "            if self.position and self.position.entry_price > 0:\n                self.position.close()"),
+        (
+            CLOSE,
+            "            if self.position and self.position.entry_price > 0:\n                self.position.close()",
+        ),
         Repaired("failed", "prices are in `self.trades[-1]`"),
     ),
     pitfall(
@@ -126,7 +135,7 @@ const PITFALLS: &[Pitfall] = &[
     ),
     pitfall(
         "whole arrays compared",
-        ("self.data.Close[-1] > self.mean[-1] and", "self.data.Close > self.mean and"),
+        ("self.data.Close[-1] > self.mean[-1] and", "pd.Series(self.data.Close) > self.mean[-1] and"),
         Repaired("failed", "compare the last values, as in `self.rsi[-1] < 30`, not whole arrays"),
     ),
     pitfall(
@@ -137,13 +146,18 @@ const PITFALLS: &[Pitfall] = &[
     pitfall(
         "a module that is not there",
         ("import pandas as pd", "import pandas as pd\nimport talib"),
-        Repaired("import", "use backtesting, numpy, pandas and the calculating parts of the standard library"),
+        Repaired(
+            "import",
+            "use backtesting, numpy, pandas and the calculating parts of the standard library",
+        ),
     ),
-    pitfall(
-        "a loop without end",
-        (BUY, "            while True:\n                pass"),
-        Repaired("limit", "do the work once in `init`, and let every loop end"),
-    ),
+    Pitfall {
+        name: "a loop without end",
+        spoilt: (BUY, "            while True:\n                pass"),
+        then: Repaired("limit", "do the work once in `init`, and let every loop end"),
+        // Long for a good strategy, short for who waits.
+        args: &["--timeout", "20"],
+    },
     pitfall(
         "a shift into the future",
         (MEAN, "    return pd.Series(values).rolling(n).mean().shift(-5)"),
@@ -170,7 +184,10 @@ const PITFALLS: &[Pitfall] = &[
     Pitfall {
         name: "a price above the cash",
         spoilt: ("n = 20", "n = 20"),
-        then: Warned("one unit costs more than is there", "use a larger share as size, or more with `--cash`"),
+        then: Warned(
+            "one unit costs more than is there",
+            "use a larger share as size, or more with `--cash`",
+        ),
         args: &["--cash", "50"],
     },
     pitfall(
@@ -189,8 +206,16 @@ const PITFALLS: &[Pitfall] = &[
         Warned("`print` in a strategy", "results are reported for you"),
     ),
     pitfall("an import forgotten", ("import pandas as pd\n", ""), Mended("missing imports")),
-    pitfall("the base class not imported", ("from backtesting import Strategy\n", ""), Mended("missing imports")),
-    pitfall("a fence in a fence", ("import pandas as pd", "```py\nimport pandas as pd"), Mended("marks of a code fence")),
+    pitfall(
+        "the base class not imported",
+        ("from backtesting import Strategy\n", ""),
+        Mended("missing imports"),
+    ),
+    pitfall(
+        "a fence in a fence",
+        ("import pandas as pd", "```py\nimport pandas as pd"),
+        Mended("marks of a code fence"),
+    ),
     pitfall("tabs among spaces", (BUY, "\t\t\tself.buy()"), Mended("tabs among spaces")),
 ];
 
@@ -211,12 +236,12 @@ fn slips(pitfall: &Pitfall) -> Vec<String> {
     let place = Place::new();
     let gemini = Gemini::answering(vec![Answer::text(block(&spoilt(pitfall))), Answer::text(block(GOOD))]);
     let python = test_python().display().to_string();
-    let args = [WORDS, "--json", "--timeout", "8", "--python", &python].into_iter();
+    let args = [WORDS, "--json", "--python", &python].into_iter();
     let ended = gemini.program(&place, args.chain(pitfall.args.iter().copied())).run();
     let mut slips = Vec::new();
     let mut holds = |held: bool, what: &str| {
         if !held {
-            slips.push(format!("{}: {what}\n{ended}", pitfall.name));
+            slips.push(format!("{}: {what}\n{}", pitfall.name, ended.stderr));
         }
     };
     holds(ended.status.code() == Some(0), "the exit code");
@@ -235,12 +260,16 @@ fn slips(pitfall: &Pitfall) -> Vec<String> {
                 one["code"] == code && one["hint"].as_str().is_some_and(|told| told.contains(hint))
             };
             holds(found.iter().any(fits), "the finding and its hint");
-            holds(asked.get(1).is_some_and(|asked| asked.prompt_text.contains(hint)), "the hint in the prompt");
+            holds(
+                asked.get(1).is_some_and(|asked| asked.prompt_text.contains(hint)),
+                "the hint in the prompt",
+            );
             holds(ended.stderr.contains("asking for repair 1 of 3"), "what is shown");
             holds(place.names() == ["tried.py"] && place.read("tried.py").ends_with(GOOD), "the file");
         }
         Warned(message, hint) => {
-            let line = ended.stderr.lines().find(|line| line.contains(message) && line.starts_with("warning: "));
+            let line =
+                ended.stderr.lines().find(|line| line.contains(message) && line.starts_with("warning: "));
             holds(line.is_some_and(|line| line.contains(hint)), "the warning and its hint");
         }
         Mended(what) => {
