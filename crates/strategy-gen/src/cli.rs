@@ -5,6 +5,7 @@ mod checked;
 mod demo;
 mod doctor;
 mod new;
+mod pages;
 mod progress;
 mod run;
 mod table;
