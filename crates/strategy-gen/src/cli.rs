@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod draft;
 mod new;
+mod pages;
 mod progress;
 mod run;
 mod table;

@@ -355,7 +355,7 @@ impl StrategyGenerator {
     async fn by_a_model(&self, asked: &Model, task: &Task, first: Prompt) -> Result<Strategy, GenerateError> {
         let repair = Repair::new(self, asked, task);
         let model = repair.model();
-        self.finished(task, model, repair.from_prompt(first).await?).await
+        self.finished(task, model, repair.write(first).await?).await
     }
 
     async fn finished(&self, task: &Task, model: &str, made: Made) -> Result<Strategy, GenerateError> {

@@ -33,6 +33,24 @@ impl Trial {
         self
     }
 
+    /// With backtesting.py's own chart of every run that ends well.
+    #[must_use]
+    pub fn drawn(mut self, drawn: bool) -> Self {
+        self.request.plot = drawn;
+        self
+    }
+
+    /// The prices that were asked for.
+    #[must_use]
+    pub fn data(&self) -> &[Dataset] {
+        &self.request.data
+    }
+
+    /// The prices of a report's results, in their order.
+    pub fn data_of<'t>(&'t self, report: &Report) -> impl Iterator<Item = &'t Dataset> {
+        self.request.data.iter().chain(&self.spare).take(report.results.len())
+    }
+
     /// Overrides a parameter; numbers and truths are taken as such.
     #[must_use]
     pub fn set(mut self, name: &str, text: &str) -> Self {

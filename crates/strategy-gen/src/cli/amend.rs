@@ -39,7 +39,7 @@ async fn change(file: std::path::PathBuf, args: Amend, request: Option<String>) 
     });
     let before = before.await?;
     let progress = Progress::start("reading the file");
-    let ready = ready(&args.on, args.no_run).await?;
+    let ready = ready(&args.on, args.no_run, args.on.insists()).await?;
     let draft = Draft::beside(Some(&file), None);
     let generator = new::asking(&args.asked, false, &progress, &draft, &ready)?;
     let description = args.description.as_deref();
@@ -72,7 +72,7 @@ async fn change(file: std::path::PathBuf, args: Amend, request: Option<String>) 
     });
     let (change, written, args) = change.await?;
     change.told(written, &args, &ready, &progress)?;
-    new::ended(&change.strategy, &args.on)
+    new::ended(&change.strategy, args.on.insists())
 }
 
 /// A file before and after.

@@ -98,16 +98,25 @@ pub(crate) struct New {
     #[arg(long)]
     pub(crate) force: bool,
     /// Check the strategy and do not run it.
-    #[arg(long, conflicts_with_all = CONDITIONS)]
+    #[arg(long, conflicts_with_all = CONDITIONS, conflicts_with_all = PAGES)]
     pub(crate) no_run: bool,
     #[command(flatten)]
     pub(crate) on: Conditions,
+    #[command(flatten)]
+    pub(crate) pages: PageArgs,
     /// Print the result as JSON.
     #[arg(long)]
     pub(crate) json: bool,
     /// Show the rotation at work on a simulated Gemini: no key, no network, no cost.
     #[arg(long, conflicts_with_all = ["single_key", "multi_key", "offline", "model", "max_wait", "base_url"])]
     pub(crate) demo: bool,
+}
+
+impl New {
+    /// Whether a run is more than welcome.
+    pub(crate) fn insists(&self) -> bool {
+        self.on.insists() || self.pages.any()
+    }
 }
 
 /// Who is asked, and how often.
@@ -171,9 +180,23 @@ pub(crate) struct Run {
     /// Run the file as it is, whatever `check` says of it.
     #[arg(long)]
     pub(crate) no_check: bool,
+    #[command(flatten)]
+    pub(crate) pages: PageArgs,
     /// Print the result as JSON, with every trade and the equity of every bar.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What a run leaves for a browser.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct PageArgs {
+    /// Write a page about the result: equity, trades, returns by month, what was checked. It holds all it needs.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Write backtesting.py's own interactive chart, made to need no network. Default: the strategy's name with
+    /// `.plot.html`; with several sets of prices, their names are added.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    pub(crate) plot: Option<Option<PathBuf>>,
 }
 
 /// On what, with what money and in what a strategy is run.
@@ -215,6 +238,8 @@ pub(crate) struct Conditions {
 /// The flags of [`Conditions`], which make no sense where nothing is run.
 const CONDITIONS: [&str; 10] =
     ["data", "cash", "commission", "spread", "from", "to", "timeout", "memory", "sandbox", "python"];
+/// The flags of [`PageArgs`], which make no sense there either.
+const PAGES: [&str; 2] = ["report", "plot"];
 
 impl Conditions {
     /// Whether a run is more than welcome.

@@ -70,27 +70,35 @@ pub(crate) fn trial(on: &Conditions, offer: Offer) -> Result<Trial, Unready> {
 #[derive(Debug)]
 pub(crate) enum Ready {
     /// Everything.
-    With(Trial),
+    With(Box<Trial>),
     /// Not everything, and nobody insists: why, in one line.
     Without(String),
     /// Nothing is to be run.
     Off,
 }
 
-/// Finds out; what is missing is a failure only where the user insists on a run.
-pub(crate) async fn ready(on: &Conditions, no_run: bool) -> Result<Ready, Failure> {
+/// Finds out; what is missing is a failure only where the user `insists` on a run.
+pub(crate) async fn ready(on: &Conditions, no_run: bool, insists: bool) -> Result<Ready, Failure> {
     if no_run {
         return Ok(Ready::Off);
     }
-    let (insists, on) = (on.insists(), on.clone());
+    let on = on.clone();
     match apart(move || Ok(trial(&on, Offer::Nothing))).await? {
-        Ok(trial) => Ok(Ready::With(trial)),
+        Ok(trial) => Ok(Ready::With(Box::new(trial))),
         Err(unready) if insists => Err(unready.into()),
         Err(unready) => Ok(Ready::Without(unready.to_string())),
     }
 }
 
 impl Ready {
+    /// With backtesting.py's own chart.
+    pub(crate) fn drawn(self, drawn: bool) -> Self {
+        match self {
+            Self::With(trial) => Self::With(Box::new(trial.drawn(drawn))),
+            other => other,
+        }
+    }
+
     pub(crate) fn trial(&self) -> Option<&Trial> {
         match self {
             Self::With(trial) => Some(trial),

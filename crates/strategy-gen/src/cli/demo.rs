@@ -66,7 +66,7 @@ pub(crate) async fn run(
         // Stdout holds the code, and may be on its way into a file.
         (false, None) => say(&table::health(&status)),
     }
-    new::ended(&strategy, &args.on)
+    new::ended(&strategy, args.insists())
 }
 
 fn secret(key: &str) -> String {

@@ -12,7 +12,7 @@ use strategy_gen::output::{Existing, WriteError, can_write, can_write_in, file_n
 use strategy_gen::python::{ClassName, Linkage};
 use strategy_gen::{GenerateError, MAX_DESCRIPTION, OpenAi, Strategy, StrategyGenerator};
 
-use super::args::{Asked, Conditions, New, Provider};
+use super::args::{Asked, New, Provider};
 use super::conditions::{Ready, ready};
 use super::draft::{self, Draft};
 use super::progress::Progress;
@@ -36,7 +36,11 @@ pub(crate) async fn run(args: New) -> Result<u8, Failure> {
         })?,
     }
     let progress = Progress::start("reading the description");
-    let ready = ready(&args.on, args.no_run).await?;
+    let ready = ready(&args.on, args.no_run, args.insists()).await?.drawn(args.pages.plot.is_some());
+    if let Some(trial) = ready.trial() {
+        let file = args.output.as_deref().filter(|path| *path != Path::new("-"));
+        args.pages.can_be_written(file, trial)?;
+    }
     if args.demo {
         return demo::run(&description, &args, existing, &ready).await;
     }
@@ -52,14 +56,14 @@ pub(crate) async fn run(args: New) -> Result<u8, Failure> {
     draft.done();
     let path = save(&strategy, args.output.as_deref(), existing, &progress)?;
     report(&args, &strategy, path.as_deref(), &ready, &progress, Value::Null)?;
-    ended(&strategy, &args.on)
+    ended(&strategy, args.insists())
 }
 
 /// How a program ends whose strategy was made, by what came of running it.
-pub(crate) fn ended(strategy: &Strategy, on: &Conditions) -> Result<u8, Failure> {
+pub(crate) fn ended(strategy: &Strategy, insists: bool) -> Result<u8, Failure> {
     match (&strategy.run, &strategy.not_run) {
         (Some(run), _) => Ok(run.exit_code()),
-        (None, Some(why)) if on.insists() => Err(Failure { exit_code: 5, message: why.clone() }),
+        (None, Some(why)) if insists => Err(Failure { exit_code: 5, message: why.clone() }),
         (None, _) => Ok(0),
     }
 }
@@ -249,6 +253,10 @@ pub(crate) fn report(
         progress.line(&format!("assumed: {assumption}"));
     }
     found(strategy, ready, progress);
+    if let (Some(trial), Some(run)) = (ready.trial(), &strategy.run) {
+        let unnamed = file_name(&ClassName::new(&strategy.name));
+        args.pages.write(path.unwrap_or(&unnamed), trial, &strategy.code, true, run)?;
+    }
     if args.json {
         print(&document(strategy, path, ready, progress, more))
     } else {

@@ -60,12 +60,9 @@ impl Progress {
     /// What an answer of the model is worth, and what follows.
     pub(crate) fn round(&self, round: &Round) {
         self.line(&told(round));
-        match round.then {
-            Then::Repair { n, of, differently } => {
-                let how = if differently { ", differently, as the model repeats itself" } else { "" };
-                self.line(&format!("asking for repair {n} of {of}{how}"));
-            }
-            _ => {}
+        if let Then::Repair { n, of, differently } = round.then {
+            let how = if differently { ", differently, as the model repeats itself" } else { "" };
+            self.line(&format!("asking for repair {n} of {of}{how}"));
         }
     }
 

@@ -32,21 +32,23 @@ impl From<RunError> for Failure {
 
 /// Runs a file; 1 when the strategy fails, 7 when it was stopped at a limit.
 pub(crate) async fn run(args: Run) -> Result<u8, Failure> {
-    let Run { file, on, set, no_check, json } = args;
+    let Run { file, on, set, no_check, pages, json } = args;
     let name = file.display().to_string();
-    let called = name.clone();
+    let (path, called, wanted) = (file.clone(), name.clone(), pages.clone());
     let ready = apart(move || {
-        let source = checked::read(&file, &called)?;
+        let source = checked::read(&path, &called)?;
         if !no_check && !passes(&source, &called)? {
             return Ok(None);
         }
-        let trial = trial(&on, Offer::Install)?;
+        let trial = trial(&on, Offer::Install)?.drawn(wanted.plot.is_some());
+        wanted.can_be_written(Some(&path), &trial)?;
         let trial = set.iter().fold(trial, |trial, (parameter, value)| trial.set(parameter, value));
         Ok(Some((source, trial)))
     });
     let Some((source, trial)) = ready.await? else { return Ok(1) };
     let report = trial.run(&source, &name).await?;
     show(&report, json)?;
+    pages.write(&file, &trial, &source, !no_check, &report)?;
     Ok(report.exit_code())
 }
 

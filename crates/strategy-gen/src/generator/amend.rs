@@ -38,7 +38,7 @@ impl StrategyGenerator {
         };
         let repair = Repair::new(self, asked, &task);
         let model = repair.model();
-        self.finished(&task, model, repair.from_file(given).await?).await
+        self.finished(&task, model, repair.mend(given).await?).await
     }
 
     /// Changes a file as `request` says, and keeps the rest. What the answer gets wrong is repaired as anywhere.

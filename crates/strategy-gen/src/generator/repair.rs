@@ -42,12 +42,12 @@ impl<'g> Repair<'g> {
     }
 
     /// Beginning with a prompt.
-    pub(super) async fn from_prompt(self, first: Prompt) -> Result<Made, GenerateError> {
+    pub(super) async fn write(self, first: Prompt) -> Result<Made, GenerateError> {
         self.go_on(0, first).await
     }
 
     /// Beginning with a file that is not good.
-    pub(super) async fn from_file(mut self, given: Candidate) -> Result<Made, GenerateError> {
+    pub(super) async fn mend(mut self, given: Candidate) -> Result<Made, GenerateError> {
         let then = self.then(0, &given);
         self.note(0, None, &given, then);
         match self.next(&given, then) {

@@ -78,9 +78,39 @@ fn one_line(text: &str) -> String {
     line
 }
 
-/// Quotes for a POSIX shell.
-fn quoted(text: &str) -> String {
+/// `text` as one word of a POSIX shell.
+pub fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// What the header of a file says, as [`header`] wrote it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Header {
+    /// The user's words.
+    pub description: String,
+    /// The model that wrote the file; `None` for the offline engine, and where nothing is said.
+    pub model: Option<String>,
+    /// The day of writing, such as `2026-01-31`; empty where nothing is said.
+    pub date: String,
+    /// What the words left open and was filled in.
+    pub assumptions: Vec<String>,
+}
+
+impl Header {
+    /// Of a file's text; `None` for a file that has no such header.
+    #[must_use]
+    pub fn read(code: &str) -> Option<Self> {
+        let description = description_in(code)?.to_owned();
+        let head = code.lines().take_while(|line| line.starts_with('#'));
+        let origin = head.filter_map(|line| line.strip_prefix("# origin: ")).next();
+        let (origin, date) = origin.and_then(|origin| origin.rsplit_once(", ")).unwrap_or_default();
+        Some(Self {
+            description,
+            model: origin.strip_prefix("model ").map(str::to_owned),
+            date: date.to_owned(),
+            assumptions: assumptions_in(code),
+        })
+    }
 }
 
 /// The description in a file's header, as [`header`] wrote it.
