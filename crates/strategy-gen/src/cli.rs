@@ -1,12 +1,17 @@
 //! The program: arguments in, results on stdout, everything else on stderr, an exit code.
 
 mod args;
+mod batch;
 mod checked;
+mod completions;
 mod demo;
 mod doctor;
+mod history;
+mod keep;
 mod new;
 mod progress;
 mod run;
+mod shelf;
 mod table;
 
 use std::ffi::OsString;
@@ -135,6 +140,11 @@ async fn run(args: Args) -> Result<u8, Failure> {
         }
         Some(Command::Prompt { description }) => apart(move || new::prompt(&description)).await,
         Some(Command::Run(args)) => run::run(args).await,
+        Some(Command::Batch(args)) => batch::run(args).await,
+        Some(Command::History(args)) => apart(move || history::run(&args)).await,
+        Some(Command::List { folder, json }) => apart(move || shelf::list(&folder, json)).await,
+        Some(Command::Show { what, json }) => apart(move || shelf::show(&what, json)).await,
+        Some(Command::Completions { shell }) => completions::run(shell),
         Some(Command::Doctor { json, install }) => doctor::run(json, install).await,
         Some(Command::New(new)) => new::run(new).await,
         None => new::run(args.new).await,

@@ -6,7 +6,7 @@ mod answer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyrot::{Clock, EnvMap, Gemini, Mode, Observer, SystemClock};
+use keyrot::{Clock, EnvMap, Gemini, Mode, Observer, Status, SystemClock};
 use serde::Serialize;
 use tokio::sync::OnceCell;
 
@@ -49,7 +49,7 @@ pub const MAX_REPAIRS: u32 = 3;
 /// # Ok(()) }
 /// ```
 pub struct StrategyGenerator {
-    source: Source,
+    source: Arc<Source>,
     model: Option<String>,
     name: Option<String>,
     max_wait: Option<Duration>,
@@ -129,7 +129,7 @@ impl StrategyGenerator {
 
     fn new(source: Source) -> Self {
         Self {
-            source,
+            source: Arc::new(source),
             model: None,
             name: None,
             max_wait: None,
@@ -140,20 +140,36 @@ impl StrategyGenerator {
         }
     }
 
-    /// The single key, whatever the settings say.
+    /// Another one over the same pool, with the same model, name and wait. Who watches the pool watches both; whom to
+    /// tell of answers is its own.
+    #[must_use]
+    pub fn sharing(&self) -> Self {
+        Self {
+            source: Arc::clone(&self.source),
+            model: self.model.clone(),
+            name: self.name.clone(),
+            max_wait: self.max_wait,
+            observer: self.observer.clone(),
+            told: None,
+            simulated: self.simulated,
+            linkage: self.linkage,
+        }
+    }
+
+    /// The single key, whatever the settings say. Before anything is shared or asked.
     #[must_use]
     pub fn single_key(self) -> Self {
         self.mode(Mode::Single)
     }
 
-    /// The pool, whatever the settings say.
+    /// The pool, whatever the settings say. Before anything is shared or asked.
     #[must_use]
     pub fn multi_key(self) -> Self {
         self.mode(Mode::Multi)
     }
 
     fn mode(mut self, forced: Mode) -> Self {
-        if let Source::Pool { mode, .. } = &mut self.source {
+        if let Some(Source::Pool { mode, .. }) = Arc::get_mut(&mut self.source) {
             *mode = forced;
         }
         self
@@ -216,6 +232,17 @@ impl StrategyGenerator {
         Ok(self.connected().await?.map(Model::warnings).unwrap_or_default())
     }
 
+    /// How the pool's keys stand for the model that is asked; `None` where there is no pool.
+    ///
+    /// # Errors
+    /// As [`generate`](Self::generate), for settings and keys.
+    pub async fn health(&self) -> Result<Option<Status>, GenerateError> {
+        match self.connected().await? {
+            Some(model) => Ok(model.health(self.model.as_deref()).await),
+            None => Ok(None),
+        }
+    }
+
     /// Makes the strategy.
     ///
     /// # Errors
@@ -243,7 +270,7 @@ impl StrategyGenerator {
     }
 
     async fn connected(&self) -> Result<Option<&Model>, GenerateError> {
-        match &self.source {
+        match &*self.source {
             Source::Offline => Ok(None),
             Source::Ready(model) => Ok(Some(model)),
             Source::Pool { env, mode, made } => {

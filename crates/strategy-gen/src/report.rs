@@ -12,6 +12,7 @@ mod calendar;
 mod chart;
 mod data;
 mod escape;
+mod measured;
 mod page;
 mod scale;
 

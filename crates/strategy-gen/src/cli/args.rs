@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use clap_complete::Shell;
 use jiff::civil::Date;
 use strategy_gen::data::Source;
 use strategy_gen::sandbox::Level;
@@ -41,6 +42,32 @@ pub(crate) enum Command {
     },
     /// Run a strategy file on prices, in a sandbox.
     Run(Run),
+    /// Make a strategy of every line of a file, over the same pool, and rank them. Goes on where it was stopped.
+    Batch(Batch),
+    /// Show what was made and run, the newest first.
+    History(Past),
+    /// Show the strategies in a folder, and whether each is still as it was saved.
+    List {
+        /// The folder.
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+        /// Print them as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show everything known of a strategy.
+    Show {
+        /// Its file, its name, or its number in the history, such as `#12`.
+        what: String,
+        /// Print it as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a script that completes commands and options in a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
     /// Print exactly what would be sent to a model for a description. Sends nothing.
     Prompt {
         /// The strategy in plain words; `-` reads stdin.
@@ -114,6 +141,89 @@ pub(crate) struct New {
     /// Show the rotation at work on a simulated Gemini: no key, no network, no cost.
     #[arg(long, conflicts_with_all = ["single_key", "multi_key", "offline", "model", "max_wait", "base_url"])]
     pub(crate) demo: bool,
+    #[command(flatten)]
+    pub(crate) keep: Keep,
+}
+
+/// What is kept of what is done.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Keep {
+    /// Leave no line in the history.
+    #[arg(long)]
+    pub(crate) no_history: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Past {
+    /// Only what has these words, or words that begin like them.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) search: Option<String>,
+    /// How many at most.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) limit: u32,
+    /// Forget everything.
+    #[arg(long, conflicts_with_all = ["search", "json"])]
+    pub(crate) clear: bool,
+    /// Do not ask.
+    #[arg(long, requires = "clear")]
+    pub(crate) yes: bool,
+    /// Print it as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Batch {
+    /// The file with one description a line; `-` reads stdin. Blank lines and those that begin with `#` are skipped; a
+    /// line may be JSON: {"name": …, "description": …}.
+    pub(crate) ideas: PathBuf,
+    /// The folder for strategies, pages and the log.
+    #[arg(short = 'd', long, value_name = "DIR", default_value = "strategies")]
+    pub(crate) out_dir: PathBuf,
+    /// How many are worked on at a time.
+    #[arg(short, long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: u16,
+    /// The model. Default: GEMINI_MODEL, else gemini-2.5-flash.
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// Who answers: Gemini over the pool of keys, or a server that speaks OpenAI's protocol.
+    #[arg(long, value_enum, default_value_t = Provider::Gemini)]
+    pub(crate) provider: Provider,
+    /// The address of the OpenAI-compatible server. Default: OPENAI_BASE_URL, else OpenAI's.
+    #[arg(long, value_name = "URL")]
+    pub(crate) base_url: Option<String>,
+    /// Use GEMINI_API_KEY alone, whatever the settings say.
+    #[arg(long, conflicts_with = "multi_key")]
+    pub(crate) single_key: bool,
+    /// Use the keys of keys.json or GEMINI_API_KEYS, whatever the settings say.
+    #[arg(long)]
+    pub(crate) multi_key: bool,
+    /// The longest a call may wait for quota, in seconds. Default: the pool's max_wait_ms.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) max_wait: Option<u64>,
+    /// Use the rules engine instead of a model: no key, no network.
+    #[arg(long, conflicts_with_all = ["single_key", "multi_key", "model", "base_url"])]
+    pub(crate) offline: bool,
+    /// Write the indicator functions into the files instead of importing them.
+    #[arg(long)]
+    pub(crate) standalone: bool,
+    /// Make the strategies and do not run them.
+    #[arg(long)]
+    pub(crate) no_run: bool,
+    /// Prices to run on: GOOG, EURUSD, BTCUSD, a CSV file, or synthetic[:SEED]. May be given repeatedly; the first ranks.
+    #[arg(long = "data", value_name = "PRICES", default_value = "GOOG")]
+    pub(crate) data: Vec<Source>,
+    /// The Python to run with. Default: the active virtual environment, else the one that `doctor --install` makes.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) python: Option<PathBuf>,
+    /// How much of a sandbox to insist on: auto, strict, seccomp-only or none.
+    #[arg(long, value_name = "LEVEL", default_value = "auto")]
+    pub(crate) sandbox: Level,
+    /// Print the ranking as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) keep: Keep,
 }
 
 /// Who answers.
@@ -131,8 +241,10 @@ impl Args {
             Some(Command::New(new)) => new.json,
             Some(Command::Run(run)) => run.json,
             Some(Command::Check { json, format, .. }) => *json || *format != Format::Text,
-            Some(Command::Doctor { json, .. }) => *json,
-            Some(Command::Prompt { .. }) => false,
+            Some(Command::Doctor { json, .. } | Command::List { json, .. } | Command::Show { json, .. }) => *json,
+            Some(Command::Batch(batch)) => batch.json,
+            Some(Command::History(past)) => past.json,
+            Some(Command::Prompt { .. } | Command::Completions { .. }) => false,
             None => self.new.json,
         }
     }
@@ -181,6 +293,8 @@ pub(crate) struct Run {
     /// Print the result as JSON, with every trade and the equity of every bar.
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) keep: Keep,
 }
 
 fn name_and_value(text: &str) -> Result<(String, String), String> {

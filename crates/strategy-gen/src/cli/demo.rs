@@ -12,7 +12,7 @@ use strategy_gen::{Strategy, StrategyGenerator, prompt};
 
 use super::args::New;
 use super::progress::Progress;
-use super::{Failure, new, print, say, table};
+use super::{Failure, keep, new, print, say, table};
 
 /// Three keys in two projects, in the order they are tried: revoked, at its daily quota, healthy.
 const KEYS: [(&str, &str); 3] = [("revoked", "demo-a"), ("used_up", "demo-b"), ("healthy", "demo-a")];
@@ -39,6 +39,7 @@ pub(crate) async fn run(description: &str, args: &New, existing: Existing) -> Re
     progress.finish();
     let strategy = made?;
     let path = new::save(&strategy, args.output.as_deref(), existing, &progress)?;
+    keep::made(args, &strategy, path.as_deref(), &progress).await;
     new::report(
         args,
         &strategy,

@@ -13,7 +13,7 @@ use strategy_gen::{GenerateError, MAX_DESCRIPTION, OpenAi, Strategy, StrategyGen
 
 use super::args::{New, Provider};
 use super::progress::Progress;
-use super::{Failure, apart, demo, print};
+use super::{Failure, apart, demo, keep, print};
 
 /// Generates, writes, reports.
 pub(crate) async fn run(args: New) -> Result<u8, Failure> {
@@ -40,8 +40,15 @@ pub(crate) async fn run(args: New) -> Result<u8, Failure> {
     let made = make(&generator, &description, &progress).await;
     progress.finish();
     generator.shutdown(SHUTDOWN).await;
-    let strategy = made?;
+    let strategy = match made {
+        Ok(strategy) => strategy,
+        Err(error) => {
+            keep::failed(&args, &description, &error).await;
+            return Err(error.into());
+        }
+    };
     let path = save(&strategy, args.output.as_deref(), existing, &progress)?;
+    keep::made(&args, &strategy, path.as_deref(), &progress).await;
     report(&args, &strategy, path.as_deref(), &progress, Value::Null)?;
     Ok(0)
 }
@@ -77,7 +84,7 @@ fn generator(args: &New, progress: &Progress) -> Result<StrategyGenerator, Failu
     let mut generator = match (args.provider, args.offline) {
         (_, true) => StrategyGenerator::offline(),
         (Provider::Gemini, false) => StrategyGenerator::from_env(),
-        (Provider::Openai, false) => StrategyGenerator::openai(server(args)?),
+        (Provider::Openai, false) => StrategyGenerator::openai(server(args.model.as_deref(), args.base_url.as_deref())?),
     };
     if args.single_key {
         generator = generator.single_key();
@@ -102,11 +109,11 @@ fn generator(args: &New, progress: &Progress) -> Result<StrategyGenerator, Failu
 }
 
 /// The server that `--provider openai` is about.
-fn server(args: &New) -> Result<OpenAi, Failure> {
-    let Some(model) = &args.model else {
+pub(super) fn server(model: Option<&str>, base_url: Option<&str>) -> Result<OpenAi, Failure> {
+    let Some(model) = model else {
         return Err(Failure::usage("`--provider openai` needs a model\nhint: name it with `--model`"));
     };
-    OpenAi::new(&keyrot::process_env(), args.base_url.as_deref(), model)
+    OpenAi::new(&keyrot::process_env(), base_url, model)
         .map_err(|error| GenerateError::from(error).into())
 }
 

@@ -29,6 +29,13 @@ pub(crate) struct Attempt {
     condemned: Option<String>,
 }
 
+impl Attempt {
+    /// The key that was used.
+    pub(crate) fn key_id(&self) -> &str {
+        &self.key_id
+    }
+}
+
 impl Progress {
     /// A spinner on a terminal, lines elsewhere; the spinner goes with what is given back.
     pub(crate) fn start(what: &str) -> Shown {
@@ -133,7 +140,7 @@ impl Observer for Progress {
     }
 }
 
-fn words(outcome: &Outcome) -> String {
+pub(super) fn words(outcome: &Outcome) -> String {
     outcome
         .effect()
         .condemn

@@ -13,7 +13,7 @@ use strategy_gen::interpreter::Python;
 use strategy_gen::sandbox::{Cancel, Level, Limits};
 
 use super::args::Run;
-use super::{Failure, INTERRUPTED, apart, checked, print, say, table};
+use super::{Failure, INTERRUPTED, apart, checked, keep, print, say, table};
 
 impl From<EnvironmentFault> for Failure {
     fn from(fault: EnvironmentFault) -> Self {
@@ -84,6 +84,7 @@ fn run_here(args: &Run, cancel: &Cancel) -> Result<u8, Failure> {
         request = request.set(parameter, value);
     }
     let report = runner.run(&request, cancel)?;
+    keep::ran(&args.keep, &args.file, &request.source, &report);
     show(&report, args.json)?;
     Ok(report.exit_code())
 }

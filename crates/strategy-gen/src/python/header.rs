@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 
 use crate::english::plain;
 
+/// How the first line begins.
+const FIRST_LINE: &str = "# Strategy for backtesting.py, written by strategy-gen";
+
 /// Who wrote the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin<'a> {
@@ -35,7 +38,7 @@ pub fn header(provenance: &Provenance<'_>, rules: &[String], assumptions: &[Stri
         Origin::Model(model) => format!("model {}", one_line(model)),
     };
     // Python reads an encoding from a comment on the first two lines: no foreign text there.
-    let mut text = format!("# Strategy for backtesting.py, written by strategy-gen {version}.\n");
+    let mut text = format!("{FIRST_LINE} {version}.\n");
     text.push_str("# Not financial advice; check the rules below before you rely on them.\n#\n");
     let mut line = |text_of: &str| {
         let _ = writeln!(text, "# {text_of}");
@@ -50,13 +53,18 @@ pub fn header(provenance: &Provenance<'_>, rules: &[String], assumptions: &[Stri
             }
         }
     }
-    let offline = if matches!(provenance.origin, Origin::Offline) { " --offline" } else { "" };
+    // A file with errors is not saved; whatever else was found is told when it is.
+    line("checked: syntax, imports, calls, look-ahead in the code, numbers and indicators of the description");
+    let by = match provenance.origin {
+        Origin::Offline => " --offline".to_owned(),
+        Origin::Model(model) => format!(" --model {}", quoted(&one_line(model))),
+    };
     let name = name.map(|name| format!(" -n {}", quoted(&one_line(name)))).unwrap_or_default();
     // A description that lost characters on its way to ASCII would repeat something else.
     if plain(description).chars().all(|c| c.is_ascii() && (!c.is_control() || c.is_ascii_whitespace())) {
-        line(&format!("repeat with: strategy-gen new{offline}{name} -- {}", quoted(&one_line(description))));
+        line(&format!("repeat with: strategy-gen new{by}{name} -- {}", quoted(&one_line(description))));
     } else {
-        line(&format!("repeat with: strategy-gen new{offline}{name} - < description.txt"));
+        line(&format!("repeat with: strategy-gen new{by}{name} - < description.txt"));
     }
     text
 }
@@ -76,8 +84,13 @@ fn one_line(text: &str) -> String {
 }
 
 /// Quotes for a POSIX shell.
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// Whether a file begins as [`header`] begins.
+pub fn is_ours(code: &str) -> bool {
+    code.starts_with(FIRST_LINE)
 }
 
 /// The description in a file's header, as [`header`] wrote it.
