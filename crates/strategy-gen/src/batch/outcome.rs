@@ -1,7 +1,7 @@
 //! What becomes of a batch and of each description in it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use keyrot::Event;
 use serde::Serialize;
@@ -47,6 +47,8 @@ pub enum Step<'a> {
     },
     /// Its backtest has ended.
     Ran {
+        /// Its file.
+        path: &'a Path,
         /// What it gave.
         run: &'a LastRun,
     },

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::board::thinned;
-use super::log::{Line, Log, LogError};
+use super::log::{Log, LogError};
 use crate::backtest::{Report, Request, RunError, Runner};
 use crate::data::Dataset;
 use crate::output::{Existing, write};
@@ -37,7 +37,8 @@ impl Runs {
     /// `runner` on all of `data`, at most `at_once` strategies at a time.
     #[must_use]
     pub fn new(runner: Runner, data: Vec<Dataset>, at_once: usize) -> Self {
-        let with: Vec<String> = data.iter().map(|set| digest(&format!("{:?}{}", set.costs, set.prices.csv()))).collect();
+        let with: Vec<String> =
+            data.iter().map(|set| digest(&format!("{:?}{}", set.costs, set.prices.csv()))).collect();
         Self { runner, data, at_once: at_once.max(1), with: digest(&with.concat()) }
     }
 
@@ -58,7 +59,8 @@ impl Runs {
             Err(RunError::Environment(fault)) => return Err(Failed::Environment(fault.to_string())),
         };
         let run = LastRun::of(&report, &digest(code), at);
-        let runs: Vec<Run> = report.results.iter().zip(&self.data).map(|(result, data)| Run::of(result, data)).collect();
+        let runs: Vec<Run> =
+            report.results.iter().zip(&self.data).map(|(result, data)| Run::of(result, data)).collect();
         let curve = runs.first().map(|run| thinned(&run.equity)).unwrap_or_default();
         let mut warnings = Vec::new();
         let page = match self.tell(log, path, code, &report, run.clone(), runs)? {

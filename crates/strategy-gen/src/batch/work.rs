@@ -395,7 +395,7 @@ impl Shared {
         for warning in warnings {
             self.tell(Some(n), &Step::Noted { warning });
         }
-        self.tell(Some(n), &Step::Ran { run: &run });
+        self.tell(Some(n), &Step::Ran { path, run: &run });
         self.set(n, |item| {
             if run.exit_code != 0 {
                 let why = run.failed().unwrap_or("the result is not confirmed");

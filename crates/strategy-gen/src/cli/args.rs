@@ -241,7 +241,9 @@ impl Args {
             Some(Command::New(new)) => new.json,
             Some(Command::Run(run)) => run.json,
             Some(Command::Check { json, format, .. }) => *json || *format != Format::Text,
-            Some(Command::Doctor { json, .. } | Command::List { json, .. } | Command::Show { json, .. }) => *json,
+            Some(Command::Doctor { json, .. } | Command::List { json, .. } | Command::Show { json, .. }) => {
+                *json
+            }
             Some(Command::Batch(batch)) => batch.json,
             Some(Command::History(past)) => past.json,
             Some(Command::Prompt { .. } | Command::Completions { .. }) => false,

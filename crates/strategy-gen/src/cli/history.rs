@@ -43,7 +43,10 @@ pub(crate) fn open() -> Result<Option<History>, Failure> {
 fn nothing() -> String {
     match place(&process_env()) {
         Some(place) => format!("nothing is found in the history `{}`", place.display()),
-        None => "no history is kept here: `STRATEGY_GEN_HISTORY` or `KEYROT_STATE` says so, or there is no home".to_owned(),
+        None => {
+            "no history is kept here: `STRATEGY_GEN_HISTORY` or `KEYROT_STATE` says so, or there is no home"
+                .to_owned()
+        }
     }
 }
 
@@ -77,6 +80,8 @@ pub(crate) fn numbered(text: &str) -> Result<Option<Entry>, Failure> {
     let Some(Ok(id)) = text.strip_prefix('#').map(str::parse::<i64>) else { return Ok(None) };
     let found = open()?.map(|history| history.entry(id)).transpose()?.flatten();
     found.map(Some).ok_or_else(|| {
-        Failure::usage(format!("the history has no entry `#{id}`\nhint: `strategy-gen history` lists what it has"))
+        Failure::usage(format!(
+            "the history has no entry `#{id}`\nhint: `strategy-gen history` lists what it has"
+        ))
     })
 }

@@ -25,7 +25,12 @@ impl Keep {
 /// Keeps a strategy that was made, and saved at `path`.
 pub(crate) async fn made(args: &New, strategy: &Strategy, path: Option<&Path>, progress: &Progress) {
     if let Some(path) = path {
-        let made = Made { path, date: now().to_string(), command: command(args, &strategy.description), keys: keys(progress) };
+        let made = Made {
+            path,
+            date: now().to_string(),
+            command: command(args, &strategy.description),
+            keys: keys(progress),
+        };
         let written = Sidecar::of(strategy, made).and_then(|sidecar| sidecar.write(path));
         if let Err(error) = written {
             progress.line(&format!("warning: {error}"));
@@ -52,7 +57,8 @@ pub(crate) fn ran(keep: &Keep, file: &Path, source: &str, report: &Report) {
     let book = Book::open(file).ok();
     let mut warnings = Vec::new();
     // What is beside a file is about the file as it was saved.
-    let sidecar = book.as_ref().filter(|book| book.condition == Condition::Saved).and_then(|book| book.sidecar.clone());
+    let sidecar =
+        book.as_ref().filter(|book| book.condition == Condition::Saved).and_then(|book| book.sidecar.clone());
     if let Some(mut sidecar) = sidecar.filter(|sidecar| sidecar.sha256 == run.sha256) {
         sidecar.run = Some(run.clone());
         warnings.extend(sidecar.write(file).err().map(|error| error.to_string()));
@@ -74,9 +80,8 @@ pub(crate) fn ran(keep: &Keep, file: &Path, source: &str, report: &Report) {
 
 /// What the history says of a strategy that was made.
 pub(crate) fn entry_of(kind: Kind, strategy: &Strategy, path: Option<&Path>) -> Entry {
-    let sum = |of: fn(&Round) -> Option<u64>| {
-        strategy.rounds.iter().filter_map(of).reduce(u64::saturating_add)
-    };
+    let sum =
+        |of: fn(&Round) -> Option<u64>| strategy.rounds.iter().filter_map(of).reduce(u64::saturating_add);
     Entry {
         description: strategy.description.clone(),
         name: Some(strategy.name.clone()),
@@ -130,7 +135,9 @@ fn command(args: &New, description: &str) -> String {
         add(" --provider openai", None);
     }
     let base_url = args.base_url.as_deref();
-    for (flag, value) in [(" --base-url ", base_url), (" --model ", args.model.as_deref()), (" -n ", args.name.as_deref())] {
+    for (flag, value) in
+        [(" --base-url ", base_url), (" --model ", args.model.as_deref()), (" -n ", args.name.as_deref())]
+    {
         if value.is_some() {
             add(flag, value);
         }
@@ -142,7 +149,7 @@ fn command(args: &New, description: &str) -> String {
     command
 }
 
-fn in_full(path: &Path) -> String {
+pub(crate) fn in_full(path: &Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 

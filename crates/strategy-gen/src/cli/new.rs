@@ -84,7 +84,9 @@ fn generator(args: &New, progress: &Progress) -> Result<StrategyGenerator, Failu
     let mut generator = match (args.provider, args.offline) {
         (_, true) => StrategyGenerator::offline(),
         (Provider::Gemini, false) => StrategyGenerator::from_env(),
-        (Provider::Openai, false) => StrategyGenerator::openai(server(args.model.as_deref(), args.base_url.as_deref())?),
+        (Provider::Openai, false) => {
+            StrategyGenerator::openai(server(args.model.as_deref(), args.base_url.as_deref())?)
+        }
     };
     if args.single_key {
         generator = generator.single_key();
@@ -113,8 +115,7 @@ pub(super) fn server(model: Option<&str>, base_url: Option<&str>) -> Result<Open
     let Some(model) = model else {
         return Err(Failure::usage("`--provider openai` needs a model\nhint: name it with `--model`"));
     };
-    OpenAi::new(&keyrot::process_env(), base_url, model)
-        .map_err(|error| GenerateError::from(error).into())
+    OpenAi::new(&keyrot::process_env(), base_url, model).map_err(|error| GenerateError::from(error).into())
 }
 
 fn from_stdin() -> Result<String, Failure> {

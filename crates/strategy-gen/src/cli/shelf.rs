@@ -7,6 +7,7 @@ use serde_json::json;
 use strategy_gen::history::Entry;
 use strategy_gen::shelf::{Book, books};
 
+use super::keep::in_full;
 use super::{Failure, history, print, say, table};
 
 /// Entries about one strategy that are shown.
@@ -51,7 +52,8 @@ pub(crate) fn show(what: &str, json: bool) -> Result<u8, Failure> {
         }
     }
     if json {
-        let shown = json!({ "schema": 1, "status": "ok", "path": path, "strategy": book, "history": entries });
+        let shown =
+            json!({ "schema": 1, "status": "ok", "path": path, "strategy": book, "history": entries });
         print(&format!("{shown:#}"))?;
     } else {
         print(&table::strategy(book.as_ref(), &entries))?;
@@ -83,17 +85,16 @@ fn found(what: &str) -> Result<Book, Failure> {
             .map_err(|error| Failure::usage(format!("cannot read `{}`: {error}", path.display()))),
         (Some(last), false) => {
             candidates.push(last);
-            let lines: Vec<String> = candidates.iter().map(|path| format!("\n  {}", path.display())).collect();
-            Err(Failure::usage(format!("`{what}` may be any of these:{}\nhint: name the file", lines.concat())))
+            let lines: Vec<String> =
+                candidates.iter().map(|path| format!("\n  {}", path.display())).collect();
+            Err(Failure::usage(format!(
+                "`{what}` may be any of these:{}\nhint: name the file",
+                lines.concat()
+            )))
         }
         (None, _) => Err(Failure::usage(format!(
             "no strategy called `{what}` is known\nhint: `strategy-gen list` shows those of a folder, \
              `strategy-gen history` those that were made"
         ))),
     }
-}
-
-fn in_full(path: &Path) -> String {
-    // Without the dots of `./a.py`, as the history has it.
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }

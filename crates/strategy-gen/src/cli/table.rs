@@ -1,4 +1,8 @@
-//! Tables: of the keys' health, 80 columns at most, and of backtests.
+//! Tables: of the keys' health, 80 columns at most, of backtests, and of what is kept.
+
+mod kept;
+
+pub(crate) use kept::{books, entries, ranking, strategy};
 
 use keyrot::{KeyStatus, Status, in_words};
 use strategy_gen::backtest::DatasetReport;

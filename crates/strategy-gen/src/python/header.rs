@@ -54,7 +54,9 @@ pub fn header(provenance: &Provenance<'_>, rules: &[String], assumptions: &[Stri
         }
     }
     // A file with errors is not saved; whatever else was found is told when it is.
-    line("checked: syntax, imports, calls, look-ahead in the code, numbers and indicators of the description");
+    line(
+        "checked: syntax, imports, calls, look-ahead in the code, numbers and indicators of the description",
+    );
     let by = match provenance.origin {
         Origin::Offline => " --offline".to_owned(),
         Origin::Model(model) => format!(" --model {}", quoted(&one_line(model))),

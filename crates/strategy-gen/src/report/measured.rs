@@ -77,7 +77,11 @@ impl Subject {
             model: sidecar.model.clone(),
             date: sidecar.date.chars().take(10).collect(),
             command: sidecar.command.clone(),
-            parameters: sidecar.parameters.iter().map(|(name, value)| (name.clone(), value.to_string())).collect(),
+            parameters: sidecar
+                .parameters
+                .iter()
+                .map(|(name, value)| (name.clone(), value.to_string()))
+                .collect(),
             assumptions: sidecar.assumptions.clone(),
             checks: vec![
                 check("syntax", sidecar.checks.syntax),
