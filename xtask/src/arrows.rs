@@ -34,7 +34,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gemini-sim", &[]),
     (TESTKIT, &["keyrot-core", "keyrot-limiter", "keyrot-secrets", "keyrot", "gemini-client", "gemini-sim"]),
     ("keyrot-tests", &[]),
-    ("keyrot-live", &[]),
+    // For the stage of the sandbox, which a test program cannot be.
+    ("keyrot-live", &["strategy-gen"]),
     ("xtask", &[]),
 ];
 

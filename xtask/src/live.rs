@@ -39,6 +39,7 @@ pub(crate) fn test(args: &[&str]) -> Result<()> {
     at_hand.push((python::MOTO, python::moto(&target)?));
     at_hand.extend(servers::shared(&target)?);
     at_hand.push((BROWSER, browser()?));
+    at_hand.push((python::VARIABLE, python::prepare(&target)?));
     say(&format!("live: the AWS of {}", python::MOTO_PACKAGE));
     for (_, program) in at_hand.iter().filter(|(variable, _)| *variable != python::MOTO) {
         say(&format!("live: {}", servers::version(program)?));

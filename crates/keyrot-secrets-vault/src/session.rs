@@ -16,7 +16,7 @@ use vaultrs::client::Client as _;
 
 use crate::connection::{Server, quietly};
 use crate::failure::{Failure, behind};
-use crate::settings::{STORE, Way, can_be_sent, wrong};
+use crate::settings::{STORE, SecretId, Way, can_be_sent, wrong};
 
 /// The least time from one login to the next: a right that is missing must not become a storm of logins, each
 /// of which may use up one of a few.
@@ -120,10 +120,18 @@ impl Session {
             Way::Token(token) => return self.looked_up(token.clone()).await,
             Way::TokenFile(path) => return self.looked_up(secret_in(path, "VAULT_TOKEN_FILE").await?).await,
             Way::AppRole { role, secret } => {
+                let read;
+                let secret = match secret {
+                    SecretId::Given(secret) => secret,
+                    SecretId::File(path) => {
+                        read = secret_in(path, "VAULT_SECRET_ID_FILE").await?;
+                        &read
+                    }
+                };
                 quietly(approle::login(&call.0, "approle", role, secret.expose_secret())).await
             }
             Way::Kubernetes { role, mount, token } => {
-                let jwt = secret_in(token, "VAULT_K8S_ROLE").await?;
+                let jwt = secret_in(token, "VAULT_K8S_TOKEN_FILE").await?;
                 quietly(kubernetes::login(&call.0, mount, role, jwt.expose_secret())).await
             }
         };

@@ -32,8 +32,15 @@ pub(crate) struct Settings {
 pub(crate) enum Way {
     Token(SecretString),
     TokenFile(PathBuf),
-    AppRole { role: String, secret: SecretString },
+    AppRole { role: String, secret: SecretId },
     Kubernetes { role: String, mount: String, token: PathBuf },
+}
+
+/// The secret half of AppRole.
+pub(crate) enum SecretId {
+    Given(SecretString),
+    /// Read at each login: something else keeps it fresh.
+    File(PathBuf),
 }
 
 impl Settings {
@@ -117,22 +124,23 @@ impl Way {
         if let Some(path) = env.filled("VAULT_TOKEN_FILE") {
             return Ok(Self::TokenFile(path.into()));
         }
-        match (env.filled("VAULT_ROLE_ID"), env.filled("VAULT_SECRET_ID")) {
-            (Some(role), Some(secret)) => {
-                return Ok(Self::AppRole { role: role.to_owned(), secret: secret.into() });
-            }
+        let given = env.filled("VAULT_SECRET_ID").map(|secret| SecretId::Given(secret.into()));
+        let file = env.filled("VAULT_SECRET_ID_FILE").map(|path| SecretId::File(path.into()));
+        match (env.filled("VAULT_ROLE_ID"), given.or(file)) {
+            (Some(role), Some(secret)) => return Ok(Self::AppRole { role: role.to_owned(), secret }),
             (None, None) => {}
             _ => {
                 return Err(wrong(
                     "of `VAULT_ROLE_ID` and `VAULT_SECRET_ID` one is set alone",
-                    "AppRole needs both",
+                    "AppRole needs both; `VAULT_SECRET_ID_FILE` may stand for the second",
                 ));
             }
         }
         if let Some(role) = env.filled("VAULT_K8S_ROLE") {
             let mount =
                 env.filled("VAULT_K8S_MOUNT").unwrap_or(KUBERNETES_MOUNT).trim_matches('/').to_owned();
-            return Ok(Self::Kubernetes { role: role.to_owned(), mount, token: SERVICE_ACCOUNT.into() });
+            let token = env.filled("VAULT_K8S_TOKEN_FILE").unwrap_or(SERVICE_ACCOUNT).into();
+            return Ok(Self::Kubernetes { role: role.to_owned(), mount, token });
         }
         let left = env.filled("HOME").map(|home| PathBuf::from(home).join(".vault-token"));
         left.filter(|path| path.exists()).map(Self::TokenFile).ok_or_else(|| {

@@ -9,6 +9,7 @@ mod doctor;
 mod history;
 mod keep;
 mod new;
+mod pages;
 mod progress;
 mod run;
 mod shelf;

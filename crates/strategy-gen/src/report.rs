@@ -14,8 +14,10 @@ mod data;
 mod escape;
 mod measured;
 mod page;
+mod plot;
 mod scale;
 
 pub use board::{Entry, board, rank};
 pub use data::{Check, Figure, Run, Subject, Trade, Unit, Verdict};
-pub use page::page;
+pub use page::{is_page, page};
+pub use plot::plot;

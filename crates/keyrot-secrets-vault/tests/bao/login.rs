@@ -92,6 +92,24 @@ async fn a_token_that_was_revoked_is_replaced_and_the_question_answered() {
 }
 
 #[tokio::test]
+async fn a_secret_id_in_a_file_is_read_at_each_login() {
+    let bao = with_a();
+    let operator = Operator::of(&bao);
+    let file = bao.folder().join("secret-id");
+    let short = |uses: u32| json!({ "secret_id_num_uses": uses, "token_ttl": "3s", "token_max_ttl": "3s" });
+    let (role, once) = operator.role("app", READ, &short(1));
+    fs::write(&file, once).expect("room");
+    let store = store(&bao, &[("VAULT_ROLE_ID", &role), ("VAULT_SECRET_ID_FILE", text(&file))]);
+    store.fetch(A).await.expect("allowed");
+    fs::write(&file, operator.role("app", READ, &short(0)).1).expect("room");
+    // Longer than the first token may live, and its secret id is used up.
+    for _ in 0..20 {
+        store.fetch(A).await.expect("by the secret id that is there now");
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
+
+#[tokio::test]
 async fn a_token_file_is_read_again_when_its_token_is_refused() {
     let bao = with_a();
     let operator = Operator::of(&bao);

@@ -98,6 +98,10 @@ pub struct DatasetReport {
     pub rejected_orders: usize,
     /// Whether decisions depend on the future; `None` where it was not tried.
     pub look_ahead: Option<LookAhead>,
+    /// backtesting.py's own chart as a page with all it needs, where one was asked for. A stranger's: see
+    /// [`report::plot`](crate::report::plot).
+    #[serde(skip)]
+    pub plot: Option<String>,
     /// What to look at.
     pub warnings: Vec<Warning>,
     /// Why this backtest did not end.
@@ -214,7 +218,8 @@ pub struct Difference {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Warning {
-    /// For machines: `no_trades`, `rejected_orders`, `look_ahead`, `few_trades`, `data`, `library`, `unverified`.
+    /// For machines: `no_trades`, `rejected_orders`, `look_ahead`, `few_trades`, `data`, `library`, `plot`,
+    /// `unverified`.
     pub code: &'static str,
     /// For people.
     pub message: String,

@@ -2,18 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 
 use super::report::Report;
-use super::told::{Judge, value};
+use super::told::{Judge, not_drawn, value};
 use crate::data::Dataset;
 use crate::environment::EnvironmentFault;
 use crate::harness::{self, Job};
 use crate::interpreter::Python;
 use crate::sandbox::{Cancel, Caps, Ended, Layers, Level, Limits, Paths, Plan, closing_filter, run};
+
+/// Bytes; what the script of a chart needs is a third of it.
+const LARGEST_CHART: u64 = 16 << 20;
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -29,13 +33,22 @@ pub struct Request {
     pub set: BTreeMap<String, Value>,
     /// Whether to try if decisions depend on the future.
     pub look_ahead: bool,
+    /// Whether backtesting.py draws its own chart, which takes seconds.
+    pub plot: bool,
 }
 
 impl Request {
     /// A strategy on some prices, with a look for look-ahead.
     #[must_use]
     pub fn new(source: impl Into<String>, path: impl Into<String>, data: Vec<Dataset>) -> Self {
-        Self { source: source.into(), path: path.into(), data, set: BTreeMap::new(), look_ahead: true }
+        Self {
+            source: source.into(),
+            path: path.into(),
+            data,
+            set: BTreeMap::new(),
+            look_ahead: true,
+            plot: false,
+        }
     }
 
     /// Overrides a parameter; numbers and truths are taken as such.
@@ -117,6 +130,7 @@ impl Runner {
             data: &request.data,
             set: &request.set,
             look_ahead: request.look_ahead,
+            plot: request.plot,
             filter: closing_filter(&self.layers),
         };
         job.write(&input)?;
@@ -131,7 +145,17 @@ impl Runner {
             sandbox: self.layers.names(),
             limits: self.limits,
         };
-        Ok(judge.report(&output)?)
+        let mut report = judge.report(&output)?;
+        if request.plot {
+            for (i, result) in report.results.iter_mut().enumerate().filter(|(_, r)| r.metrics.is_some()) {
+                match chart(&scratch.join(harness::plot(i))) {
+                    Ok(chart) => result.plot = Some(chart),
+                    Err(_) if result.warnings.iter().any(|warning| warning.code == "plot") => {}
+                    Err(error) => result.warnings.push(not_drawn(&error.to_string())),
+                }
+            }
+        }
+        Ok(report)
     }
 
     fn command(&self, input: &Path, scratch: &Path) -> Result<Command, RunError> {
@@ -154,6 +178,37 @@ impl Runner {
         command.arg(crate::sandbox::STAGE).arg(plan).current_dir(scratch).env_clear();
         command.env("PATH", "/usr/bin:/bin").env("LANG", "C.UTF-8").env("OPENBLAS_NUM_THREADS", "1");
         command.env("HOME", scratch).env("TMPDIR", scratch);
+        // A chart that fetches its script from elsewhere is none without a network.
+        command.env("BOKEH_RESOURCES", "inline");
         Ok(command)
+    }
+}
+
+/// A chart that a run left. A link would lead to where only we may read.
+fn chart(path: &Path) -> io::Result<String> {
+    let found = fs::symlink_metadata(path)?;
+    if !found.is_file() || found.len() > LARGEST_CHART {
+        return Err(io::Error::other("what was left in its place is no chart"));
+    }
+    fs::read_to_string(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn a_chart_is_a_file_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let [secret, link, file] = ["secret", "link", "file"].map(|name| folder.path().join(name));
+        fs::write(&secret, "secret").unwrap();
+        std::os::unix::fs::symlink(&secret, &link).unwrap();
+        assert!(chart(&link).unwrap_err().to_string().contains("no chart"));
+        assert!(chart(folder.path()).is_err());
+        fs::write(&file, "<!doctype html>").unwrap();
+        assert_eq!(chart(&file).unwrap(), "<!doctype html>");
+        fs::File::create(&file).unwrap().set_len(LARGEST_CHART + 1).unwrap();
+        assert!(chart(&file).is_err());
     }
 }

@@ -82,6 +82,10 @@ impl Judge<'_> {
                 let result = report.results.get_mut(dataset).filter(|result| result.look_ahead.is_none())?;
                 result.look_ahead = Some(LookAhead { cuts, differences });
             }
+            Message::Drawn { dataset, failure } => {
+                let result = report.results.get_mut(dataset)?;
+                result.warnings.extend(failure.map(|why| not_drawn(&why)));
+            }
             Message::Loaded { .. }
             | Message::Failed { .. }
             | Message::Environment { .. }
@@ -182,6 +186,10 @@ fn unverified(why: &str) -> Warning {
     }
 }
 
+pub(super) fn not_drawn(why: &str) -> Warning {
+    Warning { code: "plot", message: format!("the chart was not drawn: {why}"), hint: None }
+}
+
 fn empty(data: &Dataset) -> DatasetReport {
     let bars = &data.prices.bars;
     let daily = bars.iter().all(|bar| bar.time.rem_euclid(86_400) == 0);
@@ -202,6 +210,7 @@ fn empty(data: &Dataset) -> DatasetReport {
         orders: 0,
         rejected_orders: 0,
         look_ahead: None,
+        plot: None,
         warnings: notes.map(|note| Warning { code: "data", message: note.clone(), hint: None }).collect(),
         failure: None,
     }

@@ -1,7 +1,8 @@
 //! The ranking of a batch.
 
 use super::outcome::Item;
-use crate::report::{Entry, Run, board};
+use crate::report::{Entry, Figure, Run, Unit, board};
+use crate::shelf::Headline;
 
 /// The name of its page.
 pub const BOARD: &str = "index.html";
@@ -35,6 +36,24 @@ pub(super) fn thinned(curve: &[f64]) -> Vec<f64> {
     (0..POINTS).filter_map(|point| curve.get(point * (curve.len() - 1) / (POINTS - 1)).copied()).collect()
 }
 
+/// As much of a backtest as a ranking shows.
+fn shown(headline: &Headline, curve: &[f64]) -> Run {
+    let figure = |name, value, unit| Figure { name, value, unit, verified: headline.verified };
+    let trades = headline.trades.and_then(|trades| u32::try_from(trades).ok());
+    Run {
+        data: headline.dataset.clone(),
+        equity: curve.to_vec(),
+        figures: vec![
+            figure("return", headline.return_pct, Unit::Percent),
+            figure("buy and hold", headline.benchmark_pct, Unit::Percent),
+            figure("max drawdown", headline.max_drawdown_pct, Unit::Percent),
+            figure("trades", trades.map(f64::from), Unit::Count),
+            figure("win rate", headline.win_rate_pct, Unit::Percent),
+        ],
+        ..Run::default()
+    }
+}
+
 impl Item {
     /// The gain on the first set of prices, in percent.
     #[must_use]
@@ -46,7 +65,7 @@ impl Item {
         let first_line = |text: &str| text.lines().next().unwrap_or_default().to_owned();
         let headline = self.run.as_ref().and_then(|run| run.results.first());
         let run = match (headline.filter(|headline| headline.return_pct.is_some()), &self.error) {
-            (Some(headline), _) => Ok(Run::ranked(headline, self.curve.clone())),
+            (Some(headline), _) => Ok(shown(headline, &self.curve)),
             (None, Some(error)) => Err(first_line(error)),
             (None, None) => Err("not run".to_owned()),
         };

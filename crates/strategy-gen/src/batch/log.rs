@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use crate::shelf::{LastRun, digest};
+use crate::shelf::LastRun;
 
 /// Its name.
 pub const LOG: &str = "batch.jsonl";
@@ -58,8 +58,6 @@ pub(super) enum Line {
     Failed { key: String, description: String, error: String, exit_code: u8, at: String },
     /// A backtest has ended.
     Ran { key: String, with: String, run: LastRun, curve: Vec<f64>, page: Option<String> },
-    /// A page is about to be written.
-    Page { file: String, sha256: String },
 }
 
 /// What is known of a description.
@@ -77,8 +75,6 @@ pub(super) struct Log {
     path: PathBuf,
     file: Mutex<File>,
     past: HashMap<String, Past>,
-    /// Pages of ours, by their file, with the digest of their text.
-    pages: Mutex<HashMap<String, String>>,
 }
 
 impl Log {
@@ -96,12 +92,7 @@ impl Log {
         file.read_to_end(&mut bytes).map_err(failed)?;
         let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<Line> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        let mut log = Self {
-            path: path.clone(),
-            file: Mutex::new(file),
-            past: HashMap::new(),
-            pages: Mutex::default(),
-        };
+        let mut log = Self { path: path.clone(), file: Mutex::new(file), past: HashMap::new() };
         // A crash may have cut off the very first line.
         match lines.first() {
             Some(Line::Begun { schema: 1, .. }) => {}
@@ -130,9 +121,6 @@ impl Log {
             Line::Ran { key, with, run, curve, page } => {
                 self.past.entry(key).or_default().ran = Some((with, run, curve, page));
             }
-            Line::Page { file, sha256 } => {
-                self.pages.get_mut().insert(file, sha256);
-            }
             Line::Begun { .. } | Line::Failed { .. } => {}
         }
     }
@@ -150,19 +138,6 @@ impl Log {
         let mut file = self.file.lock();
         // In one call, so that a line is whole or cut off and never mixed with another.
         file.write_all(text.as_bytes()).and_then(|()| file.sync_data()).map_err(failed)
-    }
-
-    /// Whether the page `file` may be written, given what is there now: nothing, or a page of ours as we left it.
-    pub(super) fn may_write(&self, file: &str, there: Option<&str>) -> bool {
-        there.is_none_or(|there| self.pages.lock().get(file) == Some(&digest(there)))
-    }
-
-    /// Says that a page is about to be written.
-    pub(super) fn page(&self, file: &str, text: &str) -> Result<(), LogError> {
-        let sha256 = digest(text);
-        self.write(&Line::Page { file: file.to_owned(), sha256: sha256.clone() })?;
-        self.pages.lock().insert(file.to_owned(), sha256);
-        Ok(())
     }
 }
 

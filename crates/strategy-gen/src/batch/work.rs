@@ -16,7 +16,7 @@ use super::board;
 use super::ideas::Idea;
 use super::log::{LOG, Line, Log, LogError};
 use super::outcome::{BatchError, Item, State, Step};
-use super::run::{Failed, Ran, Runs, save_page};
+use super::run::{Ran, Runs, save_page};
 use crate::failure::GenerateError;
 use crate::generator::{Strategy, StrategyGenerator};
 use crate::output::{Existing, WriteError, file_name, write};
@@ -130,7 +130,7 @@ impl Batch {
         shared.all(self.jobs).await?;
         let items = shared.items.lock().clone();
         let page = board::page(&items);
-        if let Err(warning) = save_page(&shared.log, &shared.folder.join(board::BOARD), &page)? {
+        if let Err(warning) = save_page(&shared.folder.join(board::BOARD), &page) {
             shared.tell(None, &Step::Noted { warning });
         }
         Ok(items)
@@ -375,16 +375,15 @@ impl Shared {
 
     fn backtest(&self, n: usize, path: &Path, code: &str) -> Result<(), LogError> {
         let Some(runs) = &self.runs else { return Ok(()) };
-        let Ran { run, curve, page, warnings } =
-            match runs.run(&self.log, path, code, self.now(), &self.cancel) {
-                Ok(Some(ran)) => ran,
-                Ok(None) => return Ok(()),
-                Err(Failed::Log(error)) => return Err(error),
-                Err(Failed::Environment(why)) => {
-                    self.set(n, |item| item.fail(why, 5));
-                    return Ok(());
-                }
-            };
+        let ran = match runs.run(path, code, self.now(), &self.cancel) {
+            Ok(ran) => ran,
+            Err(fault) => {
+                self.set(n, |item| item.fail(fault.to_string(), 5));
+                return Ok(());
+            }
+        };
+        // Interrupted otherwise.
+        let Some(Ran { run, curve, page, warning }) = ran else { return Ok(()) };
         self.log.write(&Line::Ran {
             key: self.keys[n].clone(),
             with: runs.with.clone(),
@@ -392,7 +391,7 @@ impl Shared {
             curve: curve.clone(),
             page: page.clone(),
         })?;
-        for warning in warnings {
+        if let Some(warning) = warning {
             self.tell(Some(n), &Step::Noted { warning });
         }
         self.tell(Some(n), &Step::Ran { path, run: &run });

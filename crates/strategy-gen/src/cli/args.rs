@@ -292,6 +292,13 @@ pub(crate) struct Run {
     /// Run the file as it is, whatever `check` says of it.
     #[arg(long)]
     pub(crate) no_check: bool,
+    /// Write a page about the result: equity, trades, returns by month, what was checked. It holds all it needs.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Write backtesting.py's own interactive chart, made to need no network. Default: the strategy's name with
+    /// `.plot.html`; with several sets of prices, their names are added.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    pub(crate) plot: Option<Option<PathBuf>>,
     /// Print the result as JSON, with every trade and the equity of every bar.
     #[arg(long)]
     pub(crate) json: bool,

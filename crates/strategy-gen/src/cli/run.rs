@@ -13,6 +13,7 @@ use strategy_gen::interpreter::Python;
 use strategy_gen::sandbox::{Cancel, Level, Limits};
 
 use super::args::Run;
+use super::pages::Pages;
 use super::{Failure, INTERRUPTED, apart, checked, keep, print, say, table};
 
 impl From<EnvironmentFault> for Failure {
@@ -79,13 +80,16 @@ fn run_here(args: &Run, cancel: &Cancel) -> Result<u8, Failure> {
     if args.sandbox == Level::None {
         say("warning: without a sandbox the strategy may do whatever you may");
     }
+    let pages = Pages::wanted(args, &data)?;
     let mut request = Request::new(source, &name, data);
+    request.plot = pages.plots();
     for (parameter, value) in &args.set {
         request = request.set(parameter, value);
     }
     let report = runner.run(&request, cancel)?;
     keep::ran(&args.keep, &args.file, &request.source, &report);
     show(&report, args.json)?;
+    pages.write(args, &request.source, &request.data, &report)?;
     Ok(report.exit_code())
 }
 

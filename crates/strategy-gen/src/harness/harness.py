@@ -13,6 +13,7 @@ import os
 import sys
 
 FOLDER, CHANNEL = sys.argv[1], int(sys.argv[2])
+SCRATCH = os.getcwd()
 STRATEGY = "strategy.py"
 CUTS = 12
 
@@ -167,6 +168,7 @@ class Run:
                 finalize_trades=True,
             )
             self.stats = backtest.run(**job["set"])
+        self.backtest = backtest
         # What the library's own code will have to change one day is not the strategy's concern.
         ours = [w for w in caught if not issubclass(w.category, (DeprecationWarning, FutureWarning))]
         self.warnings = [str(warning.message) for warning in ours]
@@ -300,6 +302,22 @@ def result(run):
     }
 
 
+def draw(run, i):
+    """The library's own chart of a run, and why there is none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from backtesting import _plotting
+
+            # A private name: what it adds asks a page of the library's author for a picture.
+            if hasattr(_plotting, "_add_popcon"):
+                _plotting._add_popcon = lambda: None
+            run.backtest.plot(filename=os.path.join(SCRATCH, f"plot-{i}.html"), open_browser=False)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"[:300]
+    return None
+
+
 # Whatever the caller's caller left open is none of the strategy's business.
 os.closerange(3, CHANNEL)
 os.closerange(CHANNEL + 1, 65536)
@@ -353,6 +371,8 @@ def main():
             tell(kind="result", dataset=i, **result(run))
             if JOB["look_ahead"]:
                 tell(kind="look_ahead", dataset=i, **look_ahead(strategy, data, JOB, spec, run))
+            if JOB["plot"]:
+                tell(kind="drawn", dataset=i, failure=draw(run, i))
         except BaseException as error:
             tell(kind="failed", stage="run", dataset=i, errors=errors(error))
     tell(kind="done")

@@ -25,6 +25,7 @@ pub(crate) struct Job<'a> {
     pub(crate) data: &'a [Dataset],
     pub(crate) set: &'a BTreeMap<String, Value>,
     pub(crate) look_ahead: bool,
+    pub(crate) plot: bool,
     /// Hexadecimal; see [`crate::sandbox::closing_filter`].
     pub(crate) filter: String,
 }
@@ -44,7 +45,8 @@ impl Job<'_> {
             }));
         }
         let job = json!({
-            "data": data, "set": self.set, "look_ahead": self.look_ahead, "filter": self.filter,
+            "data": data, "set": self.set, "look_ahead": self.look_ahead, "plot": self.plot,
+            "filter": self.filter,
         });
         fs::write(folder.join("job.json"), job.to_string())
     }
@@ -84,7 +86,16 @@ pub(crate) enum Message {
         cuts: usize,
         differences: Vec<Difference>,
     },
+    Drawn {
+        dataset: usize,
+        failure: Option<String>,
+    },
     Done,
+}
+
+/// The file of a chart, in the folder of the run.
+pub(crate) fn plot(dataset: usize) -> String {
+    format!("plot-{dataset}.html")
 }
 
 /// What is told of one backtest.

@@ -85,7 +85,7 @@ fn one_line(text: &str) -> String {
     line
 }
 
-/// Quotes for a POSIX shell.
+/// `text` as one word of a POSIX shell.
 pub fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
@@ -93,6 +93,43 @@ pub fn quoted(text: &str) -> String {
 /// Whether a file begins as [`header`] begins.
 pub fn is_ours(code: &str) -> bool {
     code.starts_with(FIRST_LINE)
+}
+
+/// What the header of a file says, as [`header`] wrote it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Header {
+    /// The user's words.
+    pub description: String,
+    /// The model that wrote the file; `None` for the offline engine, and where nothing is said.
+    pub model: Option<String>,
+    /// The day of writing, such as `2026-01-31`; empty where nothing is said.
+    pub date: String,
+    /// What the words left open and was filled in.
+    pub assumptions: Vec<String>,
+}
+
+impl Header {
+    /// Of a file's text; `None` for a file that has no such header.
+    #[must_use]
+    pub fn read(code: &str) -> Option<Self> {
+        let mut header = Self { description: description_in(code)?.to_owned(), ..Self::default() };
+        let mut assumed = false;
+        for line in code.lines().map_while(|line| line.strip_prefix('#')) {
+            let line = line.strip_prefix(' ').unwrap_or(line);
+            if let Some((origin, date)) =
+                line.strip_prefix("origin: ").and_then(|line| line.rsplit_once(", "))
+            {
+                header.model = origin.strip_prefix("model ").map(str::to_owned);
+                date.clone_into(&mut header.date);
+            }
+            match line.strip_prefix("  - ") {
+                Some(item) if assumed => header.assumptions.push(item.to_owned()),
+                Some(_) => {}
+                None => assumed = line == "assumptions:",
+            }
+        }
+        Some(header)
+    }
 }
 
 /// The description in a file's header, as [`header`] wrote it.

@@ -11,7 +11,7 @@ pub struct Subject {
     pub description: String,
     /// The model that wrote it; `None` for the offline engine.
     pub model: Option<String>,
-    /// The day, such as `2026-01-31`.
+    /// The day it was written, such as `2026-01-31`; empty where that is not known.
     pub date: String,
     /// What repeats it, to be pasted into a shell.
     pub command: String,

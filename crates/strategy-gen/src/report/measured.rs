@@ -1,116 +1,135 @@
-//! What a backtest gave, as reports show it.
+//! What a backtest measured, as what a page shows.
 
 use super::data::{Check, Figure, Run, Subject, Trade, Unit, Verdict};
-use crate::backtest::{DatasetReport, Metrics};
-use crate::data::Dataset;
-use crate::shelf::{Headline, Sidecar};
+use crate::backtest::{DatasetReport, Report};
+use crate::data::{Costs, Dataset};
+use crate::python::Header;
 
 impl Run {
-    /// The backtest `result` on `data`.
+    /// The backtest on `data`; `None` where it did not end.
     #[must_use]
-    pub fn of(result: &DatasetReport, data: &Dataset) -> Self {
+    pub fn of(result: &DatasetReport, data: &Dataset) -> Option<Self> {
+        let metrics = result.metrics.as_ref()?;
         let bars = &data.prices.bars;
         let first = bars.first().map_or(1.0, |bar| bar.close);
         let mut worth = data.costs.cash;
-        let equity = bars.iter().enumerate().map(|(bar, _)| {
-            // Before the first bar that the strategy sees, and where nothing was told, it is what it was.
-            worth = result.equity.get(bar).copied().flatten().filter(|e| e.is_finite()).unwrap_or(worth);
+        // Where the account is not told, it is what it was.
+        let equity = result.equity.iter().map(|told| {
+            worth = told.unwrap_or(worth);
             worth
         });
-        let trade = |trade: &crate::backtest::Trade| Trade {
-            entry: trade.entry_bar.min(bars.len().saturating_sub(1)),
-            exit: trade.exit_bar.min(bars.len().saturating_sub(1)),
-            size: trade.size,
-            entry_price: trade.entry_price,
-            exit_price: trade.exit_price,
-            profit: trade.pnl,
+        let figure = |name, value, unit| Figure { name, value, unit, verified: metrics.verified };
+        let told = |name, key: &str, unit| Figure {
+            name,
+            value: result.stats.get(key).and_then(serde_json::Value::as_f64),
+            unit,
+            verified: false,
         };
-        Self {
+        Some(Self {
             data: result.dataset.clone(),
             times: bars.iter().map(|bar| bar.time.saturating_mul(1_000)).collect(),
             prices: bars.iter().map(|bar| bar.close).collect(),
             equity: equity.collect(),
             benchmark: bars.iter().map(|bar| data.costs.cash * bar.close / first).collect(),
-            trades: result.trades.iter().map(trade).collect(),
-            figures: result.metrics.as_ref().map(figures).unwrap_or_default(),
-            costs: format!(
-                "cash {}, commission {} %, spread {} %",
-                data.costs.cash,
-                in_percent(data.costs.commission),
-                in_percent(data.costs.spread)
-            ),
-        }
-    }
-
-    /// As much of a run as a ranking shows: its headline, and a curve of its equity.
-    #[must_use]
-    pub fn ranked(headline: &Headline, curve: Vec<f64>) -> Self {
-        let figure = |name, value, unit| Figure { name, value, unit, verified: headline.verified };
-        Self {
-            data: headline.dataset.clone(),
-            equity: curve,
+            trades: result.trades.iter().map(Trade::of).collect(),
             figures: vec![
-                figure("return", headline.return_pct, Unit::Percent),
-                figure("buy and hold", headline.benchmark_pct, Unit::Percent),
-                figure("max drawdown", headline.max_drawdown_pct, Unit::Percent),
-                figure("trades", headline.trades.map(|trades| trades as f64), Unit::Count),
-                figure("win rate", headline.win_rate_pct, Unit::Percent),
+                figure("return", Some(metrics.return_pct), Unit::Percent),
+                figure("buy and hold", Some(metrics.benchmark_pct), Unit::Percent),
+                figure("max drawdown", Some(metrics.max_drawdown_pct), Unit::Percent),
+                figure("trades", Some(count(metrics.trades)), Unit::Count),
+                figure("win rate", metrics.win_rate_pct, Unit::Percent),
+                figure("commission", Some(metrics.commission), Unit::Count),
+                told("Sharpe", "Sharpe Ratio", Unit::Ratio),
+                told("profit factor", "Profit Factor", Unit::Ratio),
+                told("time in the market", "Exposure Time [%]", Unit::Percent),
             ],
-            ..Self::default()
-        }
+            costs: in_words(&data.costs),
+        })
     }
+}
+
+impl Trade {
+    fn of(trade: &crate::backtest::Trade) -> Self {
+        let crate::backtest::Trade { entry_bar, exit_bar, size, entry_price, exit_price, pnl, .. } = *trade;
+        Self { entry: entry_bar, exit: exit_bar, size, entry_price, exit_price, profit: pnl }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "there are far fewer than 2^53 trades")]
+fn count(trades: usize) -> f64 {
+    trades as f64
+}
+
+/// Whether money is made depends on them: they are shown with every result.
+fn in_words(costs: &Costs) -> String {
+    let share = |share: f64| format!("{} %", (share * 1e6).round() / 1e4);
+    format!("cash {}, commission {}, spread {}", costs.cash, share(costs.commission), share(costs.spread))
 }
 
 impl Subject {
-    /// The strategy that `sidecar` is about, with its file's text and its backtests.
+    /// What was run, with what its file says of itself. `checked` says whether the file passed the check before it was
+    /// run; `command` repeats the run.
     #[must_use]
-    pub fn of(sidecar: &Sidecar, code: &str, runs: Vec<Run>) -> Self {
-        let check = |name: &str, verdict| Check { name: name.to_owned(), verdict, detail: String::new() };
-        let looked = sidecar.run.iter().flat_map(|run| &run.results).filter_map(|result| result.looks_ahead);
-        let look_ahead = looked.fold(Verdict::Skipped, |so_far, found| match (so_far, found) {
-            (Verdict::Failed, _) | (_, true) => Verdict::Failed,
-            _ => Verdict::Passed,
+    pub fn of(report: &Report, data: &[Dataset], code: &str, checked: bool, command: String) -> Self {
+        let Header { description, model, date, assumptions } = Header::read(code).unwrap_or_default();
+        let warnings = report.results.iter().flat_map(|result| {
+            let of_this = |text: &str| format!("{}: {text}", result.dataset);
+            let failed = result.failure.iter().map(move |failure| of_this(&failure.line()));
+            failed.chain(result.warnings.iter().map(move |warning| of_this(&warning.message)))
         });
         Self {
-            name: sidecar.name.clone(),
-            description: sidecar.description.clone(),
-            model: sidecar.model.clone(),
-            date: sidecar.date.chars().take(10).collect(),
-            command: sidecar.command.clone(),
-            parameters: sidecar
-                .parameters
-                .iter()
-                .map(|(name, value)| (name.clone(), value.to_string()))
-                .collect(),
-            assumptions: sidecar.assumptions.clone(),
-            checks: vec![
-                check("syntax", sidecar.checks.syntax),
-                check("policy", sidecar.checks.policy),
-                check("fidelity", sidecar.checks.fidelity),
-                check("look-ahead", look_ahead),
-            ],
-            warnings: sidecar.warnings.clone(),
+            name: report.strategy.name.clone().unwrap_or_else(|| report.strategy.path.clone()),
+            description,
+            model,
+            date,
+            command,
+            parameters: report.strategy.params.iter().map(|(k, v)| (k.clone(), v.to_string())).collect(),
+            assumptions,
+            checks: checks(report, checked),
+            warnings: report.failure.iter().map(crate::backtest::Failure::line).chain(warnings).collect(),
             code: code.to_owned(),
-            runs,
+            runs: report
+                .results
+                .iter()
+                .zip(data)
+                .filter_map(|(result, data)| Run::of(result, data))
+                .collect(),
         }
     }
 }
 
-fn figures(metrics: &Metrics) -> Vec<Figure> {
-    let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
-    let own = |name, value, unit| Figure { name, value: finite(value), unit, verified: metrics.verified };
-    let told = |name, value, unit| Figure { name, value: finite(value), unit, verified: false };
-    vec![
-        own("return", Some(metrics.return_pct), Unit::Percent),
-        own("buy and hold", Some(metrics.benchmark_pct), Unit::Percent),
-        own("max drawdown", Some(metrics.max_drawdown_pct), Unit::Percent),
-        own("trades", Some(metrics.trades as f64), Unit::Count),
-        own("win rate", metrics.win_rate_pct, Unit::Percent),
-        told("Sharpe", metrics.sharpe, Unit::Ratio),
-        told("exposure", metrics.exposure_pct, Unit::Percent),
-    ]
-}
-
-fn in_percent(share: f64) -> f64 {
-    (share * 1e6).round() / 1e4
+fn checks(report: &Report, checked: bool) -> Vec<Check> {
+    let check = |name: &str, verdict, detail: String| Check { name: name.to_owned(), verdict, detail };
+    let mut checks = vec![if checked {
+        check(
+            "code",
+            Verdict::Passed,
+            "syntax, imports, look-ahead by reading, backtesting.py's own rules".to_owned(),
+        )
+    } else {
+        check("code", Verdict::Skipped, String::new())
+    }];
+    for result in &report.results {
+        if let Some(metrics) = &result.metrics {
+            let (verdict, detail) = if metrics.verified {
+                (Verdict::Passed, "computed again from the trades and the prices")
+            } else {
+                (Verdict::Failed, "what the strategy's process told does not follow from trades and prices")
+            };
+            checks.push(check(&format!("figures, {}", result.dataset), verdict, detail.to_owned()));
+        }
+        if let Some(look) = &result.look_ahead {
+            let verdict = if look.differences.is_empty() { Verdict::Passed } else { Verdict::Failed };
+            let detail = format!(
+                "run on the first bars alone at {} places, {} differences; that none differs is no proof",
+                look.cuts,
+                look.differences.len()
+            );
+            checks.push(check(&format!("look-ahead, {}", result.dataset), verdict, detail));
+        }
+    }
+    let confined = !report.sandbox.is_empty();
+    let verdict = if confined { Verdict::Passed } else { Verdict::Skipped };
+    checks.push(check("sandbox", verdict, report.sandbox.join(", ")));
+    checks
 }

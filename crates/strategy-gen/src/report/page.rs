@@ -8,6 +8,8 @@ use super::data::{Figure, Run, Subject, Unit, Verdict};
 use super::escape::Text;
 use super::scale::short;
 
+/// By which a page of ours is known again.
+pub(super) const GENERATOR: &str = "strategy-gen";
 const STYLE: &str = include_str!("style.css");
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -21,10 +23,16 @@ pub(super) fn document(title: &str, body: &str) -> String {
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
          img-src data:; base-uri 'none'; form-action 'none'\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <meta name=\"referrer\" content=\"no-referrer\"><link rel=\"icon\" href=\"data:,\">\
+         <meta name=\"referrer\" content=\"no-referrer\"><meta name=\"generator\" content=\"{GENERATOR}\"><link rel=\"icon\" href=\"data:,\">\
          <title>{}</title><style>{STYLE}</style></head><body>{body}</body></html>\n",
         Text(title),
     )
+}
+
+/// Whether a file that begins like this is a page of ours, which another of ours may replace.
+#[must_use]
+pub fn is_page(beginning: &str) -> bool {
+    beginning.starts_with("<!doctype html>") && beginning.contains(&format!("content=\"{GENERATOR}\""))
 }
 
 /// The page about `subject`.
@@ -50,15 +58,14 @@ pub fn page(subject: &Subject) -> String {
 }
 
 fn head(body: &mut String, subject: &Subject) {
-    let by = subject.model.as_deref().unwrap_or("the offline engine");
-    let _ = write!(
-        body,
-        "<h1>{}</h1><blockquote>{}</blockquote><p class=\"soft\">written by {} on {}</p>",
-        Text(&subject.name),
-        Text(&subject.description),
-        Text(by),
-        Text(&subject.date),
-    );
+    let _ = write!(body, "<h1>{}</h1>", Text(&subject.name));
+    if !subject.description.is_empty() {
+        let _ = write!(body, "<blockquote>{}</blockquote>", Text(&subject.description));
+    }
+    if !subject.date.is_empty() {
+        let by = subject.model.as_deref().unwrap_or("the offline engine");
+        let _ = write!(body, "<p class=\"soft\">written by {} on {}</p>", Text(by), Text(&subject.date));
+    }
     list(body, "Look at this first", &subject.warnings);
 }
 

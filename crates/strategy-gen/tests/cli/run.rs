@@ -89,6 +89,54 @@ fn as_json_there_is_everything() {
 }
 
 #[test]
+fn a_report_and_a_chart_are_written_and_written_again() {
+    let place = Place::new();
+    place.run([RSI, "--offline", "-o", "rsi.py"]).code(0);
+    place.file("mine.html", "<!doctype html><p>mine");
+    let args = ["rsi.py", "--data", "synthetic", "--data", "synthetic:3", "--report", "out.html", "--plot"];
+    let written =
+        ["written: out.html", "written: rsi.plot-synthetic_1.html", "written: rsi.plot-synthetic_3.html"];
+    run(&place, &args).code(0).says(&written);
+    let report = place.read("out.html");
+    for part in [
+        "<h1>RsiStrategy</h1>",
+        "Buy when RSI &lt; 30, sell when RSI &gt; 70",
+        "written by the offline engine on 20",
+        "<h2>synthetic:3</h2>",
+        "rsi_period",
+        "strategy-gen run rsi.py --data synthetic --data synthetic:3 --report out.html --plot --python ",
+        "run on the first bars alone at 12 places",
+        "buy and hold",
+    ] {
+        assert!(report.contains(part), "{part}");
+    }
+    // The whole library that draws is in it, and no picture of the author's.
+    let chart = place.read("rsi.plot-synthetic_1.html");
+    assert!(chart.len() > 1_000_000 && !chart.contains("plx.gif"), "{}", chart.len());
+    run(&place, &args).code(0).says(&written);
+    for file in ["mine.html", "rsi.py"] {
+        let before = place.read(file);
+        run(&place, &["rsi.py", "--report", file]).fails(2, &["exists"]);
+        assert_eq!(place.read(file), before);
+    }
+}
+
+#[test]
+fn what_is_in_the_way_of_a_chart_costs_the_chart_alone() {
+    let place = Place::new();
+    cross(&place);
+    let text = place.read("cross.py").replace(
+        "    def init(self):\n",
+        "    def init(self):\n        import os\n        os.makedirs('plot-0.html', exist_ok=True)\n",
+    );
+    place.file("cross.py", text);
+    let ended = run(&place, &["cross.py", "--data", "synthetic", "--no-check", "--plot"]);
+    ended.code(0).says(&["the chart was not drawn: IsADirectoryError"]);
+    assert!(ended.stdout.contains("buy&hold"), "{ended}");
+    assert_eq!(place.names(), ["cross.py"]);
+}
+
+#[test]
 fn a_csv_of_ones_own_is_read_or_told_what_is_wrong() {
     let place = Place::new();
     cross(&place);
