@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gemini_client::estimate::{self, Estimate};
 use gemini_client::wire::{CountTokensRequest, GenerateRequest, GenerateResponse};
 use gemini_client::{Chunk, ChunkStream, Client, Error};
-use keyrot_core::{Method, Outcome, Usage};
+use keyrot_core::{KeyId, Method, Outcome, Usage};
 
 use crate::profile::Profile;
 use crate::rotator::{Rotator, RunError};
@@ -56,16 +56,29 @@ impl Gemini {
         profile: &Profile,
         request: &GenerateRequest,
     ) -> Result<GenerateResponse, RunError<Error>> {
+        Ok(self.generate_with_key(profile, request).await?.1)
+    }
+
+    /// As [`generate`](Self::generate), with the key that got the answer.
+    ///
+    /// # Errors
+    /// As [`generate`](Self::generate).
+    pub async fn generate_with_key(
+        &self,
+        profile: &Profile,
+        request: &GenerateRequest,
+    ) -> Result<(KeyId, GenerateResponse), RunError<Error>> {
         let profile = estimated(profile, request);
         let request = Arc::new(request.clone());
         self.rotator
             .run(&profile, |lease| {
                 let (client, request) = (Arc::clone(&self.client), Arc::clone(&request));
                 let (secret, model) = (lease.secret().clone(), lease.model().clone());
+                let key = lease.key_id().clone();
                 async move {
                     let answer = client.generate(&secret, model.as_str(), &request).await?;
                     let outcome = answer.outcome();
-                    Ok((answer, outcome))
+                    Ok(((key, answer), outcome))
                 }
             })
             .await

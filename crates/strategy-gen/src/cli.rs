@@ -1,11 +1,15 @@
 //! The program: arguments in, results on stdout, everything else on stderr, an exit code.
 
+mod amend;
 mod args;
 mod batch;
 mod checked;
+mod command;
 mod completions;
+mod conditions;
 mod demo;
 mod doctor;
+mod draft;
 mod history;
 mod keep;
 mod new;
@@ -147,6 +151,8 @@ async fn run(args: Args) -> Result<u8, Failure> {
         Some(Command::Show { what, json }) => apart(move || shelf::show(&what, json)).await,
         Some(Command::Completions { shell }) => completions::run(shell),
         Some(Command::Doctor { json, install }) => doctor::run(json, install).await,
+        Some(Command::Fix(fix)) => amend::fix(fix).await,
+        Some(Command::Improve(improve)) => amend::improve(improve).await,
         Some(Command::New(new)) => new::run(new).await,
         None => new::run(args.new).await,
     }

@@ -5,7 +5,8 @@ use keyrot::{Outcome, RunError, SetupError};
 
 use crate::check::CheckError;
 use crate::english::Refusal;
-use crate::generator::MAX_DESCRIPTION;
+use crate::finding::{Finding, Stage};
+use crate::generator::{MAX_DESCRIPTION, Round};
 use crate::model::OpenAiError;
 use crate::output::WriteError;
 
@@ -70,13 +71,17 @@ pub enum GenerateError {
         reason: String,
     },
     /// The answers stayed invalid.
-    #[error("the strategy is still not valid after {repairs} repairs:\n  {}\nhint: say it in other words, or try another model with `--model`", problems.join("\n  "))]
-    StillInvalid {
-        /// Repairs asked for.
-        repairs: u32,
-        /// What is wrong with the last answer, one line each.
-        problems: Vec<String>,
-        /// The last answer's code; may be empty. Not fit to be run.
+    #[error(transparent)]
+    StillInvalid(#[from] Box<StillInvalid>),
+    /// The offline engine made a mistake.
+    #[error(
+        "the offline engine wrote a strategy that does not work; the mistake is not yours but one of strategy-gen:\n  {}\nhint: please report it with the description; `--no-run` saves the strategy, a model may do better",
+        listed(findings)
+    )]
+    Engine {
+        /// What is wrong.
+        findings: Vec<Finding>,
+        /// Its file.
         draft: String,
     },
     /// The check could not run.
@@ -87,12 +92,49 @@ pub enum GenerateError {
     Write(#[from] WriteError),
 }
 
+/// Why a strategy is given up.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(
+    "{}the strategy is still not valid after {repairs} repair{}:\n  {}\nhint: say it in other words, or try another model with `--model`",
+    if *stuck { "the model repeats itself: " } else { "" },
+    if *repairs == 1 { "" } else { "s" },
+    listed(findings)
+)]
+#[non_exhaustive]
+pub struct StillInvalid {
+    /// Repairs asked for.
+    pub repairs: u32,
+    /// Whether it was given up because the model repeated itself.
+    pub stuck: bool,
+    /// How far the best answer got.
+    pub stage: Stage,
+    /// What is wrong with it, with the lines of `draft`.
+    pub findings: Vec<Finding>,
+    /// The best answer as it could be saved for a look at it; may be empty. Not fit to be run.
+    pub draft: String,
+    /// Every answer.
+    pub rounds: Vec<Round>,
+}
+
+impl StillInvalid {
+    /// Whether nothing is wrong but that it uses too much.
+    #[must_use]
+    pub fn is_at_a_limit(&self) -> bool {
+        !self.findings.is_empty() && self.findings.iter().all(|finding| finding.code == "limit")
+    }
+}
+
+fn listed(findings: &[Finding]) -> String {
+    findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  ")
+}
+
 impl GenerateError {
     /// The exit code of a program that ends with this.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::StillInvalid { .. } => 1,
+            Self::StillInvalid(invalid) if invalid.is_at_a_limit() => 7,
+            Self::StillInvalid(_) | Self::Engine { .. } => 1,
             Self::Empty
             | Self::TooLong
             | Self::Refused(_)

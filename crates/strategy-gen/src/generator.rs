@@ -1,7 +1,12 @@
-//! The generator: a description goes in, a checked strategy comes out; what a model gets wrong goes
-//! back to it with the exact findings.
+//! The generator: a description goes in, a strategy comes out that was checked and, with a [`Trial`], run; what a model
+//! gets wrong goes back to it with the exact findings.
 
-mod answer;
+mod amend;
+mod candidate;
+mod mend;
+mod repair;
+mod round;
+mod task;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,19 +15,22 @@ use keyrot::{Clock, EnvMap, Gemini, Mode, Observer, Status, SystemClock};
 use serde::Serialize;
 use tokio::sync::OnceCell;
 
-use crate::check::{Diagnostic, Report, check_against};
+use crate::backtest::{self, Trial};
 use crate::english;
-use crate::failure::GenerateError;
+use crate::failure::{GenerateError, StillInvalid};
+use crate::finding::Finding;
 use crate::model::{Model, OpenAi, Pooled};
 use crate::prompt::{self, Prompt};
-use crate::python::{ClassName, Linkage, Origin, Provenance, header, render, standalone};
+use crate::python::{ClassName, Linkage, Origin, Provenance, render, standalone};
 
-pub use answer::Round;
-use answer::{Judged, judge, problems};
+use candidate::{Candidate, Measure};
+use repair::{Made, Repair};
+pub use round::{Round, Then, Tokens};
+use task::Task;
 
 /// Longest description sent to a model, in bytes.
 pub const MAX_DESCRIPTION: usize = 16 * 1024;
-/// How often an answer that is not valid goes back to the model.
+/// How often an answer that is not valid goes back to the model, unless told otherwise.
 pub const MAX_REPAIRS: u32 = 3;
 
 /// Makes strategies out of descriptions, by a model or by the offline engine.
@@ -55,6 +63,8 @@ pub struct StrategyGenerator {
     max_wait: Option<Duration>,
     observer: Option<Arc<dyn Observer>>,
     told: Option<Told>,
+    trial: Option<Trial>,
+    max_repairs: u32,
     simulated: bool,
     linkage: Linkage,
 }
@@ -82,9 +92,16 @@ pub struct Strategy {
     /// What the text left open and was filled in.
     pub assumptions: Vec<String>,
     /// What to look at; errors are repaired or refused, never returned.
-    pub warnings: Vec<Diagnostic>,
+    pub warnings: Vec<Finding>,
     /// What was found in each answer of the model, in order; the last is without errors.
     pub rounds: Vec<Round>,
+    /// What was mended without a model, of a file that was given; see also each round.
+    pub mended: Vec<String>,
+    /// What came of running it, where that was asked for.
+    #[serde(skip)]
+    pub run: Option<backtest::Report>,
+    /// Why it was not run though that was asked for: something is missing here.
+    pub not_run: Option<String>,
 }
 
 impl StrategyGenerator {
@@ -135,13 +152,15 @@ impl StrategyGenerator {
             max_wait: None,
             observer: None,
             told: None,
+            trial: None,
+            max_repairs: MAX_REPAIRS,
             simulated: false,
             linkage: Linkage::Imported,
         }
     }
 
-    /// Another one over the same pool, with the same model, name and wait. Who watches the pool watches both; whom to
-    /// tell of answers is its own.
+    /// Another one over the same pool, with the same settings. Who watches the pool watches both; whom to tell of answers
+    /// is its own.
     #[must_use]
     pub fn sharing(&self) -> Self {
         Self {
@@ -151,6 +170,8 @@ impl StrategyGenerator {
             max_wait: self.max_wait,
             observer: self.observer.clone(),
             told: None,
+            trial: self.trial.clone(),
+            max_repairs: self.max_repairs,
             simulated: self.simulated,
             linkage: self.linkage,
         }
@@ -217,6 +238,26 @@ impl StrategyGenerator {
         self
     }
 
+    /// Strategies are run, too: what fails is repaired like what the check finds. What is missing on this machine is
+    /// nobody's mistake and goes to no model; see [`Strategy::not_run`].
+    #[must_use]
+    pub fn tried_on(mut self, trial: Trial) -> Self {
+        self.trial = Some(trial);
+        self
+    }
+
+    /// What strategies are run on.
+    pub(crate) fn trial(&self) -> Option<&Trial> {
+        self.trial.as_ref()
+    }
+
+    /// How often an answer that is not valid goes back to the model; 0 takes the first or none.
+    #[must_use]
+    pub fn max_repairs(mut self, most: u32) -> Self {
+        self.max_repairs = most;
+        self
+    }
+
     /// Somebody who is told of each answer of the model as soon as it is judged.
     #[must_use]
     pub fn on_round(mut self, told: impl Fn(&Round) + Send + Sync + 'static) -> Self {
@@ -232,22 +273,22 @@ impl StrategyGenerator {
         Ok(self.connected().await?.map(Model::warnings).unwrap_or_default())
     }
 
-    /// How the pool's keys stand for the model that is asked; `None` where there is no pool.
-    ///
-    /// # Errors
-    /// As [`generate`](Self::generate), for settings and keys.
-    pub async fn health(&self) -> Result<Option<Status>, GenerateError> {
-        match self.connected().await? {
-            Some(model) => Ok(model.health(self.model.as_deref()).await),
-            None => Ok(None),
-        }
+    /// The same, of settings that were read already: nothing where nobody was asked yet.
+    #[must_use]
+    pub fn warnings_so_far(&self) -> Vec<String> {
+        self.at_hand().map(Model::warnings).unwrap_or_default()
+    }
+
+    /// How the pool's keys stand for the model that is asked; `None` where there is no pool, or none yet.
+    pub async fn health(&self) -> Option<Status> {
+        self.at_hand()?.health(self.model.as_deref()).await
     }
 
     /// Makes the strategy.
     ///
     /// # Errors
     /// [`GenerateError`]: a description that cannot be used, settings or keys with errors, a call
-    /// that failed for good, or answers that stayed invalid after three repairs.
+    /// that failed for good, or answers that stayed invalid after all repairs.
     pub async fn generate(&self, description: &str) -> Result<Strategy, GenerateError> {
         let description = description.trim();
         if description.is_empty() {
@@ -257,15 +298,27 @@ impl StrategyGenerator {
             return Err(GenerateError::TooLong);
         }
         match self.connected().await? {
-            None => self.by_the_engine(description, &today()),
-            Some(model) => self.by_a_model(model, description, &today()).await,
+            None => self.run_of_the_engine(self.by_the_engine(description, &today())?).await,
+            Some(model) => {
+                let task = Task::new(description, self.name.as_deref());
+                self.by_a_model(model, &task, prompt::generate(description)).await
+            }
         }
     }
 
     /// Settles what is left in the background; programs call it before they end.
     pub async fn shutdown(&self, timeout: Duration) {
-        if let Ok(Some(model)) = self.connected().await {
+        if let Some(model) = self.at_hand() {
             model.shutdown(timeout).await;
+        }
+    }
+
+    /// Whoever was asked, or could be without reading settings.
+    fn at_hand(&self) -> Option<&Model> {
+        match &*self.source {
+            Source::Pool { made, .. } => made.get(),
+            Source::Ready(model) => Some(model),
+            Source::Offline => None,
         }
     }
 
@@ -282,7 +335,7 @@ impl StrategyGenerator {
     }
 
     /// The offline engine's strategy, whatever this generator would ask: the same as
-    /// [`generate`](Self::generate) of [`offline`](Self::offline), without waiting.
+    /// [`generate`](Self::generate) of [`offline`](Self::offline), without waiting and without a run.
     ///
     /// # Errors
     /// [`GenerateError::Refused`] for a description the engine does not understand.
@@ -296,90 +349,78 @@ impl StrategyGenerator {
         let provenance =
             Provenance { description, origin: Origin::Offline, date: today, name: self.name.as_deref() };
         let code = self.linked(render(&spec, &name, &provenance));
-        let report = check_against(&code, description)?;
-        if report.has_errors() {
-            return Err(GenerateError::StillInvalid { repairs: 0, problems: problems(&report), draft: code });
+        let measure = Measure { description, class: None, trial: None };
+        let candidate = Candidate::checked(code, measure)?;
+        if !candidate.is_good() {
+            return Err(candidate.of_the_engine());
         }
         Ok(Strategy {
             name: name.as_str().to_owned(),
-            code,
+            code: candidate.code,
             description: description.to_owned(),
             model: None,
             assumptions: spec.assumptions,
-            warnings: report.diagnostics,
+            warnings: candidate.findings,
             rounds: Vec::new(),
+            mended: Vec::new(),
+            run: None,
+            not_run: None,
         })
     }
 
-    async fn by_a_model(
-        &self,
-        asked: &Model,
-        description: &str,
-        today: &str,
-    ) -> Result<Strategy, GenerateError> {
-        let model = self.model.as_deref().unwrap_or_else(|| asked.default_name());
-        let mut next = prompt::generate(description);
-        let mut rounds = Vec::new();
-        loop {
-            let n = u32::try_from(rounds.len()).unwrap_or(u32::MAX);
-            let answer = asked.ask(model, self.named(next), self.max_wait).await?;
-            let judged = judge(&answer, description, self.class_name().as_ref())?;
-            let round = Round::new(n, model, &answer, &judged);
-            if let Some(told) = &self.told {
-                told(&round);
-            }
-            rounds.push(round);
-            match judged {
-                Judged::Valid { code, report } => {
-                    return self.finished(description, today, model, &code, report, rounds);
-                }
-                Judged::Invalid { code, found } if n == MAX_REPAIRS => {
-                    return Err(GenerateError::StillInvalid { repairs: n, problems: found, draft: code });
-                }
-                Judged::Invalid { code, found } => next = prompt::repair(description, &code, &found),
-            }
+    /// The engine's strategies are run as well: one that fails is a mistake of ours.
+    async fn run_of_the_engine(&self, strategy: Strategy) -> Result<Strategy, GenerateError> {
+        let Some(trial) = &self.trial else { return Ok(strategy) };
+        let measure = Measure { description: &strategy.description, class: None, trial: Some(trial) };
+        let candidate = Candidate::of_file(&strategy.code, measure).await?;
+        let at_a_limit = candidate.run.as_ref().is_some_and(|run| run.status == backtest::Status::Limit);
+        if !candidate.is_good() && !at_a_limit {
+            return Err(candidate.of_the_engine());
         }
+        Ok(Strategy { run: candidate.run, not_run: candidate.not_run, ..strategy })
     }
 
-    fn named(&self, mut prompt: Prompt) -> Prompt {
-        if let Some(name) = self.class_name() {
-            prompt.user.push_str(&format!("\nCall the class `{name}`.\n"));
-        }
-        prompt
+    async fn by_a_model(&self, asked: &Model, task: &Task, first: Prompt) -> Result<Strategy, GenerateError> {
+        let repair = Repair::new(self, asked, task);
+        let model = repair.model();
+        self.finished(task, model, repair.write(first).await?).await
     }
 
-    fn class_name(&self) -> Option<ClassName> {
-        self.name.as_deref().map(ClassName::new)
-    }
-
-    fn finished(
-        &self,
-        description: &str,
-        today: &str,
-        model: &str,
-        code: &str,
-        report: Report,
-        rounds: Vec<Round>,
-    ) -> Result<Strategy, GenerateError> {
-        let (assumptions, code) = prompt::without_assumptions(code);
-        let origin = if self.simulated { Origin::Offline } else { Origin::Model(model) };
-        let provenance = Provenance { description, origin, date: today, name: self.name.as_deref() };
-        let code = format!("{}\n{code}", header(&provenance, &[], &assumptions));
-        let code = self.linked(code);
-        // Again, as it is saved: its lines have moved.
-        let saved = check_against(&code, description)?;
-        if saved.has_errors() {
-            let repairs = rounds.last().map_or(0, |round| round.n);
-            return Err(GenerateError::StillInvalid { repairs, problems: problems(&saved), draft: code });
+    async fn finished(&self, task: &Task, model: &str, made: Made) -> Result<Strategy, GenerateError> {
+        let Made { candidate, rounds } = made;
+        let today = today();
+        let (code, assumptions) = task.file(&candidate.code, self.by(model, &today));
+        let linked = self.linked(code.clone());
+        // Again, as it is saved: its lines have moved, and functions that were written into it are new.
+        let measure = self.measure(task);
+        let saved = match linked == code {
+            true => {
+                let checked = Candidate::checked(code, measure)?;
+                Candidate { run: candidate.run, not_run: candidate.not_run, ..checked }
+            }
+            false => Candidate::of_file(&linked, measure).await?,
+        };
+        if !saved.is_good() {
+            return Err(GenerateError::StillInvalid(Box::new(StillInvalid {
+                repairs: rounds.last().map_or(0, |round| round.n),
+                stuck: false,
+                stage: saved.stage,
+                findings: saved.findings.into_iter().filter(Finding::is_error).collect(),
+                draft: saved.code,
+                rounds,
+            })));
         }
         Ok(Strategy {
-            name: report.strategies.into_iter().next().unwrap_or_default(),
-            code,
-            description: description.to_owned(),
+            name: saved.classes.into_iter().next().unwrap_or_default(),
+            code: saved.code,
+            description: task.description.clone(),
             model: (!self.simulated).then(|| model.to_owned()),
             assumptions,
-            warnings: saved.diagnostics,
+            warnings: saved.findings,
             rounds,
+            mended: Vec::new(),
+            run: saved.run,
+            not_run: saved.not_run,
         })
     }
 }

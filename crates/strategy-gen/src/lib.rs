@@ -20,10 +20,12 @@ pub mod shelf;
 pub mod spec;
 
 mod failure;
+mod finding;
 mod generator;
 mod harness;
 mod model;
 
-pub use failure::GenerateError;
-pub use generator::{MAX_DESCRIPTION, MAX_REPAIRS, Round, Strategy, StrategyGenerator};
+pub use failure::{GenerateError, StillInvalid};
+pub use finding::{Finding, Stage};
+pub use generator::{MAX_DESCRIPTION, MAX_REPAIRS, Round, Strategy, StrategyGenerator, Then, Tokens};
 pub use model::{OpenAi, OpenAiError};

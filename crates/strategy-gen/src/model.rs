@@ -28,6 +28,8 @@ pub(crate) struct Answer {
     pub(crate) output_tokens: Option<u64>,
     /// What the server calls the model that answered.
     pub(crate) version: Option<String>,
+    /// The id of the key that got it, where there is a pool.
+    pub(crate) key_id: Option<String>,
 }
 
 /// A model at hand, and what a user should know about how it was reached.

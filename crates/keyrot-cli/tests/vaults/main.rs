@@ -103,3 +103,41 @@ fn a_new_key_that_google_does_not_know_changes_nothing() {
     assert!(said.contains("the new key is not accepted") && said.contains("nothing was changed"), "{said}");
     assert_eq!(world.kept(), (OLD.into(), 1.into()));
 }
+
+/// Names in Key Vault have no `_` and no letter case: keys that would share one are noticed before a vault is asked.
+#[test]
+fn keys_that_would_share_a_secret_are_refused_with_the_way_out() {
+    let check = |keys: &str| {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("keys.json"), keys).expect("room");
+        let output = Command::new(env!("CARGO_BIN_EXE_keyrot"))
+            .arg("check")
+            .env_clear()
+            .envs([
+                ("ENABLE_KEY_ROTATION", "true"),
+                ("SECRET_STORE_TYPE", "azure"),
+                ("KEYROT_STATE", ":memory:"),
+            ])
+            // Nobody is there: who is asked does not answer.
+            .envs([
+                ("AZURE_VAULT_URL", "https://localhost:1"),
+                ("AZURE_TENANT_ID", "t"),
+                ("AZURE_CLIENT_ID", "c"),
+            ])
+            .env("AZURE_CLIENT_SECRET", "CANARY")
+            .current_dir(folder.path())
+            .output()
+            .expect("started");
+        let said =
+            [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).expect("UTF-8")).concat();
+        assert!(!said.contains("CANARY"), "{said}");
+        (output.status.code(), said)
+    };
+    let (code, said) = check(r#"[{"key_id": "flash_01"}, {"key_id": "Flash-01"}]"#);
+    assert_eq!(code, Some(2), "{said}");
+    for part in ["`flash_01`", "`Flash-01`", "hint: ", "give it a `secret`"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let (_, said) = check(r#"[{"key_id": "flash_01"}, {"key_id": "Flash-01", "secret": "azure:other"}]"#);
+    assert!(!said.contains("shares") && said.contains("azure"), "{said}");
+}

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::report::{DatasetReport, ErrorInChain, IndicatorRange, Warning};
 
 /// Part of an error's message, and what to do. The first that fits wins; the innermost cause is asked first.
-const REMEDIES: [(&str, &str); 18] = [
+const REMEDIES: [(&str, &str); 20] = [
     (
         "size must be a positive fraction",
         "a size is a share between 0 and 1, or a whole number of units: use `int(...)`, and skip the order at 0",
@@ -31,6 +31,11 @@ const REMEDIES: [(&str, &str); 18] = [
         "a trade has `size`, `entry_price`, `entry_bar`, `pl`, `pl_pct`, `sl`, `tp`, `is_long` and `close()`",
     ),
     ("Column 'close'", "columns begin with a capital: `self.data.Close`"),
+    ("'close'", "columns begin with a capital: `self.data.Close`"),
+    (
+        "must be a pandas.DataFrame with columns",
+        "the strategy is run for you, on prices that are there already",
+    ),
     ("Column '", "the columns are `Open`, `High`, `Low`, `Close` and `Volume`"),
     ("takes 1 positional argument but", "do not override `__init__`: set things up in `init(self)`"),
     ("__init__() ", "do not override `__init__`: set things up in `init(self)`"),
@@ -50,12 +55,16 @@ const REMEDIES: [(&str, &str); 18] = [
     ("expected one class", "keep exactly one class that derives from `Strategy`"),
 ];
 
+/// Columns as some write them, in the words of a `KeyError`.
+const LOWER: [&str; 5] = ["'open'", "'high'", "'low'", "'close'", "'volume'"];
+
 /// The remedy for a known error.
 pub(super) fn remedy(errors: &[ErrorInChain]) -> Option<String> {
     errors.iter().rev().find_map(|error| {
         let fits = |part: &str| match part {
             // The whole message of a `KeyError`.
             "-1" => error.class == "KeyError" && error.message == "-1",
+            "'close'" => error.class == "KeyError" && LOWER.contains(&error.message.as_str()),
             part => error.message.contains(part),
         };
         REMEDIES.iter().find(|(part, _)| fits(part)).map(|(_, remedy)| (*remedy).to_owned())

@@ -7,6 +7,7 @@ mod explain;
 mod report;
 mod runner;
 mod told;
+mod trial;
 mod verify;
 
 pub use report::{
@@ -14,3 +15,4 @@ pub use report::{
     Report, Status, StrategyInfo, Trade, Warning,
 };
 pub use runner::{Request, RunError, Runner};
+pub use trial::Trial;

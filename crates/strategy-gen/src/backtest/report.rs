@@ -219,7 +219,7 @@ pub struct Difference {
 #[non_exhaustive]
 pub struct Warning {
     /// For machines: `no_trades`, `rejected_orders`, `look_ahead`, `few_trades`, `data`, `library`, `plot`,
-    /// `unverified`.
+    /// `unverified`, `other_data`.
     pub code: &'static str,
     /// For people.
     pub message: String,

@@ -15,12 +15,10 @@ mod board;
 mod ideas;
 mod log;
 mod outcome;
-mod run;
 mod work;
 
 pub use board::{BOARD, ranked};
 pub use ideas::{Idea, IdeasError, ideas};
 pub use log::{LOG, LogError};
 pub use outcome::{BatchError, Item, State, Step};
-pub use run::Runs;
 pub use work::{Batch, Told};

@@ -1,14 +1,14 @@
 //! What becomes of a batch and of each description in it.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use keyrot::Event;
 use serde::Serialize;
 
 use super::log::LogError;
 use crate::failure::GenerateError;
-use crate::generator::Strategy;
+use crate::generator::{Round, Strategy};
 use crate::shelf::LastRun;
 
 /// Something that happened to a description, by its place in the batch.
@@ -29,33 +29,47 @@ pub enum Step<'a> {
         /// What.
         event: &'a Event,
     },
-    /// Its strategy is saved.
-    Made {
+    /// An answer of the model is judged.
+    Judged {
         /// Which worker, from 0.
         worker: usize,
+        /// The answer.
+        round: &'a Round,
+    },
+    /// Its strategy is saved.
+    Made {
         /// The strategy.
         strategy: &'a Strategy,
         /// Its file.
         path: PathBuf,
+        /// What running it gave.
+        run: Option<&'a LastRun>,
     },
-    /// There is no strategy.
-    Failed {
-        /// Which worker, from 0.
-        worker: usize,
-        /// Why not.
-        error: &'a GenerateError,
-    },
-    /// Its backtest has ended.
+    /// A strategy of an earlier run was run again.
     Ran {
         /// Its file.
-        path: &'a Path,
+        path: PathBuf,
         /// What it gave.
         run: &'a LastRun,
+    },
+    /// It failed.
+    Failed {
+        /// Why.
+        error: &'a str,
+        /// The exit code of a program that does this alone.
+        exit_code: u8,
+        /// Where the best answer is kept.
+        draft: Option<PathBuf>,
     },
     /// Something to look at, which is no failure.
     Noted {
         /// What.
         warning: String,
+    },
+    /// A worker has ended with it.
+    Ended {
+        /// Which worker, from 0.
+        worker: usize,
     },
 }
 
@@ -73,6 +87,8 @@ pub struct Item {
     pub name: Option<String>,
     /// The file, in the folder of the batch.
     pub file: Option<String>,
+    /// The best answer where none is good, in the folder of the batch.
+    pub draft: Option<String>,
     /// The page about it, in the folder of the batch.
     pub page: Option<String>,
     /// Why it failed.

@@ -1,45 +1,39 @@
 //! The workers of a batch: all ask one pool, and none stops for another's failure.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::sync::Arc;
 
 use keyrot::settings::SHUTDOWN;
 use keyrot::{Clock as _, Event, SystemClock};
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet, spawn_blocking};
 
 use super::board;
 use super::ideas::Idea;
 use super::log::{LOG, Line, Log, LogError};
 use super::outcome::{BatchError, Item, State, Step};
-use super::run::{Ran, Runs, save_page};
+use crate::backtest::{Report, RunError, Trial};
 use crate::failure::GenerateError;
-use crate::generator::{Strategy, StrategyGenerator};
-use crate::output::{Existing, WriteError, file_name, write};
+use crate::generator::{Round, Strategy, StrategyGenerator};
+use crate::output::{Existing, WriteError, file_name, free_names, write, write_free};
 use crate::python::ClassName;
-use crate::sandbox::Cancel;
-use crate::shelf::{Made, Sidecar, digest};
-
-/// How long the sandboxes of a batch that is given up may take to end.
-const END: Duration = Duration::from_secs(2);
+use crate::report::{Run, Subject, page, save};
+use crate::shelf::{LastRun, Made, Sidecar, digest};
 
 /// Who is told of each step: by the place of the description, or without one where it is about the whole.
 pub type Told = Arc<dyn Fn(Option<usize>, &Step<'_>) + Send + Sync>;
 
 tokio::task_local! {
     /// What the task that asks the pool is about, for whoever watches the pool.
-    static CURRENT: Arc<Current>;
+    static CURRENT: Current;
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Current {
     item: usize,
     worker: usize,
-    keys: Mutex<BTreeSet<String>>,
 }
 
 /// A batch about to be run.
@@ -49,7 +43,6 @@ pub struct Batch {
     generator: StrategyGenerator,
     options: String,
     jobs: usize,
-    runs: Option<Runs>,
     command: Box<dyn Fn(&Idea) -> String + Send + Sync>,
 }
 
@@ -63,7 +56,6 @@ impl Batch {
             generator,
             options: options.to_owned(),
             jobs: 1,
-            runs: None,
             command: Box::new(|_| String::new()),
         }
     }
@@ -72,13 +64,6 @@ impl Batch {
     #[must_use]
     pub fn jobs(mut self, jobs: usize) -> Self {
         self.jobs = jobs.max(1);
-        self
-    }
-
-    /// Runs each strategy as well.
-    #[must_use]
-    pub fn runs(mut self, runs: Option<Runs>) -> Self {
-        self.runs = runs;
         self
     }
 
@@ -99,39 +84,30 @@ impl Batch {
         let log = Log::open(&self.folder)?;
         let watching = Arc::clone(&told);
         let generator = self.generator.observer(Arc::new(move |event: &Event| {
-            let _ = CURRENT.try_with(|current| {
-                if let Event::Started { key, .. } = event {
-                    current.keys.lock().insert(key.to_string());
-                }
-                watching(Some(current.item), &Step::Called { worker: current.worker, event });
+            // What happens on nobody's behalf is no step.
+            let _ = CURRENT.try_with(|&Current { item, worker }| {
+                watching(Some(item), &Step::Called { worker, event });
             });
         }));
-        let (end, ended) = mpsc::channel();
         let keys = ideas.iter().map(|idea| key(idea, &self.options)).collect();
         let shared = Arc::new(Shared {
             items: Mutex::new(ideas.iter().map(Item::of).collect()),
+            with: generator.trial().map(with).unwrap_or_default(),
             ideas,
             keys,
             folder: self.folder,
             log,
             generator,
             command: self.command,
-            slots: Arc::new(Semaphore::new(self.runs.as_ref().map_or(1, |runs| runs.at_once))),
-            runs: self.runs,
             todo: Mutex::default(),
-            running: Mutex::default(),
             naming: Mutex::default(),
-            cancel: Cancel::new(),
-            end: Mutex::new(Some(end)),
             clock: SystemClock::start(),
             told,
         });
-        let _ending = Ending { shared: Arc::clone(&shared), ended };
         shared.all(self.jobs).await?;
         let items = shared.items.lock().clone();
-        let page = board::page(&items);
-        if let Err(warning) = save_page(&shared.folder.join(board::BOARD), &page) {
-            shared.tell(None, &Step::Noted { warning });
+        if let Err(error) = save(&shared.folder.join(board::BOARD), &board::page(&items)) {
+            shared.tell(None, &Step::Noted { warning: error.to_string() });
         }
         Ok(items)
     }
@@ -142,6 +118,20 @@ fn key(idea: &Idea, options: &str) -> String {
     digest(&format!("{}\0{}\0{options}", idea.description, idea.name.as_deref().unwrap_or_default()))
 }
 
+/// The prices and costs, so that a result can be told from one with others.
+fn with(trial: &Trial) -> String {
+    let sets = trial.data().iter().map(|set| digest(&format!("{:?}{}", set.costs, set.prices.csv())));
+    digest(&sets.collect::<String>())
+}
+
+/// What is left to do of a description.
+enum Todo {
+    /// All of it.
+    Make,
+    /// The strategy of an earlier run is to be run.
+    Run { path: PathBuf, code: String },
+}
+
 struct Shared {
     ideas: Vec<Idea>,
     keys: Vec<String>,
@@ -149,66 +139,35 @@ struct Shared {
     folder: PathBuf,
     log: Log,
     generator: StrategyGenerator,
+    with: String,
     command: Box<dyn Fn(&Idea) -> String + Send + Sync>,
-    runs: Option<Runs>,
-    todo: Mutex<VecDeque<usize>>,
-    /// Backtests that wait or run. One at a time per slot; the workers do not wait for them.
-    running: Mutex<JoinSet<Result<(), LogError>>>,
-    slots: Arc<Semaphore>,
+    todo: Mutex<VecDeque<(usize, Todo)>>,
     /// Held while a free name is looked for and taken.
     naming: Mutex<()>,
-    cancel: Cancel,
-    /// Every backtest holds one; when all are gone, all have ended.
-    end: Mutex<Option<mpsc::Sender<()>>>,
     clock: SystemClock,
     told: Told,
 }
 
-/// Leaving a batch, by Ctrl-C for one, ends its sandboxes, and waits until they have ended.
-struct Ending {
-    shared: Arc<Shared>,
-    ended: mpsc::Receiver<()>,
-}
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        self.shared.cancel.cancel();
-        self.shared.running.lock().abort_all();
-        *self.shared.end.lock() = None;
-        // The senders only ever go away.
-        let _ = self.ended.recv_timeout(END);
-    }
-}
-
 impl Shared {
     async fn all(self: &Arc<Self>, jobs: usize) -> Result<(), BatchError> {
-        for n in 0..self.ideas.len() {
-            if !self.is_kept(n) {
-                self.todo.lock().push_back(n);
-            }
-        }
-        let todo = self.todo.lock().len();
-        if todo > 0 {
+        let todo: VecDeque<_> =
+            (0..self.ideas.len()).filter_map(|n| self.left_of(n).map(|todo| (n, todo))).collect();
+        let (count, asks) = (todo.len(), todo.iter().any(|(_, todo)| matches!(todo, Todo::Make)));
+        *self.todo.lock() = todo;
+        if asks {
             // Before anything is begun: what is wrong with settings and keys is wrong for all.
             for warning in self.generator.warnings().await? {
                 self.tell(None, &Step::Noted { warning });
             }
         }
         let mut workers = JoinSet::new();
-        for worker in 0..jobs.min(todo) {
+        for worker in 0..jobs.min(count) {
             workers.spawn(Arc::clone(self).work(worker));
         }
         while let Some(ended) = workers.join_next().await {
             ended.map_err(|error| self.broken(error)).flatten()?;
         }
-        // Taken out: a lock is not held while one waits.
-        let mut running = std::mem::take(&mut *self.running.lock());
-        while let Some(ended) = running.join_next().await {
-            ended.map_err(|error| self.broken(error)).flatten()?;
-        }
-        if todo > 0 {
-            self.generator.shutdown(SHUTDOWN).await;
-        }
+        self.generator.shutdown(SHUTDOWN).await;
         Ok(())
     }
 
@@ -228,181 +187,213 @@ impl Shared {
         self.clock.now().to_string()
     }
 
-    /// Whether an earlier run has made the strategy, and nobody has changed its file since.
-    fn is_kept(self: &Arc<Self>, n: usize) -> bool {
+    /// What an earlier run has left to do. What it has made counts if nobody has changed the file since.
+    fn left_of(&self, n: usize) -> Option<Todo> {
         let past = self.log.past(&self.keys[n]);
-        let Some((name, file, sha256)) = past.made else { return false };
+        let Some((name, file, sha256)) = past.made else { return Some(Todo::Make) };
         let path = self.folder.join(&file);
         let Some(code) = fs::read_to_string(&path).ok().filter(|code| digest(code) == sha256) else {
-            return false;
+            return Some(Todo::Make);
         };
         self.set(n, |item| {
             (item.name, item.file, item.state, item.error) = (Some(name), Some(file), State::Kept, None);
         });
-        self.tell(Some(n), &Step::Kept);
-        match (&self.runs, past.ran) {
+        match (self.generator.trial(), past.ran) {
             // What failed is tried again.
-            (Some(runs), Some((with, run, ..))) if runs.with != with || run.exit_code != 0 => {
-                self.run_later(n, path, code);
+            (Some(_), Some((with, run, ..))) if self.with != with || run.exit_code != 0 => {}
+            (Some(_), None) => {}
+            (_, ran) => {
+                if let Some((_, run, curve, page)) = ran {
+                    self.set(n, |item| (item.run, item.curve, item.page) = (Some(run), curve, page));
+                }
+                self.tell(Some(n), &Step::Kept);
+                return None;
             }
-            (Some(_), None) => self.run_later(n, path, code),
-            (_, Some((_, run, curve, page))) => self.set(n, |item| {
-                (item.run, item.curve, item.page) = (Some(run), curve, page);
-            }),
-            (None, None) => {}
         }
-        true
+        Some(Todo::Run { path, code })
     }
 
     async fn work(self: Arc<Self>, worker: usize) -> Result<(), LogError> {
         loop {
             let next = self.todo.lock().pop_front();
-            let Some(n) = next else { return Ok(()) };
+            let Some((n, todo)) = next else { return Ok(()) };
             self.tell(Some(n), &Step::Began { worker });
-            let idea = &self.ideas[n];
-            let mut generator = self.generator.sharing();
-            if let Some(name) = &idea.name {
-                generator = generator.name(name);
+            match todo {
+                Todo::Make => self.make(n, worker).await?,
+                Todo::Run { path, code } => self.run_again(n, path, code).await?,
             }
-            let current = Arc::new(Current { item: n, worker, keys: Mutex::default() });
-            let made = CURRENT.scope(Arc::clone(&current), generator.generate(&idea.description)).await;
-            let shared = Arc::clone(&self);
-            // It waits for the disk.
-            let saved = spawn_blocking(move || {
-                let keys = std::mem::take(&mut *current.keys.lock());
-                match made {
-                    Ok(strategy) => shared.save(n, worker, &strategy, keys),
-                    Err(error) => shared.failed(n, worker, &error),
-                }
-            });
-            saved.await.map_err(|error| self.broken(error)).flatten()?;
+            self.tell(Some(n), &Step::Ended { worker });
         }
     }
 
-    fn save(
+    /// Does what waits for the disk.
+    async fn apart(
         self: &Arc<Self>,
-        n: usize,
-        worker: usize,
-        strategy: &Strategy,
-        keys: BTreeSet<String>,
+        work: impl FnOnce(&Self) -> Result<(), LogError> + Send + 'static,
     ) -> Result<(), LogError> {
-        match self.written(n, strategy, keys)? {
-            Ok(path) => {
-                self.set(n, |item| {
-                    (item.name, item.file) = (Some(strategy.name.clone()), Some(file_in(&path)));
-                    (item.state, item.error) = (State::Done, None);
-                });
-                self.tell(Some(n), &Step::Made { worker, strategy, path: path.clone() });
-                self.run_later(n, path, strategy.code.clone());
-                Ok(())
-            }
-            Err(error) => self.failed(n, worker, &error.into()),
+        let shared = Arc::clone(self);
+        spawn_blocking(move || work(&shared)).await.map_err(|error| self.broken(error)).flatten()
+    }
+
+    async fn make(self: &Arc<Self>, n: usize, worker: usize) -> Result<(), LogError> {
+        let idea = &self.ideas[n];
+        let told = Arc::clone(&self.told);
+        let mut generator = self
+            .generator
+            .sharing()
+            .on_round(move |round: &Round| told(Some(n), &Step::Judged { worker, round }));
+        if let Some(name) = &idea.name {
+            generator = generator.name(name);
+        }
+        let made = CURRENT.scope(Current { item: n, worker }, generator.generate(&idea.description)).await;
+        let saved = move |shared: &Self| match made {
+            Ok(strategy) => shared.save(n, &strategy),
+            Err(error) => shared.given_up(n, &error),
+        };
+        self.apart(saved).await
+    }
+
+    fn save(&self, n: usize, strategy: &Strategy) -> Result<(), LogError> {
+        let path = match self.written(n, strategy)? {
+            Ok(path) => path,
+            Err(error) => return self.failed(n, &error.to_string(), 2, None),
+        };
+        self.set(n, |item| {
+            (item.name, item.file) = (Some(strategy.name.clone()), Some(file_in(&path)));
+            (item.state, item.error) = (State::Done, None);
+        });
+        let run = match &strategy.run {
+            Some(report) => Some(self.ran(n, &path, &strategy.code, report)?),
+            None => None,
+        };
+        self.tell(Some(n), &Step::Made { strategy, path, run: run.as_ref() });
+        match &strategy.not_run {
+            // The strategy is there and a run was wanted; the next batch runs it.
+            Some(why) => self.failed(n, why, 5, None),
+            None => Ok(()),
         }
     }
 
     /// Writes the strategy under the first free name.
-    fn written(
-        &self,
-        n: usize,
-        strategy: &Strategy,
-        keys: BTreeSet<String>,
-    ) -> Result<Result<PathBuf, WriteError>, LogError> {
+    fn written(&self, n: usize, strategy: &Strategy) -> Result<Result<PathBuf, WriteError>, LogError> {
         let _naming = self.naming.lock();
-        let wanted = file_name(&ClassName::new(&strategy.name));
-        let stem = wanted.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let mut path = self.folder.join(&wanted);
-        for next in 2_u32.. {
-            if fs::symlink_metadata(&path).is_err() {
-                // The log first, the file last: only a file that is there makes a line count.
-                self.log.write(&Line::Made {
-                    key: self.keys[n].clone(),
-                    description: strategy.description.clone(),
-                    name: strategy.name.clone(),
-                    file: file_in(&path),
-                    sha256: digest(&strategy.code),
-                    at: self.now(),
-                })?;
-                let made = Made {
-                    path: &path,
-                    date: self.now(),
-                    command: (self.command)(&self.ideas[n]),
-                    keys: keys.clone(),
-                };
-                let kept = Sidecar::of(strategy, made).and_then(|sidecar| sidecar.write(&path));
-                match write(&path, &strategy.code, Existing::Keep) {
-                    Err(WriteError::Exists { .. } | WriteError::IsDirectory { .. }) => {}
-                    written => {
-                        if let Err(error) = kept {
-                            self.tell(Some(n), &Step::Noted { warning: error.to_string() });
-                        }
-                        return Ok(written.map(|()| path));
+        let wanted = self.folder.join(file_name(&ClassName::new(&strategy.name)));
+        for path in free_names(&wanted).filter(|path| fs::symlink_metadata(path).is_err()) {
+            // The log first, the file last: only a file that is there makes a line count.
+            self.log.write(&Line::Made {
+                key: self.keys[n].clone(),
+                description: strategy.description.clone(),
+                name: strategy.name.clone(),
+                file: file_in(&path),
+                sha256: digest(&strategy.code),
+                at: self.now(),
+            })?;
+            let made = Made { path: &path, date: self.now(), command: (self.command)(&self.ideas[n]) };
+            let kept = Sidecar::of(strategy, made).and_then(|sidecar| sidecar.write(&path));
+            match write(&path, &strategy.code, Existing::Keep) {
+                Err(WriteError::Exists { .. } | WriteError::IsDirectory { .. }) => {}
+                written => {
+                    if let Err(error) = kept {
+                        self.tell(Some(n), &Step::Noted { warning: error.to_string() });
                     }
+                    return Ok(written.map(|()| path));
                 }
             }
-            path = self.folder.join(format!("{stem}_{next}.py"));
         }
-        Ok(Err(WriteError::Exists { path }))
+        Ok(Err(WriteError::Exists { path: wanted }))
     }
 
-    fn failed(&self, n: usize, worker: usize, error: &GenerateError) -> Result<(), LogError> {
+    /// There is no strategy; the best answer is kept for a look at it.
+    fn given_up(&self, n: usize, error: &GenerateError) -> Result<(), LogError> {
+        let draft = match error {
+            GenerateError::StillInvalid(invalid) if !invalid.draft.is_empty() => {
+                let class = self.ideas[n].name.as_deref().map(ClassName::new);
+                let class = class.or_else(|| ClassName::first_in(&invalid.draft));
+                let name = file_name(&class.unwrap_or_else(|| ClassName::new(""))).with_extension("draft.py");
+                let _naming = self.naming.lock();
+                write_free(&self.folder.join(name), &invalid.draft, Existing::Keep).ok()
+            }
+            _ => None,
+        };
+        self.failed(n, &error.to_string(), error.exit_code(), draft)
+    }
+
+    fn failed(&self, n: usize, error: &str, exit_code: u8, draft: Option<PathBuf>) -> Result<(), LogError> {
         self.log.write(&Line::Failed {
             key: self.keys[n].clone(),
             description: self.ideas[n].description.clone(),
-            error: error.to_string(),
-            exit_code: error.exit_code(),
+            error: error.to_owned(),
+            exit_code,
             at: self.now(),
         })?;
-        self.set(n, |item| item.fail(error.to_string(), error.exit_code()));
-        self.tell(Some(n), &Step::Failed { worker, error });
+        self.set(n, |item| {
+            item.fail(error.to_owned(), exit_code);
+            item.draft = draft.as_deref().map(file_in);
+        });
+        self.tell(Some(n), &Step::Failed { error, exit_code, draft });
         Ok(())
     }
 
-    /// Runs a strategy as soon as there is a slot.
-    fn run_later(self: &Arc<Self>, n: usize, path: PathBuf, code: String) {
-        let Some(end) = self.end.lock().clone().filter(|_| self.runs.is_some()) else { return };
-        let shared = Arc::clone(self);
-        self.running.lock().spawn(async move {
-            let Ok(slot) = Arc::clone(&shared.slots).acquire_owned().await else { return Ok(()) };
-            let here = Arc::clone(&shared);
-            let ran = spawn_blocking(move || {
-                let ran = here.backtest(n, &path, &code);
-                drop((slot, end));
-                ran
-            });
-            ran.await.map_err(|error| shared.broken(error)).flatten()
-        });
+    async fn run_again(self: &Arc<Self>, n: usize, path: PathBuf, code: String) -> Result<(), LogError> {
+        let Some(trial) = self.generator.trial() else { return Ok(()) };
+        let ran = trial.run(&code, &path.display().to_string()).await;
+        let told = move |shared: &Self| match ran {
+            Ok(report) => {
+                let run = shared.ran(n, &path, &code, &report)?;
+                shared.tell(Some(n), &Step::Ran { path, run: &run });
+                Ok(())
+            }
+            Err(RunError::Environment(fault)) => shared.failed(n, &fault.to_string(), 5, None),
+            Err(RunError::Cancelled) => Ok(()),
+        };
+        self.apart(told).await
     }
 
-    fn backtest(&self, n: usize, path: &Path, code: &str) -> Result<(), LogError> {
-        let Some(runs) = &self.runs else { return Ok(()) };
-        let ran = match runs.run(path, code, self.now(), &self.cancel) {
-            Ok(ran) => ran,
-            Err(fault) => {
-                self.set(n, |item| item.fail(fault.to_string(), 5));
-                return Ok(());
+    /// Keeps what a run gave: in the log, beside the file, and as a page.
+    fn ran(&self, n: usize, path: &Path, code: &str, report: &Report) -> Result<LastRun, LogError> {
+        let Some(trial) = self.generator.trial() else { return Ok(LastRun::of(report, code, self.now())) };
+        let run = LastRun::of(report, code, self.now());
+        let drawn = report.results.iter().zip(trial.data_of(report)).find_map(|(r, data)| Run::of(r, data));
+        let curve = drawn.map(|run| board::thinned(&run.equity)).unwrap_or_default();
+        let page = match self.shown(n, path, code, report, &run) {
+            Ok(page) => Some(page),
+            Err(warning) => {
+                self.tell(Some(n), &Step::Noted { warning });
+                None
             }
         };
-        // Interrupted otherwise.
-        let Some(Ran { run, curve, page, warning }) = ran else { return Ok(()) };
         self.log.write(&Line::Ran {
             key: self.keys[n].clone(),
-            with: runs.with.clone(),
+            with: self.with.clone(),
             run: run.clone(),
             curve: curve.clone(),
             page: page.clone(),
         })?;
-        if let Some(warning) = warning {
-            self.tell(Some(n), &Step::Noted { warning });
-        }
-        self.tell(Some(n), &Step::Ran { path, run: &run });
         self.set(n, |item| {
             if run.exit_code != 0 {
                 let why = run.failed().unwrap_or("the result is not confirmed");
                 item.fail(why.to_owned(), run.exit_code);
             }
-            (item.run, item.curve, item.page) = (Some(run), curve, page);
+            (item.run, item.curve, item.page) = (Some(run.clone()), curve, page);
         });
-        Ok(())
+        Ok(run)
+    }
+
+    /// Brings the sidecar up to date and writes the page; gives the page's name, or why there is none.
+    fn shown(
+        &self,
+        n: usize,
+        path: &Path,
+        code: &str,
+        report: &Report,
+        run: &LastRun,
+    ) -> Result<String, String> {
+        Sidecar::ran(path, run).map_err(|error| error.to_string())?;
+        let data = self.generator.trial().into_iter().flat_map(|trial| trial.data_of(report));
+        let subject = Subject::of(report, data, code, true, (self.command)(&self.ideas[n]));
+        let place = path.with_extension("html");
+        save(&place, &page(&subject)).map_err(|error| error.to_string())?;
+        Ok(file_in(&place))
     }
 }
 
@@ -418,6 +409,7 @@ impl Item {
             state: State::Failed,
             name: None,
             file: None,
+            draft: None,
             page: None,
             error: Some("not reached".to_owned()),
             exit_code: 0,

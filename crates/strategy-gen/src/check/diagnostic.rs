@@ -13,6 +13,8 @@ use super::syntax::Position;
 pub enum Code {
     /// The source is larger than is read.
     TooLarge,
+    /// Nested deeper than Python takes.
+    TooDeep,
     /// Not Python.
     Syntax,
     /// Python, but newer than 3.10.
@@ -21,7 +23,7 @@ pub enum Code {
     NoStrategy,
     /// More than one `Strategy` subclass.
     ManyStrategies,
-    /// `Strategy` is used but not imported.
+    /// `Strategy`, `crossover`, `np` or `pd` is used but not imported.
     MissingImport,
     /// The strategy has no `init`.
     MissingInit,
@@ -59,8 +61,9 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::TooLarge,
+        Self::TooDeep,
         Self::Syntax,
         Self::UnsupportedSyntax,
         Self::NoStrategy,
@@ -91,6 +94,7 @@ impl Code {
                 Severity::Warning
             }
             Self::TooLarge
+            | Self::TooDeep
             | Self::Syntax
             | Self::UnsupportedSyntax
             | Self::NoStrategy

@@ -106,3 +106,11 @@ pub(super) const COLUMNS: [&str; 5] = ["Close", "High", "Low", "Open", "Volume"]
 /// Statistics that, taken over all prices, know the future.
 pub(super) const STATISTICS: [&str; 9] =
     ["argmax", "argmin", "max", "mean", "median", "min", "quantile", "std", "var"];
+
+/// Names that are forgotten to be imported, and how that is done.
+pub(super) const USUAL_IMPORTS: [(&str, &str); 4] = [
+    ("Strategy", "from backtesting import Strategy"),
+    ("crossover", "from backtesting.lib import crossover"),
+    ("np", "import numpy as np"),
+    ("pd", "import pandas as pd"),
+];

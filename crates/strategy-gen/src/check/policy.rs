@@ -3,7 +3,9 @@
 //! A linter that helps to repair code, not a wall: hostile code can get around it, and only the sandbox stops it.
 
 use super::diagnostic::{Code, Diagnostic};
-use super::lists::{BASES, COLUMNS, CONVERSIONS, IO, MODULES, NAMES, ORDER_KEYWORDS, PRIVATE, STATISTICS};
+use super::lists::{
+    BASES, COLUMNS, CONVERSIONS, IO, MODULES, NAMES, ORDER_KEYWORDS, PRIVATE, STATISTICS, USUAL_IMPORTS,
+};
 use super::syntax::{Call, Class, Facts, Import, Position, Value};
 
 const ALLOWED: &str = "use backtesting, numpy, pandas and the calculating parts of the standard library";
@@ -24,7 +26,12 @@ pub(super) fn judge(facts: &Facts) -> (Vec<Diagnostic>, Vec<String>) {
             "write Python 3.10",
         ));
     }
+    if let Some(position) = facts.too_deep {
+        let message = "brackets, blocks or expressions are nested too deeply";
+        found.push(Diagnostic::new(Code::TooDeep, position, message, "split it into several statements"));
+    }
     let strategies = structure(facts, &mut found);
+    unimported(facts, &mut found);
     for import in &facts.imports {
         imports(import, &mut found);
     }
@@ -138,16 +145,6 @@ fn lacks(class: &Class, facts: &Facts, found: &mut Vec<Diagnostic>) {
         );
         lack(Code::MissingNext, "next", "add `def next(self):` and decide there");
     }
-    if class.bases.iter().any(|base| base == "Strategy")
-        && !facts.imports.iter().any(|i| i.bound == "Strategy" || i.bound == "*")
-    {
-        found.push(Diagnostic::new(
-            Code::MissingImport,
-            class.position,
-            "`Strategy` is not imported",
-            "add `from backtesting import Strategy`",
-        ));
-    }
     for (method, position) in &class.methods {
         if method == "__init__" {
             found.push(Diagnostic::new(
@@ -156,6 +153,26 @@ fn lacks(class: &Class, facts: &Facts, found: &mut Vec<Diagnostic>) {
                 "a strategy must not override `__init__`",
                 "backtesting.py builds the object; prepare everything in `init`",
             ));
+        }
+    }
+}
+
+/// Names that every strategy's author has in mind and some forget to import; once each.
+fn unimported(facts: &Facts, found: &mut Vec<Diagnostic>) {
+    let bases = facts.classes.iter().flat_map(|class| class.bases.iter().map(|base| (base, class.position)));
+    let calls = facts.calls.iter().map(|call| (&call.target, call.position));
+    let used: Vec<(&String, Position)> = bases.chain(calls).collect();
+    let is_known = |name: &str| {
+        facts.imports.iter().any(|import| import.bound == name || import.bound == "*")
+            || facts.bound.iter().any(|bound| bound == name)
+            || facts.functions.iter().any(|(function, _)| function == name)
+            || facts.classes.iter().any(|class| class.name == name)
+    };
+    for (name, import) in USUAL_IMPORTS {
+        let first_use = used.iter().find(|(used, _)| used.split('.').next() == Some(name));
+        if let Some((_, position)) = first_use.filter(|_| !is_known(name)) {
+            let message = format!("`{name}` is not imported");
+            found.push(Diagnostic::new(Code::MissingImport, *position, message, &format!("add `{import}`")));
         }
     }
 }

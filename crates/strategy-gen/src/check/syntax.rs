@@ -3,10 +3,11 @@
 use std::io;
 use std::thread;
 
-use ruff_python_ast::token::TokenKind;
+use ruff_python_ast::token::{Token, TokenKind};
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{
-    Alias, ExceptHandler, Expr, ExprCall, Number, Operator, PythonVersion, Stmt, StmtClassDef, UnaryOp,
+    Alias, ExceptHandler, Expr, ExprCall, Number, Operator, Parameter, PythonVersion, Stmt, StmtClassDef,
+    UnaryOp,
 };
 use ruff_python_parser::{Mode, ParseOptions, parse_unchecked};
 use ruff_source_file::LineIndex;
@@ -14,6 +15,12 @@ use ruff_text_size::{Ranged, TextRange, TextSize};
 
 /// Deeply nested source needs a deep stack: 128 KiB of `-` overflow the usual 8 MiB.
 const STACK: usize = 256 * 1024 * 1024;
+
+/// As many brackets, and one block more, than CPython opens within each other.
+const DEEPEST: usize = 100;
+
+/// CPython's compiler gives up somewhat later.
+const DEEPEST_EXPRESSION: usize = 500;
 
 /// A place in the source, both counted from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,6 +91,10 @@ pub(super) struct Facts {
     pub(super) rows_ahead: Vec<Position>,
     /// Every number literal.
     pub(super) numbers: Vec<f64>,
+    /// Every name that is given a value: variables, arguments, loop variables.
+    pub(super) bound: Vec<String>,
+    /// Where brackets, blocks or expressions are first nested deeper than Python takes.
+    pub(super) too_deep: Option<Position>,
     /// The first character outside comments that is not ASCII.
     pub(super) non_ascii: Option<Position>,
 }
@@ -101,7 +112,7 @@ fn collect(source: &str) -> Facts {
     let options = ParseOptions::from(Mode::Module).with_target_version(PythonVersion::PY310);
     let parsed = parse_unchecked(source, options);
     let mut collector =
-        Collector { source, lines: LineIndex::from_source_text(source), facts: Facts::default() };
+        Collector { source, lines: LineIndex::from_source_text(source), facts: Facts::default(), depth: 0 };
     for error in parsed.errors() {
         let position = collector.position(error.location.start());
         collector.facts.errors.push((position, error.error.to_string()));
@@ -110,6 +121,7 @@ fn collect(source: &str) -> Facts {
         let position = collector.position(error.range.start());
         collector.facts.unsupported.push((position, error.to_string()));
     }
+    collector.facts.too_deep = too_deep(parsed.tokens()).map(|at| collector.position(at));
     let comments: Vec<TextRange> = parsed
         .tokens()
         .iter()
@@ -128,10 +140,30 @@ fn collect(source: &str) -> Facts {
     collector.facts
 }
 
+/// The first bracket or indent that lies deeper than [`DEEPEST`].
+fn too_deep(tokens: &[Token]) -> Option<TextSize> {
+    let (mut brackets, mut indents) = (0_usize, 0_usize);
+    for token in tokens {
+        match token.kind() {
+            TokenKind::Lpar | TokenKind::Lsqb | TokenKind::Lbrace => brackets += 1,
+            TokenKind::Rpar | TokenKind::Rsqb | TokenKind::Rbrace => brackets = brackets.saturating_sub(1),
+            TokenKind::Indent => indents += 1,
+            TokenKind::Dedent => indents = indents.saturating_sub(1),
+            _ => continue,
+        }
+        if brackets > DEEPEST || indents >= DEEPEST {
+            return Some(token.range().start());
+        }
+    }
+    None
+}
+
 struct Collector<'s> {
     source: &'s str,
     lines: LineIndex,
     facts: Facts,
+    /// How many expressions lie around.
+    depth: usize,
 }
 
 impl Collector<'_> {
@@ -237,6 +269,9 @@ impl<'a> Visitor<'a> for Collector<'_> {
     fn visit_expr(&mut self, expression: &'a Expr) {
         match expression {
             Expr::Name(name) => {
+                if name.ctx.is_store() {
+                    self.facts.bound.push(name.id.to_string());
+                }
                 let position = self.position(name.range.start());
                 self.facts.names.push((name.id.to_string(), position));
             }
@@ -263,7 +298,17 @@ impl<'a> Visitor<'a> for Collector<'_> {
             }
             _ => {}
         }
+        self.depth += 1;
+        if self.depth > DEEPEST_EXPRESSION && self.facts.too_deep.is_none() {
+            self.facts.too_deep = Some(self.position(expression.range().start()));
+        }
         visitor::walk_expr(self, expression);
+        self.depth -= 1;
+    }
+
+    fn visit_parameter(&mut self, parameter: &'a Parameter) {
+        self.facts.bound.push(parameter.name.id.to_string());
+        visitor::walk_parameter(self, parameter);
     }
 
     fn visit_except_handler(&mut self, handler: &'a ExceptHandler) {

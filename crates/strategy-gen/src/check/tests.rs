@@ -152,6 +152,47 @@ fn the_shape_of_the_class_is_checked() {
 }
 
 #[test]
+fn usual_names_must_be_imported_unless_they_are_ones_own() {
+    let import = "from backtesting.lib import crossover\n";
+    for (from, to, missing) in [
+        (import, "", "`crossover` is not imported"),
+        ("import pandas as pd\n", "", "`pd` is not imported"),
+        (import, "def crossover(a, b):\n    return a[-1] > b[-1]\n", ""),
+        (import, "crossover = max\n", ""),
+        (import, "from backtesting.lib import *\n", ""),
+        ("import pandas as pd\n", "import pandas\npd = pandas\n", ""),
+    ] {
+        let report = report(&GOOD.replace(from, to));
+        assert_eq!(report.has(Code::MissingImport), !missing.is_empty(), "{to}: {}", report.text("x"));
+        assert!(report.text("x").contains(missing), "{}", report.text("x"));
+    }
+}
+
+#[test]
+fn what_python_itself_finds_too_deep_is_a_finding() {
+    let brackets = |n: usize| format!("x = {}1{}\n", "(".repeat(n), ")".repeat(n));
+    let blocks = |n: usize| {
+        let lines = (0..n).map(|depth| format!("{}if x:\n", " ".repeat(depth)));
+        lines.collect::<String>() + &" ".repeat(n) + "pass\n"
+    };
+    let sum = |n: usize| format!("x = 1{}\n", " + 1".repeat(n));
+    for (source, deep) in [
+        (brackets(100), false),
+        (brackets(101), true),
+        (brackets(10_000), true),
+        (blocks(99), false),
+        (blocks(100), true),
+        (blocks(480), true),
+        (sum(400), false),
+        (sum(10_000), true),
+        ("x = ".to_owned() + &"[".repeat(10_000), true),
+    ] {
+        assert!(source.len() < MAX_SOURCE);
+        assert_eq!(report(&source).has(Code::TooDeep), deep, "{}", &source[..40.min(source.len())]);
+    }
+}
+
+#[test]
 fn newer_syntax_names_the_version() {
     let report = report(&format!("{GOOD}\ntype X = int\n"));
     assert!(report.has(Code::UnsupportedSyntax), "{}", report.text("x"));
@@ -220,6 +261,17 @@ fn numbers_of_the_description_are_looked_for() {
         ["`5` of the description is not in the code"]
     );
     assert!(!report.has_errors());
+    let words =
+        "buy above the twenty-day SMA with a five percent stop, two hundred bars, one position at a time";
+    assert_eq!(
+        check_against(GOOD, words)
+            .unwrap()
+            .diagnostics
+            .iter()
+            .map(|d| d.message.as_str())
+            .collect::<Vec<_>>(),
+        ["`5` of the description is not in the code", "`200` of the description is not in the code"]
+    );
     let percent = GOOD.replace("0.95", "(1 - 0.05)");
     assert_eq!(check_against(&percent, "buy above the 20 SMA with 5% stop").unwrap().diagnostics, []);
 }

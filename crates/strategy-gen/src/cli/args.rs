@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use jiff::civil::Date;
-use strategy_gen::data::Source;
+use strategy_gen::MAX_REPAIRS;
+use strategy_gen::data::{Bundled, Source};
 use strategy_gen::sandbox::Level;
+
+use super::command::typed;
 
 /// Turns a plain sentence into a checked backtesting.py strategy, over a pool of Gemini API keys.
 #[derive(Debug, Parser)]
@@ -42,6 +45,10 @@ pub(crate) enum Command {
     },
     /// Run a strategy file on prices, in a sandbox.
     Run(Run),
+    /// Mend a strategy file until check and run find nothing; shows the change and asks.
+    Fix(Fix),
+    /// Change a strategy file as you say, such as "add a 2% stop"; shows the change and asks.
+    Improve(Improve),
     /// Make a strategy of every line of a file, over the same pool, and rank them. Goes on where it was stopped.
     Batch(Batch),
     /// Show what was made and run, the newest first.
@@ -108,6 +115,49 @@ pub(crate) struct New {
     /// The name of the strategy's class.
     #[arg(short, long)]
     pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// Use the rules engine instead of a model: no key, no network.
+    #[arg(long, conflicts_with_all = ["single_key", "multi_key", "model", "base_url"])]
+    pub(crate) offline: bool,
+    /// Write the indicator functions into the file instead of importing them.
+    #[arg(long)]
+    pub(crate) standalone: bool,
+    /// Replace an existing file.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Check the strategy and do not run it.
+    #[arg(long, conflicts_with_all = CONDITIONS, conflicts_with_all = PAGES)]
+    pub(crate) no_run: bool,
+    #[command(flatten)]
+    pub(crate) on: Conditions,
+    #[command(flatten)]
+    pub(crate) pages: PageArgs,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Show the rotation at work on a simulated Gemini: no key, no network, no cost.
+    #[arg(long, conflicts_with_all = ["single_key", "multi_key", "offline", "model", "max_wait", "base_url"])]
+    pub(crate) demo: bool,
+    #[command(flatten)]
+    pub(crate) keep: Keep,
+}
+
+impl New {
+    /// Whether a run is more than welcome.
+    pub(crate) fn insists(&self) -> bool {
+        self.on.insists() || self.pages.any()
+    }
+
+    /// The command that makes it again; it may have come from stdin.
+    pub(crate) fn command(&self, description: &str) -> String {
+        typed((self.description.as_deref() == Some("-")).then_some(description))
+    }
+}
+
+/// Who is asked, and how often.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Asked {
     /// The model. Default: GEMINI_MODEL, else gemini-2.5-flash.
     #[arg(long)]
     pub(crate) model: Option<String>,
@@ -126,27 +176,13 @@ pub(crate) struct New {
     /// The longest a call may wait for quota, in seconds. Default: the pool's max_wait_ms.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) max_wait: Option<u64>,
-    /// Use the rules engine instead of a model: no key, no network.
-    #[arg(long, conflicts_with_all = ["single_key", "multi_key", "model", "base_url"])]
-    pub(crate) offline: bool,
-    /// Write the indicator functions into the file instead of importing them.
-    #[arg(long)]
-    pub(crate) standalone: bool,
-    /// Replace an existing file.
-    #[arg(long)]
-    pub(crate) force: bool,
-    /// Print the result as JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Show the rotation at work on a simulated Gemini: no key, no network, no cost.
-    #[arg(long, conflicts_with_all = ["single_key", "multi_key", "offline", "model", "max_wait", "base_url"])]
-    pub(crate) demo: bool,
-    #[command(flatten)]
-    pub(crate) keep: Keep,
+    /// How often what is wrong goes back to the model.
+    #[arg(long, value_name = "N", default_value_t = MAX_REPAIRS)]
+    pub(crate) max_repairs: u32,
 }
 
 /// What is kept of what is done.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Keep {
     /// Leave no line in the history.
     #[arg(long)]
@@ -183,42 +219,19 @@ pub(crate) struct Batch {
     /// How many are worked on at a time.
     #[arg(short, long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) jobs: u16,
-    /// The model. Default: GEMINI_MODEL, else gemini-2.5-flash.
-    #[arg(long)]
-    pub(crate) model: Option<String>,
-    /// Who answers: Gemini over the pool of keys, or a server that speaks OpenAI's protocol.
-    #[arg(long, value_enum, default_value_t = Provider::Gemini)]
-    pub(crate) provider: Provider,
-    /// The address of the OpenAI-compatible server. Default: OPENAI_BASE_URL, else OpenAI's.
-    #[arg(long, value_name = "URL")]
-    pub(crate) base_url: Option<String>,
-    /// Use GEMINI_API_KEY alone, whatever the settings say.
-    #[arg(long, conflicts_with = "multi_key")]
-    pub(crate) single_key: bool,
-    /// Use the keys of keys.json or GEMINI_API_KEYS, whatever the settings say.
-    #[arg(long)]
-    pub(crate) multi_key: bool,
-    /// The longest a call may wait for quota, in seconds. Default: the pool's max_wait_ms.
-    #[arg(long, value_name = "SECONDS")]
-    pub(crate) max_wait: Option<u64>,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
     /// Use the rules engine instead of a model: no key, no network.
     #[arg(long, conflicts_with_all = ["single_key", "multi_key", "model", "base_url"])]
     pub(crate) offline: bool,
     /// Write the indicator functions into the files instead of importing them.
     #[arg(long)]
     pub(crate) standalone: bool,
-    /// Make the strategies and do not run them.
-    #[arg(long)]
+    /// Check the strategies and do not run them.
+    #[arg(long, conflicts_with_all = CONDITIONS)]
     pub(crate) no_run: bool,
-    /// Prices to run on: GOOG, EURUSD, BTCUSD, a CSV file, or synthetic[:SEED]. May be given repeatedly; the first ranks.
-    #[arg(long = "data", value_name = "PRICES", default_value = "GOOG")]
-    pub(crate) data: Vec<Source>,
-    /// The Python to run with. Default: the active virtual environment, else the one that `doctor --install` makes.
-    #[arg(long, value_name = "PATH")]
-    pub(crate) python: Option<PathBuf>,
-    /// How much of a sandbox to insist on: auto, strict, seccomp-only or none.
-    #[arg(long, value_name = "LEVEL", default_value = "auto")]
-    pub(crate) sandbox: Level,
+    #[command(flatten)]
+    pub(crate) on: Conditions,
     /// Print the ranking as JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -240,6 +253,7 @@ impl Args {
         match &self.command {
             Some(Command::New(new)) => new.json,
             Some(Command::Run(run)) => run.json,
+            Some(Command::Fix(Fix { amend, .. }) | Command::Improve(Improve { amend, .. })) => amend.json,
             Some(Command::Check { json, format, .. }) => *json || *format != Format::Text,
             Some(Command::Doctor { json, .. } | Command::List { json, .. } | Command::Show { json, .. }) => {
                 *json
@@ -256,12 +270,42 @@ impl Args {
 pub(crate) struct Run {
     /// The strategy's file.
     pub(crate) file: PathBuf,
-    /// Prices: GOOG, EURUSD, BTCUSD (backtesting.py's own), a CSV file, or synthetic[:SEED]. May be given repeatedly.
-    #[arg(long = "data", value_name = "PRICES", default_value = "GOOG")]
-    pub(crate) data: Vec<Source>,
+    #[command(flatten)]
+    pub(crate) on: Conditions,
     /// Override a parameter of the strategy. May be given repeatedly.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub(crate) set: Vec<(String, String)>,
+    /// Run the file as it is, whatever `check` says of it.
+    #[arg(long)]
+    pub(crate) no_check: bool,
+    #[command(flatten)]
+    pub(crate) pages: PageArgs,
+    /// Print the result as JSON, with every trade and the equity of every bar.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) keep: Keep,
+}
+
+/// What a run leaves for a browser.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct PageArgs {
+    /// Write a page about the result: equity, trades, returns by month, what was checked. It holds all it needs.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Write backtesting.py's own interactive chart, made to need no network. Default: the strategy's name with
+    /// `.plot.html`; with several sets of prices, their names are added.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    pub(crate) plot: Option<Option<PathBuf>>,
+}
+
+/// On what, with what money and in what a strategy is run.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Conditions {
+    /// Prices: GOOG, EURUSD, BTCUSD (backtesting.py's own), a CSV file, or synthetic[:SEED]. May be given repeatedly.
+    /// Default: GOOG.
+    #[arg(long = "data", value_name = "PRICES")]
+    pub(crate) data: Vec<Source>,
     /// Money at the start. Default: 100,000; 1,000,000 for BTCUSD.
     #[arg(long, value_parser = positive)]
     pub(crate) cash: Option<f64>,
@@ -289,17 +333,61 @@ pub(crate) struct Run {
     /// The Python to use. Default: the active virtual environment, else the one that `doctor --install` makes.
     #[arg(long, value_name = "PATH")]
     pub(crate) python: Option<PathBuf>,
-    /// Run the file as it is, whatever `check` says of it.
-    #[arg(long)]
-    pub(crate) no_check: bool,
-    /// Write a page about the result: equity, trades, returns by month, what was checked. It holds all it needs.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) report: Option<PathBuf>,
-    /// Write backtesting.py's own interactive chart, made to need no network. Default: the strategy's name with
-    /// `.plot.html`; with several sets of prices, their names are added.
-    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
-    pub(crate) plot: Option<Option<PathBuf>>,
-    /// Print the result as JSON, with every trade and the equity of every bar.
+}
+
+/// The flags of [`Conditions`], which make no sense where nothing is run.
+const CONDITIONS: [&str; 10] =
+    ["data", "cash", "commission", "spread", "from", "to", "timeout", "memory", "sandbox", "python"];
+/// The flags of [`PageArgs`], which make no sense there either.
+const PAGES: [&str; 2] = ["report", "plot"];
+
+impl Conditions {
+    /// Whether a run is more than welcome.
+    pub(crate) fn insists(&self) -> bool {
+        !self.data.is_empty() || self.python.is_some()
+    }
+
+    /// The prices, GOOG where none are named.
+    pub(crate) fn sources(&self) -> Vec<Source> {
+        if self.data.is_empty() { vec![Source::Bundled(Bundled::Goog)] } else { self.data.clone() }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Fix {
+    /// The strategy's file.
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) amend: Amend,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Improve {
+    /// The strategy's file.
+    pub(crate) file: PathBuf,
+    /// The change in plain words, such as "add a 2% stop"; `-` reads stdin.
+    pub(crate) request: String,
+    #[command(flatten)]
+    pub(crate) amend: Amend,
+}
+
+/// What `fix` and `improve` have in common.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Amend {
+    /// What the file should do, in plain words. Default: the description in the file's header.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) description: Option<String>,
+    /// Write the change without a question.
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// Check the strategy and do not run it.
+    #[arg(long, conflicts_with_all = CONDITIONS)]
+    pub(crate) no_run: bool,
+    #[command(flatten)]
+    pub(crate) on: Conditions,
+    /// Print the result as JSON, the change as a diff in it.
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]

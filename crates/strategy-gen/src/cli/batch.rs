@@ -5,24 +5,18 @@ mod bars;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::available_parallelism;
-use std::time::Duration;
 
 use keyrot::process_env;
 use keyrot::settings::DEFAULT_MODEL;
 use parking_lot::Mutex;
 use serde_json::json;
-use strategy_gen::StrategyGenerator;
-use strategy_gen::backtest::Runner;
-use strategy_gen::batch::{BOARD, Batch, BatchError, Idea, Item, Runs, State, Step, ideas};
-use strategy_gen::data::{Costs, Dataset, Period};
-use strategy_gen::environment::EnvironmentFault;
-use strategy_gen::history::{Entry, History, Kind};
-use strategy_gen::interpreter::Python;
+use strategy_gen::batch::{BOARD, Batch, BatchError, Idea, Item, State, Step, ideas};
+use strategy_gen::history::{Entry, History, HistoryError, Kind};
 use strategy_gen::python::{Linkage, quoted};
-use strategy_gen::sandbox::Level;
 
 use super::args::{self, Provider};
+use super::command::word;
+use super::conditions::ready;
 use super::{Failure, apart, keep, new, print, say, table};
 use bars::Bars;
 
@@ -42,15 +36,19 @@ impl From<BatchError> for Failure {
 pub(crate) async fn run(args: args::Batch) -> Result<u8, Failure> {
     let file = args.ideas.clone();
     let ideas = apart(move || read(&file)).await?;
-    let generator = generator(&args)?;
+    let ready = ready(&args.on, args.no_run, args.on.insists()).await?;
+    if let Some(why) = ready.missing() {
+        say(&format!("warning: the strategies are not run: {why}"));
+    }
+    let mut generator = new::asking(&args.asked, args.offline, &ready)?;
+    if args.standalone {
+        generator = generator.linkage(Linkage::Standalone);
+    }
     let args = Arc::new(args);
-    let for_runs = Arc::clone(&args);
-    let runs = apart(move || runs(&for_runs)).await?;
     let repeated = Arc::clone(&args);
     let health = generator.sharing();
     let batch = Batch::new(&args.out_dir, generator, &options(&args))
         .jobs(usize::from(args.jobs))
-        .runs(runs)
         .command(move |idea| command(&repeated, idea));
     let descriptions = ideas.iter().map(|idea| idea.description.clone()).collect();
     let bars = Arc::new(Bars::new(descriptions, usize::from(args.jobs), health));
@@ -112,84 +110,18 @@ fn read(file: &Path) -> Result<Vec<Idea>, Failure> {
     ideas(&text).map_err(|error| Failure::usage(format!("`{name}`: {error}")))
 }
 
-fn generator(args: &args::Batch) -> Result<StrategyGenerator, Failure> {
-    if args.base_url.is_some() && args.provider == Provider::Gemini {
-        return Err(Failure::usage(
-            "`--base-url` belongs to `--provider openai`\nhint: for Gemini set `GEMINI_BASE_URL`",
-        ));
-    }
-    let mut generator = match (args.provider, args.offline) {
-        (_, true) => StrategyGenerator::offline(),
-        (Provider::Gemini, false) => StrategyGenerator::from_env(),
-        (Provider::Openai, false) => {
-            StrategyGenerator::openai(new::server(args.model.as_deref(), args.base_url.as_deref())?)
-        }
-    };
-    if args.single_key {
-        generator = generator.single_key();
-    }
-    if args.multi_key {
-        generator = generator.multi_key();
-    }
-    if args.standalone {
-        generator = generator.linkage(Linkage::Standalone);
-    }
-    if let Some(model) = &args.model {
-        generator = generator.model(model);
-    }
-    if let Some(seconds) = args.max_wait {
-        generator = generator.max_wait(Duration::from_secs(seconds));
-    }
-    Ok(generator)
-}
-
-/// What backtests need; nothing where they are not wanted, or cannot be had here, which is told.
-fn runs(args: &args::Batch) -> Result<Option<Runs>, Failure> {
-    if args.no_run {
-        return Ok(None);
-    }
-    let env = process_env();
-    let python = match Python::find(args.python.as_deref(), &env) {
-        Ok(python) => python,
-        // One that was named must serve.
-        Err(fault @ EnvironmentFault::NoPython { .. }) => {
-            say(&format!("warning: the strategies are not run: {fault}"));
-            return Ok(None);
-        }
-        Err(fault) => return Err(fault.into()),
-    };
-    let one = |source: &strategy_gen::data::Source| {
-        let prices = source.load(python.library_folder(), Period::default())?;
-        Ok(Dataset { prices, costs: Costs::usual(source) })
-    };
-    let data = args.data.iter().map(one).collect::<Result<Vec<_>, Failure>>()?;
-    let program = std::env::current_exe().map_err(EnvironmentFault::from)?;
-    let home = env.filled("HOME").map(std::path::PathBuf::from);
-    let runner = match Runner::new(python, program, args.sandbox) {
-        Ok(runner) => runner.home(home),
-        Err(fault @ EnvironmentFault::Sandbox { .. }) if args.sandbox == Level::Auto => {
-            say(&format!("warning: the strategies are not run: {fault}"));
-            return Ok(None);
-        }
-        Err(fault) => return Err(fault.into()),
-    };
-    if args.sandbox == Level::None {
-        say("warning: without a sandbox the strategies may do whatever you may");
-    }
-    Ok(Some(Runs::new(runner, data, available_parallelism().map_or(1, usize::from))))
-}
-
 /// What decides on the outcome, apart from the description.
 fn options(args: &args::Batch) -> String {
+    let asked = &args.asked;
     let model = || {
         let env = process_env();
-        args.model.as_deref().or(env.filled("GEMINI_MODEL")).unwrap_or(DEFAULT_MODEL).to_owned()
+        asked.model.as_deref().or(env.filled("GEMINI_MODEL")).unwrap_or(DEFAULT_MODEL).to_owned()
     };
-    let who = match (args.offline, args.provider) {
+    let who = match (args.offline, asked.provider) {
         (true, _) => "offline".to_owned(),
         (false, Provider::Gemini) => format!("gemini {}", model()),
         (false, Provider::Openai) => {
-            format!("openai {} {}", args.base_url.as_deref().unwrap_or_default(), model())
+            format!("openai {} {}", asked.base_url.as_deref().unwrap_or_default(), model())
         }
     };
     let form = if args.standalone { " standalone" } else { "" };
@@ -199,31 +131,38 @@ fn options(args: &args::Batch) -> String {
 /// The command that makes this one alone.
 fn command(args: &args::Batch, idea: &Idea) -> String {
     let mut command = "strategy-gen new".to_owned();
-    for (given, flag) in [(args.offline, " --offline"), (args.standalone, " --standalone")] {
-        command.push_str(if given { flag } else { "" });
+    let provider = args.asked.provider == Provider::Openai;
+    let flags = [
+        (args.offline, " --offline"),
+        (args.standalone, " --standalone"),
+        (args.no_run, " --no-run"),
+        (provider, " --provider openai"),
+    ];
+    for (_, flag) in flags.iter().filter(|(given, _)| *given) {
+        command.push_str(flag);
     }
-    if args.provider == Provider::Openai {
-        command.push_str(" --provider openai");
-    }
-    let values = [(" --base-url ", &args.base_url), (" --model ", &args.model), (" -n ", &idea.name)];
-    for (flag, value) in values {
-        if let Some(value) = value {
-            command.push_str(flag);
-            command.push_str(&quoted(value));
-        }
+    let data = args.on.data.iter().map(ToString::to_string).map(|source| (" --data ", source));
+    let values =
+        [(" --base-url ", &args.asked.base_url), (" --model ", &args.asked.model), (" -n ", &idea.name)];
+    let values = values.into_iter().filter_map(|(flag, value)| Some((flag, value.clone()?)));
+    for (flag, value) in data.chain(values) {
+        command.push_str(flag);
+        command.push_str(&word(&value));
     }
     format!("{command} -- {}", quoted(&idea.description))
 }
 
 /// Leaves a line in the history; gives a warning, once, where that cannot be.
 fn kept(
-    history: &Mutex<Option<Result<History, strategy_gen::history::HistoryError>>>,
+    history: &Mutex<Option<Result<History, HistoryError>>>,
     description: &str,
     step: &Step<'_>,
 ) -> Option<String> {
     let entry = match step {
         Step::Made { strategy, path, .. } => keep::entry_of(Kind::Batch, strategy, Some(path)),
-        Step::Failed { error, .. } => keep::entry_of_failure(Kind::Batch, description, error),
+        Step::Failed { error, exit_code, .. } => {
+            keep::entry_of_failure(Kind::Batch, description, error, *exit_code)
+        }
         Step::Ran { path, run } => Entry {
             description: description.to_owned(),
             path: Some(keep::in_full(path)),

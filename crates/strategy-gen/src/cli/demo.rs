@@ -7,18 +7,26 @@ use gemini_client::{Client, Config};
 use gemini_sim::{Answer, Asked, KeySpec, KeyState, ProjectSpec, Quota, Sim, SimServer};
 use keyrot::settings::{DEFAULT_MODEL, SHUTDOWN};
 use keyrot::{Assembly, Gemini, Key, KeyId, KeySet, PoolConfig, Project};
+use strategy_gen::history::Kind;
 use strategy_gen::output::Existing;
+use strategy_gen::python::Linkage;
 use strategy_gen::{Strategy, StrategyGenerator, prompt};
 
 use super::args::New;
+use super::conditions::Ready;
 use super::progress::Progress;
-use super::{Failure, keep, new, print, say, table};
+use super::{Failure, new, print, say, table};
 
 /// Three keys in two projects, in the order they are tried: revoked, at its daily quota, healthy.
 const KEYS: [(&str, &str); 3] = [("revoked", "demo-a"), ("used_up", "demo-b"), ("healthy", "demo-a")];
 
 /// Runs the demo.
-pub(crate) async fn run(description: &str, args: &New, existing: Existing) -> Result<u8, Failure> {
+pub(crate) async fn run(
+    description: &str,
+    args: &New,
+    existing: Existing,
+    ready: &Ready,
+) -> Result<u8, Failure> {
     // What the engine does not understand is better told by itself than by the model it plays.
     StrategyGenerator::offline().translate(description)?;
     let progress = Progress::start("starting a simulated Gemini");
@@ -32,6 +40,12 @@ pub(crate) async fn run(description: &str, args: &New, existing: Existing) -> Re
     if let Some(name) = &args.name {
         generator = generator.name(name);
     }
+    if args.standalone {
+        generator = generator.linkage(Linkage::Standalone);
+    }
+    if let Some(trial) = ready.trial() {
+        generator = generator.tried_on(trial.clone());
+    }
     let made = generator.generate(description).await;
     let status = gemini.rotator().status(DEFAULT_MODEL).await;
     gemini.rotator().shutdown(SHUTDOWN).await;
@@ -39,11 +53,13 @@ pub(crate) async fn run(description: &str, args: &New, existing: Existing) -> Re
     progress.finish();
     let strategy = made?;
     let path = new::save(&strategy, args.output.as_deref(), existing, &progress)?;
-    keep::made(args, &strategy, path.as_deref(), &progress).await;
+    let command = args.command(&strategy.description);
+    progress.warn(args.keep.made(Kind::New, &strategy, path.as_deref(), command).await);
     new::report(
         args,
         &strategy,
         path.as_deref(),
+        ready,
         &progress,
         serde_json::json!({ "demo": true, "health": status }),
     )?;
@@ -53,7 +69,7 @@ pub(crate) async fn run(description: &str, args: &New, existing: Existing) -> Re
         // Stdout holds the code, and may be on its way into a file.
         (false, None) => say(&table::health(&status)),
     }
-    Ok(0)
+    new::ended(&strategy, args.insists())
 }
 
 fn secret(key: &str) -> String {

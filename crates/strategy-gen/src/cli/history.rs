@@ -1,12 +1,13 @@
 //! `strategy-gen history`: what was made and run.
 
-use std::io::{BufRead as _, IsTerminal as _};
+use std::io::IsTerminal as _;
 
 use keyrot::process_env;
 use serde_json::json;
 use strategy_gen::history::{Entry, History, HistoryError, place};
 
 use super::args::Past;
+use super::conditions::answered_yes;
 use super::{Failure, print, say, table};
 
 impl From<HistoryError> for Failure {
@@ -55,24 +56,19 @@ fn clear(history: Option<&History>, args: &Past) -> Result<u8, Failure> {
         say(&nothing());
         return Ok(0);
     };
-    if !args.yes && !asked("forget all that was made and run? The strategies' files stay. [y/N]")? {
-        say("nothing was forgotten");
-        return Ok(0);
+    if !args.yes {
+        if !std::io::stdin().is_terminal() {
+            return Err(Failure::usage("there is no terminal to ask at\nhint: say `--yes`"));
+        }
+        say("forget all that was made and run? The strategies' files stay. [y/N]");
+        if !answered_yes() {
+            say("nothing was forgotten");
+            return Ok(0);
+        }
     }
     let gone = history.clear()?;
     say(&format!("forgotten: {gone} entries"));
     Ok(0)
-}
-
-/// Asks on a terminal; elsewhere it takes `--yes`.
-fn asked(question: &str) -> Result<bool, Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage("there is no terminal to ask at\nhint: say `--yes`"));
-    }
-    say(question);
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    Ok(read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// The entry with the number in `#12`.

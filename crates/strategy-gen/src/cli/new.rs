@@ -7,13 +7,17 @@ use std::time::Duration;
 
 use keyrot::settings::SHUTDOWN;
 use serde_json::{Value, json};
-use strategy_gen::output::{Existing, WriteError, can_write, can_write_in, file_name, write};
+use strategy_gen::backtest::Status;
+use strategy_gen::history::Kind;
+use strategy_gen::output::{Existing, can_write, can_write_in, file_name, write, write_free};
 use strategy_gen::python::{ClassName, Linkage};
 use strategy_gen::{GenerateError, MAX_DESCRIPTION, OpenAi, Strategy, StrategyGenerator};
 
-use super::args::{New, Provider};
+use super::args::{Asked, New, Provider};
+use super::conditions::{Ready, ready};
+use super::draft::{self, Draft};
 use super::progress::Progress;
-use super::{Failure, apart, demo, keep, print};
+use super::{Failure, apart, demo, print, run as runs, table};
 
 /// Generates, writes, reports.
 pub(crate) async fn run(args: New) -> Result<u8, Failure> {
@@ -32,25 +36,70 @@ pub(crate) async fn run(args: New) -> Result<u8, Failure> {
             ))
         })?,
     }
-    if args.demo {
-        return demo::run(&description, &args, existing).await;
-    }
     let progress = Progress::start("reading the description");
-    let generator = generator(&args, &progress)?;
+    let ready = ready(&args.on, args.no_run, args.insists()).await?.drawn(args.pages.plot.is_some());
+    if let Some(trial) = ready.trial() {
+        let file = args.output.as_deref().filter(|path| *path != Path::new("-"));
+        args.pages.can_be_written(file, trial)?;
+    }
+    if args.demo {
+        return demo::run(&description, &args, existing, &ready).await;
+    }
+    let draft = Draft::beside(args.output.as_deref(), args.name.as_deref());
+    let generator = generator(&args, &progress, &draft, &ready)?;
     let made = make(&generator, &description, &progress).await;
     progress.finish();
     generator.shutdown(SHUTDOWN).await;
     let strategy = match made {
         Ok(strategy) => strategy,
         Err(error) => {
-            keep::failed(&args, &description, &error).await;
-            return Err(error.into());
+            progress.warn(args.keep.failed(Kind::New, &description, &error).await);
+            return given_up(error, draft, args.json, &progress);
         }
     };
+    draft.done();
     let path = save(&strategy, args.output.as_deref(), existing, &progress)?;
-    keep::made(&args, &strategy, path.as_deref(), &progress).await;
-    report(&args, &strategy, path.as_deref(), &progress, Value::Null)?;
-    Ok(0)
+    let command = args.command(&strategy.description);
+    progress.warn(args.keep.made(Kind::New, &strategy, path.as_deref(), command).await);
+    report(&args, &strategy, path.as_deref(), &ready, &progress, Value::Null)?;
+    ended(&strategy, args.insists())
+}
+
+/// How a program ends whose strategy was made, by what came of running it.
+pub(crate) fn ended(strategy: &Strategy, insists: bool) -> Result<u8, Failure> {
+    match (&strategy.run, &strategy.not_run) {
+        (Some(run), _) => Ok(run.exit_code()),
+        (None, Some(why)) if insists => Err(Failure { exit_code: 5, message: why.clone() }),
+        (None, _) => Ok(0),
+    }
+}
+
+/// Why there is no strategy, with the best answer kept.
+pub(crate) fn given_up(
+    error: GenerateError,
+    draft: Draft,
+    json: bool,
+    progress: &Progress,
+) -> Result<u8, Failure> {
+    let kept = draft.save();
+    if let Some(path) = &kept {
+        draft::said(path, Some(progress));
+    }
+    let (exit_code, invalid) = match error {
+        GenerateError::StillInvalid(invalid) if json => {
+            (GenerateError::StillInvalid(invalid.clone()).exit_code(), invalid)
+        }
+        error => return Err(error.into()),
+    };
+    progress.line(&format!("error: {invalid}"));
+    let result = json!({
+        "schema": 1, "status": "error", "exit_code": exit_code, "error": invalid.to_string(),
+        "stage": invalid.stage, "stuck": invalid.stuck, "diagnostics": invalid.findings,
+        "draft": kept.map(|path| path.display().to_string()), "rounds": invalid.rounds,
+        "attempts": progress.attempts(),
+    });
+    print(&format!("{result:#}"))?;
+    Ok(exit_code)
 }
 
 /// Prints what a model would be sent.
@@ -69,24 +118,47 @@ async fn make(
     description: &str,
     progress: &Progress,
 ) -> Result<Strategy, GenerateError> {
-    for warning in generator.warnings().await? {
-        progress.line(&format!("warning: {warning}"));
-    }
+    progress.warn(generator.warnings().await?);
     generator.generate(description).await
 }
 
-fn generator(args: &New, progress: &Progress) -> Result<StrategyGenerator, Failure> {
+fn generator(
+    args: &New,
+    progress: &Progress,
+    draft: &Draft,
+    ready: &Ready,
+) -> Result<StrategyGenerator, Failure> {
+    let generator = asking(&args.asked, args.offline, ready)?;
+    let mut generator = watched(generator, progress, draft);
+    if args.standalone {
+        generator = generator.linkage(Linkage::Standalone);
+    }
+    if let Some(name) = &args.name {
+        generator = generator.name(name);
+    }
+    Ok(generator)
+}
+
+/// The same, showing what comes of it and keeping the best answer.
+pub(crate) fn watched(generator: StrategyGenerator, progress: &Progress, draft: &Draft) -> StrategyGenerator {
+    let (shown, keeper) = (progress.clone(), draft.keeper());
+    generator.observer(Arc::new(progress.clone())).on_round(move |round| {
+        keeper.keep(round);
+        shown.round(round);
+    })
+}
+
+/// A generator that asks whom the flags name.
+pub(crate) fn asking(args: &Asked, offline: bool, ready: &Ready) -> Result<StrategyGenerator, Failure> {
     if args.base_url.is_some() && args.provider == Provider::Gemini {
         return Err(Failure::usage(
             "`--base-url` belongs to `--provider openai`\nhint: for Gemini set `GEMINI_BASE_URL`",
         ));
     }
-    let mut generator = match (args.provider, args.offline) {
+    let mut generator = match (args.provider, offline) {
         (_, true) => StrategyGenerator::offline(),
         (Provider::Gemini, false) => StrategyGenerator::from_env(),
-        (Provider::Openai, false) => {
-            StrategyGenerator::openai(server(args.model.as_deref(), args.base_url.as_deref())?)
-        }
+        (Provider::Openai, false) => StrategyGenerator::openai(server(args)?),
     };
     if args.single_key {
         generator = generator.single_key();
@@ -94,31 +166,28 @@ fn generator(args: &New, progress: &Progress) -> Result<StrategyGenerator, Failu
     if args.multi_key {
         generator = generator.multi_key();
     }
-    if args.standalone {
-        generator = generator.linkage(Linkage::Standalone);
-    }
     if let Some(model) = &args.model {
         generator = generator.model(model);
-    }
-    if let Some(name) = &args.name {
-        generator = generator.name(name);
     }
     if let Some(seconds) = args.max_wait {
         generator = generator.max_wait(Duration::from_secs(seconds));
     }
-    let rounds = progress.clone();
-    Ok(generator.observer(Arc::new(progress.clone())).on_round(move |round| rounds.round(round)))
+    if let Some(trial) = ready.trial() {
+        generator = generator.tried_on(trial.clone());
+    }
+    Ok(generator.max_repairs(args.max_repairs))
 }
 
 /// The server that `--provider openai` is about.
-pub(super) fn server(model: Option<&str>, base_url: Option<&str>) -> Result<OpenAi, Failure> {
-    let Some(model) = model else {
+fn server(args: &Asked) -> Result<OpenAi, Failure> {
+    let Some(model) = &args.model else {
         return Err(Failure::usage("`--provider openai` needs a model\nhint: name it with `--model`"));
     };
-    OpenAi::new(&keyrot::process_env(), base_url, model).map_err(|error| GenerateError::from(error).into())
+    OpenAi::new(&keyrot::process_env(), args.base_url.as_deref(), model)
+        .map_err(|error| GenerateError::from(error).into())
 }
 
-fn from_stdin() -> Result<String, Failure> {
+pub(crate) fn from_stdin() -> Result<String, Failure> {
     let mut bytes = Vec::new();
     // One byte more than is taken, so that too much is noticed without reading it all.
     let most = MAX_DESCRIPTION as u64 + 1;
@@ -158,17 +227,7 @@ pub(crate) fn save(
     }
     let wanted = file_name(&ClassName::new(&strategy.name));
     // Nobody chose the name, and a strategy that was paid for is not given up for it.
-    let mut path = wanted.clone();
-    for n in 2_u32.. {
-        match write(&path, &strategy.code, existing) {
-            Ok(()) => break,
-            Err(WriteError::Exists { .. } | WriteError::IsDirectory { .. }) => {
-                let stem = wanted.file_stem().unwrap_or_default().to_string_lossy();
-                path = PathBuf::from(format!("{stem}_{n}.py"));
-            }
-            Err(error) => return Err(GenerateError::from(error).into()),
-        }
-    }
+    let path = write_free(&wanted, &strategy.code, existing).map_err(GenerateError::from)?;
     if path != wanted {
         progress.line(&format!("`{}` exists: the strategy is in `{}`", wanted.display(), path.display()));
     }
@@ -180,31 +239,69 @@ pub(crate) fn report(
     args: &New,
     strategy: &Strategy,
     path: Option<&Path>,
+    ready: &Ready,
     progress: &Progress,
     more: Value,
 ) -> Result<(), Failure> {
     for assumption in &strategy.assumptions {
         progress.line(&format!("assumed: {assumption}"));
     }
-    for warning in &strategy.warnings {
-        progress.line(&format!("warning: {warning}"));
+    found(strategy, ready, progress);
+    if let (Some(trial), Some(run)) = (ready.trial(), &strategy.run) {
+        let unnamed = file_name(&ClassName::new(&strategy.name));
+        let command = args.command(&strategy.description);
+        args.pages.write(path.unwrap_or(&unnamed), trial, &strategy.code, true, command, run)?;
     }
     if args.json {
-        let mut result = json!({
-            "schema": 1,
-            "status": "ok",
-            "path": path.map(|path| path.display().to_string()),
-            "strategy": strategy,
-            "attempts": progress.attempts(),
-        });
-        if let (Value::Object(result), Value::Object(more)) = (&mut result, more) {
-            result.extend(more);
-        }
-        print(&format!("{result:#}"))
+        print(&document(strategy, path, ready, progress, more))
     } else {
         match path {
             Some(path) => print(&path.display().to_string()),
             None => print(strategy.code.trim_end()),
         }
     }
+}
+
+/// What to look at, and what came of running it.
+pub(crate) fn found(strategy: &Strategy, ready: &Ready, progress: &Progress) {
+    progress.warn(strategy.warnings.iter().map(ToString::to_string));
+    if let Some(run) = &strategy.run {
+        progress.line(&table::results(&run.results));
+        for warning in run.results.iter().flat_map(runs::warnings) {
+            progress.line(&warning);
+        }
+        if let Some(failure) = &run.failure {
+            progress.line(&format!("error: {}", failure.line()));
+        }
+        progress.line(&format!("sandbox: {}", run.sandbox.join(", ")));
+    }
+    if let Some(why) = strategy.not_run.as_deref().or(ready.missing()) {
+        progress.line(&format!("not run: {}", why.replace("\nhint: ", "; hint: ")));
+    }
+}
+
+/// The result as JSON, with what a run of the file would print.
+pub(crate) fn document(
+    strategy: &Strategy,
+    path: Option<&Path>,
+    ready: &Ready,
+    progress: &Progress,
+    more: Value,
+) -> String {
+    let run = strategy.run.as_ref();
+    let mut result = json!({
+        "schema": 1,
+        "status": run.map_or(Status::Ok, |run| run.status),
+        "path": path.map(|path| path.display().to_string()),
+        "strategy": strategy,
+        "attempts": progress.attempts(),
+        "results": run.map(|run| &run.results),
+        "sandbox": run.map(|run| &run.sandbox),
+        "not_run": strategy.not_run.as_deref().or(ready.missing()),
+    });
+    if let (Value::Object(result), Value::Object(more)) = (&mut result, more) {
+        result.extend(more);
+    }
+    // Every trade and the equity of every bar are no longer for eyes.
+    if run.is_some() { result.to_string() } else { format!("{result:#}") }
 }

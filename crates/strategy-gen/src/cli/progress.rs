@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use keyrot::{Event, Observer, Outcome, in_words};
 use serde::Serialize;
-use strategy_gen::{MAX_REPAIRS, Round};
+use strategy_gen::{Round, Then};
 
 use super::say;
 
@@ -27,13 +27,6 @@ pub(crate) struct Attempt {
     outcome: &'static str,
     took_ms: u128,
     condemned: Option<String>,
-}
-
-impl Attempt {
-    /// The key that was used.
-    pub(crate) fn key_id(&self) -> &str {
-        &self.key_id
-    }
 }
 
 impl Progress {
@@ -64,15 +57,20 @@ impl Progress {
         }
     }
 
-    /// What is wrong with an answer of the model, unless it is good.
+    /// Things to look at, a line each.
+    pub(crate) fn warn(&self, warnings: impl IntoIterator<Item = String>) {
+        for warning in warnings {
+            self.line(&format!("warning: {warning}"));
+        }
+    }
+
+    /// What an answer of the model is worth, and what follows.
     pub(crate) fn round(&self, round: &Round) {
-        let Some((first, others)) = round.problems.split_first().filter(|_| !round.valid) else { return };
-        let more = if others.is_empty() { String::new() } else { format!(" (and {} more)", others.len()) };
-        let next = match round.n {
-            MAX_REPAIRS => "giving up".to_owned(),
-            n => format!("asking for repair {} of {MAX_REPAIRS}", n + 1),
-        };
-        self.line(&format!("not valid: {first}{more}; {next}"));
+        self.line(&told(round));
+        if let Then::Repair { n, of, differently } = round.then {
+            let how = if differently { ", differently, as the model repeats itself" } else { "" };
+            self.line(&format!("asking for repair {n} of {of}{how}"));
+        }
     }
 
     /// Takes the spinner away.
@@ -136,6 +134,37 @@ impl Observer for Progress {
             Event::FellBack { from, to } => self.line(&format!("{from} cannot be had now: asking {to}")),
             Event::LastResort { key } => self.line(&format!("no key of the pool is usable: {key} serves")),
             _ => {}
+        }
+    }
+}
+
+/// A line for a round: who answered, how long it took, how far it got, and the first thing that is wrong.
+fn told(round: &Round) -> String {
+    let what = match (&round.model, round.n) {
+        (None, _) => "the file".to_owned(),
+        (Some(_), 0) => "the answer".to_owned(),
+        (Some(_), n) => format!("repair {n}"),
+    };
+    let mut details: Vec<String> = round.model.iter().cloned().collect();
+    details.extend(round.key_id.iter().map(|key| format!("key {key}")));
+    if round.model.is_some() {
+        details.push(format!("{}.{} s", round.ms / 1_000, round.ms % 1_000 / 100));
+    }
+    if let (Some(input), Some(output)) = (round.tokens.input, round.tokens.output) {
+        details.push(format!("{input} + {output} tokens"));
+    }
+    let details = if details.is_empty() { String::new() } else { format!(" ({})", details.join(", ")) };
+    let mended = if round.mended.is_empty() {
+        String::new()
+    } else {
+        format!("; mended: {}", round.mended.join(", "))
+    };
+    let mut errors = round.errors();
+    match (errors.next(), errors.count()) {
+        (None, _) => format!("{what}{details}: good{mended}"),
+        (Some(first), 0) => format!("{what}{details}: not valid, {}: {first}{mended}", round.stage),
+        (Some(first), n) => {
+            format!("{what}{details}: not valid, {}: {first} (and {n} more){mended}", round.stage)
         }
     }
 }

@@ -1,20 +1,14 @@
 //! `strategy-gen run FILE`.
 
-use std::io::{BufRead as _, IsTerminal as _};
-use std::sync::mpsc;
-use std::time::Duration;
-
-use keyrot::{EnvMap, process_env};
-use strategy_gen::backtest::{Failure as RunFailure, Report, Request, RunError, Runner, Warning};
+use strategy_gen::backtest::{DatasetReport, Failure as RunFailure, Report, RunError, Warning};
 use strategy_gen::check::check;
-use strategy_gen::data::{Costs, DataError, Dataset, Period};
+use strategy_gen::data::DataError;
 use strategy_gen::environment::EnvironmentFault;
-use strategy_gen::interpreter::Python;
-use strategy_gen::sandbox::{Cancel, Level, Limits};
 
 use super::args::Run;
-use super::pages::Pages;
-use super::{Failure, INTERRUPTED, apart, checked, keep, print, say, table};
+use super::command::typed;
+use super::conditions::{Offer, trial};
+use super::{Failure, INTERRUPTED, apart, checked, print, say, table};
 
 impl From<EnvironmentFault> for Failure {
     fn from(fault: EnvironmentFault) -> Self {
@@ -39,58 +33,28 @@ impl From<RunError> for Failure {
 
 /// Runs a file; 1 when the strategy fails, 7 when it was stopped at a limit.
 pub(crate) async fn run(args: Run) -> Result<u8, Failure> {
-    let cancel = Cancel::new();
-    let (done, end) = mpsc::channel::<()>();
-    let _tree = Tree { cancel: cancel.clone(), end };
-    apart(move || {
-        let outcome = run_here(&args, &cancel);
-        drop(done);
-        outcome
-    })
-    .await
-}
-
-/// Leaving it, by Ctrl-C for one, ends the sandbox, and waits until it has ended.
-struct Tree {
-    cancel: Cancel,
-    end: mpsc::Receiver<()>,
-}
-
-impl Drop for Tree {
-    fn drop(&mut self) {
-        self.cancel.cancel();
-        // The sender only ever goes away.
-        let _ = self.end.recv_timeout(Duration::from_secs(2));
+    let Run { file, on, set, no_check, pages, json, keep } = args;
+    let name = file.display().to_string();
+    let (path, called, wanted) = (file.clone(), name.clone(), pages.clone());
+    let ready = apart(move || {
+        let source = checked::read(&path, &called)?;
+        if !no_check && !passes(&source, &called)? {
+            return Ok(None);
+        }
+        let trial = trial(&on, Offer::Install)?.drawn(wanted.plot.is_some());
+        wanted.can_be_written(Some(&path), &trial)?;
+        let trial = set.iter().fold(trial, |trial, (parameter, value)| trial.set(parameter, value));
+        Ok(Some((source, trial)))
+    });
+    let Some((source, trial)) = ready.await? else { return Ok(1) };
+    let report = trial.run(&source, &name).await?;
+    show(&report, json)?;
+    pages.write(&file, &trial, &source, !no_check, typed(None), &report)?;
+    let code = report.exit_code();
+    for warning in apart(move || Ok(keep.ran(&file, &source, &report))).await? {
+        say(&format!("warning: {warning}"));
     }
-}
-
-fn run_here(args: &Run, cancel: &Cancel) -> Result<u8, Failure> {
-    let name = args.file.display().to_string();
-    let source = checked::read(&args.file, &name)?;
-    if !args.no_check && !passes(&source, &name)? {
-        return Ok(1);
-    }
-    let env = process_env();
-    let python = python(args, &env)?;
-    let program = std::env::current_exe().map_err(EnvironmentFault::from)?;
-    let limits = Limits { wall: Duration::from_secs(args.timeout), memory: args.memory };
-    let home = env.filled("HOME").map(std::path::PathBuf::from);
-    let data = data(args, &python)?;
-    let runner = Runner::new(python, program, args.sandbox)?.limits(limits).home(home);
-    if args.sandbox == Level::None {
-        say("warning: without a sandbox the strategy may do whatever you may");
-    }
-    let pages = Pages::wanted(args, &data)?;
-    let mut request = Request::new(source, &name, data);
-    request.plot = pages.plots();
-    for (parameter, value) in &args.set {
-        request = request.set(parameter, value);
-    }
-    let report = runner.run(&request, cancel)?;
-    keep::ran(&args.keep, &args.file, &request.source, &report);
-    show(&report, args.json)?;
-    pages.write(args, &request.source, &request.data, &report)?;
-    Ok(report.exit_code())
+    Ok(code)
 }
 
 fn passes(source: &str, name: &str) -> Result<bool, Failure> {
@@ -104,39 +68,6 @@ fn passes(source: &str, name: &str) -> Result<bool, Failure> {
     Ok(!report.has_errors())
 }
 
-/// The Python to use; on a terminal one can be made after a yes.
-fn python(args: &Run, env: &EnvMap) -> Result<Python, Failure> {
-    let fault = match Python::find(args.python.as_deref(), env) {
-        Ok(python) => return Ok(python),
-        Err(fault) => fault,
-    };
-    let asks = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    if !asks || !matches!(fault, EnvironmentFault::NoPython { .. }) {
-        return Err(fault.into());
-    }
-    say("no Python with backtesting.py was found; make one in the cache folder (about 200 MB)? [y/N]");
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    if read.is_err() || !matches!(answer.trim(), "y" | "Y" | "yes") {
-        return Err(fault.into());
-    }
-    Ok(Python::install(env)?)
-}
-
-fn data(args: &Run, python: &Python) -> Result<Vec<Dataset>, Failure> {
-    let period = Period { from: args.from, to: args.to };
-    let one = |source: &strategy_gen::data::Source| {
-        let usual = Costs::usual(source);
-        let costs = Costs {
-            cash: args.cash.unwrap_or(usual.cash),
-            commission: args.commission.unwrap_or(usual.commission),
-            spread: args.spread.unwrap_or(usual.spread),
-        };
-        Ok(Dataset { prices: source.load(python.library_folder(), period)?, costs })
-    };
-    args.data.iter().map(one).collect()
-}
-
 fn show(report: &Report, json: bool) -> Result<(), Failure> {
     let name = &report.strategy.path;
     if json {
@@ -146,9 +77,8 @@ fn show(report: &Report, json: bool) -> Result<(), Failure> {
         print(&table::results(&report.results))?;
     }
     for result in &report.results {
-        for Warning { message, hint, .. } in &result.warnings {
-            let hint = hint.as_ref().map_or_else(String::new, |hint| format!("; hint: {hint}"));
-            say(&format!("warning: {}: {message}{hint}", result.dataset));
+        for warning in warnings(result) {
+            say(&warning);
         }
         if let Some(failure) = &result.failure {
             failed(&format!("{name}: {}", result.dataset), failure);
@@ -162,6 +92,14 @@ fn show(report: &Report, json: bool) -> Result<(), Failure> {
     }
     say(&format!("sandbox: {}", report.sandbox.join(", ")));
     Ok(())
+}
+
+/// What to look at in a backtest, a line each.
+pub(crate) fn warnings(result: &DatasetReport) -> impl Iterator<Item = String> {
+    result.warnings.iter().map(|Warning { message, hint, .. }| {
+        let hint = hint.as_ref().map_or_else(String::new, |hint| format!("; hint: {hint}"));
+        format!("warning: {}: {message}{hint}", result.dataset)
+    })
 }
 
 fn failed(what: &str, failure: &RunFailure) {

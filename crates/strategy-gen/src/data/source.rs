@@ -1,5 +1,6 @@
 //! Where prices come from, what trading them costs, and which part of them counts.
 
+use std::fmt;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -63,6 +64,17 @@ impl FromStr for Source {
             }
             _ if text.is_empty() => Err("name GOOG, EURUSD, BTCUSD, synthetic or a CSV file".to_owned()),
             _ => Ok(Self::File(PathBuf::from(text))),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    /// As it is read.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bundled(bundled) => f.write_str(bundled.name()),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Synthetic(seed) => write!(f, "synthetic:{seed}"),
         }
     }
 }

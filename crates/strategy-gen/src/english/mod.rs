@@ -12,6 +12,7 @@
 //! assert_eq!(refusal.unplaced, ["first Monday", "VIX"]);
 //! ```
 
+mod amounts;
 mod bands;
 mod clauses;
 mod compound;
@@ -32,6 +33,7 @@ mod words;
 
 use serde::Serialize;
 
+pub(crate) use amounts::numbers_in;
 pub(crate) use words::plain;
 
 use crate::spec::StrategySpec;
@@ -112,17 +114,6 @@ pub fn translate(description: &str) -> Result<StrategySpec, Refusal> {
         known = stated;
     }
     Err(Refusal::because("the parameters of the text contradict each other", "state each period once"))
-}
-
-/// Every number that a text holds in digits.
-pub(crate) fn numbers_in(text: &str) -> Vec<f64> {
-    words::split(&plain(text))
-        .into_iter()
-        .filter_map(|word| match word {
-            words::Word::Number(number) => Some(number.get()),
-            _ => None,
-        })
-        .collect()
 }
 
 /// The 1 of "risk reward 1:2", which is the stop's distance.

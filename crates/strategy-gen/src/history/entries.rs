@@ -145,7 +145,7 @@ fn natural(number: i64) -> u64 {
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let kind: String = row.get("kind")?;
-    let kind = [Kind::New, Kind::Batch, Kind::Run].into_iter().find(|known| known.name() == kind);
+    let kind = Kind::ALL.into_iter().find(|known| known.name() == kind);
     let of_column = |column: &str| row.get::<_, Option<i64>>(column).map(|number| number.map(natural));
     let run: Option<String> = row.get("run")?;
     Ok(Entry {

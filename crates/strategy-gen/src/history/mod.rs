@@ -76,17 +76,25 @@ pub enum Kind {
     New,
     /// A strategy was made as one of many.
     Batch,
+    /// A file was mended.
+    Fix,
+    /// A file was changed as its user asked.
+    Improve,
     /// A file was run.
     Run,
 }
 
 impl Kind {
+    pub(crate) const ALL: [Self; 5] = [Self::New, Self::Batch, Self::Fix, Self::Improve, Self::Run];
+
     /// As it is written.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::New => "new",
             Self::Batch => "batch",
+            Self::Fix => "fix",
+            Self::Improve => "improve",
             Self::Run => "run",
         }
     }
@@ -170,5 +178,6 @@ fn in_words<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Er
     serializer.collect_str(at)
 }
 
-#[cfg(all(test, feature = "sqlite"))]
+#[cfg(feature = "sqlite")]
+#[cfg(test)]
 mod tests;

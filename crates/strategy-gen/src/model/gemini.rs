@@ -54,9 +54,11 @@ impl Pooled {
         }
         let mut config = GenerationConfig::default();
         config.max_output_tokens = Some(MAX_OUTPUT_TOKENS);
+        config.temperature = prompt.temperature;
         let request = GenerateRequest::text(prompt.user).system(prompt.system).config(config);
-        let answer = self.gemini.generate(&profile, &request).await;
-        Ok(read(&answer.map_err(|error| failed(error, name))?))
+        let answered = self.gemini.generate_with_key(&profile, &request).await;
+        let (key, answer) = answered.map_err(|error| failed(error, name))?;
+        Ok(Answer { key_id: Some(key.to_string()), ..read(&answer) })
     }
 }
 
@@ -75,6 +77,7 @@ fn read(answer: &GenerateResponse) -> Answer {
         prompt_tokens: usage.prompt_tokens,
         output_tokens: usage.output_tokens,
         version: answer.model_version.clone(),
+        key_id: None,
     }
 }
 

@@ -141,7 +141,7 @@ impl OpenAi {
 
     /// Asks once.
     pub(super) async fn ask(&self, model: &str, prompt: &Prompt) -> Result<Answer, OpenAiError> {
-        let body = json!({
+        let mut body = json!({
             "model": model,
             "stream": false,
             "messages": [
@@ -149,6 +149,9 @@ impl OpenAi {
                 { "role": "user", "content": prompt.user },
             ],
         });
+        if let Some(temperature) = prompt.temperature {
+            body["temperature"] = json!(temperature);
+        }
         let mut request = self.http.post(self.url.clone()).json(&body);
         if let Some(key) = &self.key {
             request = request.header(AUTHORIZATION, bearer(key)?);
@@ -267,6 +270,7 @@ impl Chat {
             output_tokens: usage.as_ref().and_then(|usage| usage.completion_tokens),
             version: model,
             text,
+            key_id: None,
         })
     }
 }

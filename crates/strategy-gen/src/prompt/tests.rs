@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{SYSTEM, description_of, generate, repair, without_assumptions};
+use super::{SYSTEM, description_of, generate, improve, repair, without_assumptions};
 use crate::check::check;
 use crate::english::tests::accepted::ACCEPTED;
 use crate::extract::extract;
@@ -83,7 +83,11 @@ proptest! {
     fn any_description_comes_back(description in "(</?description-[0-3]>|\n|\\PC|\r){0,30}") {
         let back = generate(&description).user;
         prop_assert_eq!(description_of(&back), Some(description.as_str()));
-        let back = repair(&description, &description, &[&description]).user;
+        let back = improve("x", "y", &description).user;
         prop_assert_eq!(description_of(&back), Some(description.as_str()));
+        let back = repair(&description, "", &[&description]).user;
+        // Of a file that nobody describes the rules stay as they are.
+        let told = Some(description.as_str()).filter(|description| !description.is_empty());
+        prop_assert!(description_of(&back) == told || told.is_none());
     }
 }

@@ -4,16 +4,18 @@ use std::fmt::Write as _;
 
 use crate::english::plain;
 
-/// How the first line begins.
-const FIRST_LINE: &str = "# Strategy for backtesting.py, written by strategy-gen";
+/// How a header begins.
+const MARK: &str = "# Strategy for backtesting.py, written by strategy-gen";
 
 /// Who wrote the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin<'a> {
     /// The offline engine.
     Offline,
-    /// A model, by its id.
+    /// A model of Gemini's, by its id.
     Model(&'a str),
+    /// A model behind a server that speaks OpenAI's protocol, by its id.
+    OpenAi(&'a str),
 }
 
 /// Where a file comes from.
@@ -35,10 +37,10 @@ pub fn header(provenance: &Provenance<'_>, rules: &[String], assumptions: &[Stri
     let version = env!("CARGO_PKG_VERSION");
     let origin = match origin {
         Origin::Offline => "offline engine".to_owned(),
-        Origin::Model(model) => format!("model {}", one_line(model)),
+        Origin::Model(model) | Origin::OpenAi(model) => format!("model {}", one_line(model)),
     };
     // Python reads an encoding from a comment on the first two lines: no foreign text there.
-    let mut text = format!("{FIRST_LINE} {version}.\n");
+    let mut text = format!("{MARK} {version}.\n");
     text.push_str("# Not financial advice; check the rules below before you rely on them.\n#\n");
     let mut line = |text_of: &str| {
         let _ = writeln!(text, "# {text_of}");
@@ -60,6 +62,7 @@ pub fn header(provenance: &Provenance<'_>, rules: &[String], assumptions: &[Stri
     let by = match provenance.origin {
         Origin::Offline => " --offline".to_owned(),
         Origin::Model(model) => format!(" --model {}", quoted(&one_line(model))),
+        Origin::OpenAi(model) => format!(" --provider openai --model {}", quoted(&one_line(model))),
     };
     let name = name.map(|name| format!(" -n {}", quoted(&one_line(name)))).unwrap_or_default();
     // A description that lost characters on its way to ASCII would repeat something else.
@@ -90,11 +93,6 @@ pub fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-/// Whether a file begins as [`header`] begins.
-pub fn is_ours(code: &str) -> bool {
-    code.starts_with(FIRST_LINE)
-}
-
 /// What the header of a file says, as [`header`] wrote it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Header {
@@ -106,29 +104,28 @@ pub struct Header {
     pub date: String,
     /// What the words left open and was filled in.
     pub assumptions: Vec<String>,
+    /// What repeats it, to be pasted into a shell.
+    pub command: String,
 }
 
 impl Header {
     /// Of a file's text; `None` for a file that has no such header.
     #[must_use]
     pub fn read(code: &str) -> Option<Self> {
-        let mut header = Self { description: description_in(code)?.to_owned(), ..Self::default() };
-        let mut assumed = false;
-        for line in code.lines().map_while(|line| line.strip_prefix('#')) {
-            let line = line.strip_prefix(' ').unwrap_or(line);
-            if let Some((origin, date)) =
-                line.strip_prefix("origin: ").and_then(|line| line.rsplit_once(", "))
-            {
-                header.model = origin.strip_prefix("model ").map(str::to_owned);
-                date.clone_into(&mut header.date);
-            }
-            match line.strip_prefix("  - ") {
-                Some(item) if assumed => header.assumptions.push(item.to_owned()),
-                Some(_) => {}
-                None => assumed = line == "assumptions:",
-            }
-        }
-        Some(header)
+        let description = description_in(code)?.to_owned();
+        let entry = |title: &str| {
+            let head = code.lines().take_while(|line| line.starts_with('#'));
+            head.filter_map(|line| line.strip_prefix(title)).next()
+        };
+        let origin = entry("# origin: ");
+        let (origin, date) = origin.and_then(|origin| origin.rsplit_once(", ")).unwrap_or_default();
+        Some(Self {
+            description,
+            model: origin.strip_prefix("model ").map(str::to_owned),
+            date: date.to_owned(),
+            assumptions: assumptions_in(code),
+            command: entry("# repeat with: ").unwrap_or_default().to_owned(),
+        })
     }
 }
 
@@ -136,4 +133,52 @@ impl Header {
 pub fn description_in(code: &str) -> Option<&str> {
     let head = code.lines().take_while(|line| line.starts_with('#'));
     head.filter_map(|line| line.strip_prefix("# description: ")).next()
+}
+
+/// Splits a file into the header that [`header`] wrote, with the empty lines behind it, and the rest.
+pub(crate) fn header_of(file: &str) -> (&str, &str) {
+    if !file.starts_with(MARK) {
+        return ("", file);
+    }
+    let mut end = 0;
+    let mut lines = file.split_inclusive('\n').peekable();
+    while let Some(line) = lines.next_if(|line| line.starts_with('#')) {
+        end += line.len();
+    }
+    while let Some(line) = lines.next_if(|line| line.trim().is_empty()) {
+        end += line.len();
+    }
+    file.split_at(end)
+}
+
+/// The assumptions in a header.
+pub(crate) fn assumptions_in(head: &str) -> Vec<String> {
+    let lines = head.lines().take_while(|line| line.starts_with('#'));
+    let lines = lines.skip_while(|line| *line != "# assumptions:").skip(1);
+    lines.map_while(|line| line.strip_prefix("#   - ")).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_comes_back_in_its_parts() {
+        let provenance = Provenance {
+            description: "buy the dip",
+            origin: Origin::Offline,
+            date: "2026-01-31",
+            name: None,
+        };
+        let assumptions = ["all cash".to_owned(), "long only".to_owned()];
+        let head = header(&provenance, &["buy when low".to_owned()], &assumptions) + "\n";
+        let code = "# a comment of the code\nimport numpy\n";
+        let file = format!("{head}{code}");
+        // What stands directly behind the header cannot be told from it, hence the empty line.
+        assert_eq!(header_of(&file), (head.as_str(), code));
+        assert_eq!(assumptions_in(&file), assumptions);
+        assert_eq!(description_in(&file), Some("buy the dip"));
+        assert_eq!(header_of(code), ("", code));
+        assert_eq!(assumptions_in(code), Vec::<String>::new());
+    }
 }

@@ -20,7 +20,8 @@ mod orders;
 
 use std::fmt::Write as _;
 
-pub use header::{Header, Origin, Provenance, description_in, header, is_ours, quoted};
+pub use header::{Header, Origin, Provenance, description_in, header, quoted};
+pub(crate) use header::{assumptions_in, header_of};
 pub(crate) use indicators::{Function, functions};
 pub use indicators::{Linkage, MODULE, standalone};
 pub use names::ClassName;

@@ -70,8 +70,15 @@ impl Subject {
     /// What was run, with what its file says of itself. `checked` says whether the file passed the check before it was
     /// run; `command` repeats the run.
     #[must_use]
-    pub fn of(report: &Report, data: &[Dataset], code: &str, checked: bool, command: String) -> Self {
-        let Header { description, model, date, assumptions } = Header::read(code).unwrap_or_default();
+    pub fn of<'d>(
+        report: &Report,
+        data: impl IntoIterator<Item = &'d Dataset>,
+        code: &str,
+        checked: bool,
+        command: String,
+    ) -> Self {
+        let Header { description, model, date, assumptions, command: _ } =
+            Header::read(code).unwrap_or_default();
         let warnings = report.results.iter().flat_map(|result| {
             let of_this = |text: &str| format!("{}: {text}", result.dataset);
             let failed = result.failure.iter().map(move |failure| of_this(&failure.line()));

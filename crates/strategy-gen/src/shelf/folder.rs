@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Sidecar, digest};
 use crate::check::MAX_SOURCE;
-use crate::python::{description_in, is_ours};
+use crate::python::{description_in, header_of};
 
 /// A strategy's file, and what is known of it.
 #[derive(Debug, Clone, Serialize)]
@@ -88,7 +88,7 @@ impl Book {
             None => Condition::Unknown,
         };
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        let described = is_ours(&source).then(|| description_in(&source)).flatten();
+        let described = description_in(header_of(&source).0);
         Ok(Self {
             path: path.to_owned(),
             name: sidecar.as_ref().map_or_else(|| stem.into_owned(), |sidecar| sidecar.name.clone()),

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::backtest::{DatasetReport, Report};
 use crate::data::Costs;
 
+use super::digest;
+
 /// The last run of a file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LastRun {
@@ -54,12 +56,12 @@ pub struct Headline {
 }
 
 impl LastRun {
-    /// What is kept of `report`, a run of the file whose digest is `sha256`.
+    /// What is kept of `report`, a run of the file with the text `code`.
     #[must_use]
-    pub fn of(report: &Report, sha256: &str, at: String) -> Self {
+    pub fn of(report: &Report, code: &str, at: String) -> Self {
         Self {
             at,
-            sha256: sha256.to_owned(),
+            sha256: digest(code),
             exit_code: report.exit_code(),
             results: report.results.iter().map(Headline::of).collect(),
             failure: report.failure.as_ref().map(|failure| failure.line()),

@@ -3,7 +3,6 @@
 //! `rsi.py` has `rsi.strategy.json`. The ending has two parts because `rsi.json` is a name that people give to files
 //! of their own; even so, a file of that name which is not ours is never replaced.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
@@ -12,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{LastRun, digest};
-use crate::check::{CheckError, Code, Diagnostic, parameters};
+use crate::check::{CheckError, parameters};
+use crate::finding::Finding;
 use crate::generator::Strategy;
 use crate::output::{Existing, WriteError, write};
 use crate::report::Verdict;
@@ -52,8 +52,6 @@ pub struct Sidecar {
     pub checks: Checks,
     /// Each answer of the model, in order, with what was wrong with it.
     pub rounds: Vec<Value>,
-    /// The keys that were used, by id.
-    pub keys: BTreeSet<String>,
     /// What repeats it, to be pasted into a shell.
     pub command: String,
     /// The last run of the file, as long as it is unchanged.
@@ -80,8 +78,6 @@ pub struct Made<'a> {
     pub date: String,
     /// What repeats it.
     pub command: String,
-    /// The keys that were used, by id.
-    pub keys: BTreeSet<String>,
 }
 
 /// Why a sidecar could not be read or written.
@@ -124,15 +120,14 @@ impl Sidecar {
             name: strategy.name.clone(),
             description: strategy.description.clone(),
             model: strategy.model.clone(),
+            run: strategy.run.as_ref().map(|report| LastRun::of(report, &strategy.code, made.date.clone())),
             date: made.date,
             parameters: parameters(&strategy.code)?.into_iter().collect(),
             assumptions: strategy.assumptions.clone(),
             warnings: strategy.warnings.iter().map(ToString::to_string).collect(),
             checks: Checks::of(&strategy.warnings),
             rounds: strategy.rounds.iter().filter_map(|round| serde_json::to_value(round).ok()).collect(),
-            keys: made.keys,
             command: made.command,
-            run: None,
         })
     }
 
@@ -160,6 +155,19 @@ impl Sidecar {
         read.map(Some).ok_or(SidecarError::Foreign { path })
     }
 
+    /// Keeps what a run of the file gave in the one beside `strategy`, if there is one and it is about the same text.
+    ///
+    /// # Errors
+    /// [`SidecarError`].
+    pub fn ran(strategy: &Path, run: &LastRun) -> Result<(), SidecarError> {
+        match Self::read(strategy)? {
+            Some(sidecar) if sidecar.sha256 == run.sha256 => {
+                Self { run: Some(run.clone()), ..sidecar }.write(strategy)
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Writes it beside `strategy`, whole or not at all; replaces only one of ours.
     ///
     /// # Errors
@@ -176,13 +184,12 @@ impl Sidecar {
 
 impl Checks {
     /// Of a strategy that was saved, and so has no errors.
-    fn of(warnings: &[Diagnostic]) -> Self {
-        let lost = |found: &Diagnostic| matches!(found.code, Code::LostNumber | Code::LostIndicator);
+    fn of(warnings: &[Finding]) -> Self {
         let noted = |any: bool| if any { Verdict::Noted } else { Verdict::Passed };
         Self {
             syntax: Verdict::Passed,
-            policy: noted(warnings.iter().any(|found| !lost(found))),
-            fidelity: noted(warnings.iter().any(lost)),
+            policy: noted(warnings.iter().any(|found| !found.is_lost())),
+            fidelity: noted(warnings.iter().any(Finding::is_lost)),
         }
     }
 }
@@ -196,7 +203,7 @@ mod tests {
 
     fn made(path: &Path) -> Sidecar {
         let strategy = StrategyGenerator::offline().translate("Buy when RSI(7) < 25, sell when RSI(7) > 75");
-        let made = Made { path, date: String::new(), command: String::new(), keys: BTreeSet::new() };
+        let made = Made { path, date: String::new(), command: String::new() };
         Sidecar::of(&strategy.expect("understood"), made).expect("checked")
     }
 

@@ -8,6 +8,7 @@
     reason = "helpers of tests fail by panicking, like tests, and show what they saw"
 )]
 
+mod amend;
 mod answers;
 mod check;
 mod demo;
@@ -25,7 +26,9 @@ mod keys_file;
 mod metrics;
 mod openai;
 mod output;
+mod pitfalls;
 mod python;
+mod repair;
 mod rig;
 mod run;
 mod settings;

@@ -97,7 +97,7 @@ fn an_answer_becomes_a_strategy_and_the_key_is_a_bearer() {
     let ended = generate(&server, &[]);
     let result = ended.code(0).json();
     assert_eq!(result["strategy"]["rounds"][0]["model"], "qwen-32b-q4");
-    assert_eq!(result["strategy"]["rounds"][0]["prompt_tokens"], 900);
+    assert_eq!(result["strategy"]["rounds"][0]["tokens"]["input"], 900);
     let heard = server.heard();
     assert_eq!(heard.len(), 1);
     assert!(heard[0].head.starts_with("POST /v1/chat/completions "), "{}", heard[0].head);

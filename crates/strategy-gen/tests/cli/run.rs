@@ -116,9 +116,36 @@ fn a_report_and_a_chart_are_written_and_written_again() {
     run(&place, &args).code(0).says(&written);
     for file in ["mine.html", "rsi.py"] {
         let before = place.read(file);
-        run(&place, &["rsi.py", "--report", file]).fails(2, &["exists"]);
+        run(&place, &["rsi.py", "--report", file]).fails(2, &["exists and is no page of strategy-gen"]);
         assert_eq!(place.read(file), before);
     }
+}
+
+#[test]
+fn what_is_made_can_be_shown_at_once() {
+    let place = Place::new();
+    place.file("mine.html", "<!doctype html><p>mine");
+    let made = |args: &[&str]| {
+        let python = test_python().display().to_string();
+        let fixed = ["Buy when RSI < 3, sell when RSI > 70", "--offline", "--python", &python];
+        place.run(fixed.into_iter().chain(args.iter().copied()))
+    };
+    // Without a trade on these prices others are tried; the page shows them, and the chart is of what was asked for.
+    made(&["--data", "synthetic:3", "--report", "out.html", "--plot"]).code(0).says(&[
+        "tried as well",
+        "written: out.html",
+        "written: rsi_strategy.plot.html",
+    ]);
+    let report = place.read("out.html");
+    for part in ["<h1>RsiStrategy</h1>", "<h2>synthetic:3</h2>", "<h2>GOOG</h2>", " --report out.html --plot"]
+    {
+        assert!(report.contains(part), "{part}");
+    }
+    made(&["-o", "-", "--data", "synthetic", "--plot=mine.html"]).fails(2, &["no page of strategy-gen"]);
+    assert_eq!(place.names(), ["mine.html", "out.html", "rsi_strategy.plot.html", "rsi_strategy.py"]);
+    // Who wants a page wants a run.
+    place.run([RSI, "--offline", "--report", "no.html"]).fails(5, &["no Python with `backtesting"]);
+    place.run([RSI, "--offline", "--report", "no.html", "--no-run"]).code(2).says(&["--no-run"]);
 }
 
 #[test]

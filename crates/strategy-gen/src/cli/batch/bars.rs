@@ -8,8 +8,9 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use keyrot::{Event, KeyState, Status, in_words};
 use parking_lot::Mutex;
-use strategy_gen::StrategyGenerator;
 use strategy_gen::batch::Step;
+use strategy_gen::shelf::LastRun;
+use strategy_gen::{Round, StrategyGenerator, Then};
 
 use crate::cli::progress::words;
 use crate::cli::say;
@@ -23,13 +24,12 @@ const SHORT: usize = 48;
 pub(super) struct Bars {
     descriptions: Vec<String>,
     terminal: Option<Terminal>,
-    kept: AtomicUsize,
-    made: AtomicUsize,
+    ended: AtomicUsize,
     failed: AtomicUsize,
     /// Over the pool of the batch; asked how its keys stand.
     pool: Arc<StrategyGenerator>,
     looking: AtomicBool,
-    ended: Arc<AtomicBool>,
+    finished: Arc<AtomicBool>,
 }
 
 struct Terminal {
@@ -44,12 +44,11 @@ impl Bars {
         Self {
             descriptions,
             terminal,
-            kept: AtomicUsize::new(0),
-            made: AtomicUsize::new(0),
+            ended: AtomicUsize::new(0),
             failed: AtomicUsize::new(0),
             pool: Arc::new(pool),
             looking: AtomicBool::new(false),
-            ended: Arc::default(),
+            finished: Arc::default(),
         }
     }
 
@@ -62,38 +61,48 @@ impl Bars {
     pub(super) fn step(&self, item: Option<usize>, step: &Step<'_>) {
         let what = || short(item.map_or("", |item| self.description(item)));
         match step {
-            Step::Kept => {
-                self.kept.fetch_add(1, Ordering::Relaxed);
-                self.advance();
-            }
+            Step::Kept => self.ended(),
             Step::Began { worker } => {
                 self.look();
-                self.at_work(*worker, || what());
+                self.at_work(*worker, what);
             }
             Step::Called { worker, event } => self.called(*worker, event, what),
-            Step::Made { worker, path, .. } => {
-                self.made.fetch_add(1, Ordering::Relaxed);
-                self.rest(*worker);
-                self.advance();
-                self.line(&format!("made: {}: {}", path.display(), what()));
-            }
-            Step::Failed { worker, error } => {
-                self.failed.fetch_add(1, Ordering::Relaxed);
-                self.rest(*worker);
-                self.advance();
-                self.line(&format!("failed: {}: {error}", what()));
+            Step::Judged { worker, round } => self.judged(*worker, round, what),
+            Step::Made { path, run, .. } => {
+                let result = run.map(|run| format!("; {}", result_of(run))).unwrap_or_default();
+                self.line(&format!("made: {}: {}{result}", path.display(), what()));
+                self.count_failure(*run);
             }
             Step::Ran { path, run } => {
-                let result = run.results.first().and_then(|result| result.return_pct);
-                let told = match (run.failed(), result) {
-                    (Some(why), _) => format!("failed: {why}"),
-                    (None, Some(value)) => format!("return {value:.1} %"),
-                    (None, None) => "no result".to_owned(),
-                };
-                self.line(&format!("ran: {}: {told}", path.display()));
+                self.line(&format!("ran: {}: {}", path.display(), result_of(run)));
+                self.count_failure(Some(run));
+            }
+            Step::Failed { error, draft, .. } => {
+                self.failed.fetch_add(1, Ordering::Relaxed);
+                let draft =
+                    draft.as_ref().map(|draft| format!("\nthe best answer is in `{}`", draft.display()));
+                self.line(&format!("failed: {}: {error}{}", what(), draft.unwrap_or_default()));
+            }
+            Step::Ended { worker } => {
+                self.at_work(*worker, String::new);
+                self.ended();
             }
             Step::Noted { warning } => self.line(&format!("warning: {warning}")),
             _ => {}
+        }
+    }
+
+    fn judged(&self, worker: usize, round: &Round, what: impl Fn() -> String) {
+        if let Then::Repair { n, of, .. } = round.then {
+            let error = round.errors().next().map(|error| format!(": {error}")).unwrap_or_default();
+            self.line(&format!("repair {n} of {of}: {}{error}", what()));
+            self.at_work(worker, || format!("{}: repair {n} of {of}", what()));
+        }
+    }
+
+    fn count_failure(&self, run: Option<&LastRun>) {
+        if run.is_some_and(|run| run.exit_code != 0) {
+            self.failed.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -128,7 +137,7 @@ impl Bars {
 
     /// Takes the bars away.
     pub(super) fn finish(&self) {
-        self.ended.store(true, Ordering::Relaxed);
+        self.finished.store(true, Ordering::Relaxed);
         if let Some(terminal) = &self.terminal {
             let _ = terminal.all.clear();
         }
@@ -138,14 +147,15 @@ impl Bars {
     pub(super) fn so_far(&self) -> String {
         let count = |of: &AtomicUsize| of.load(Ordering::Relaxed);
         format!(
-            "stopped: {} of {} are finished and kept, {} failed",
-            count(&self.kept) + count(&self.made),
+            "stopped: {} of {} are finished, {} of them without success",
+            count(&self.ended),
             self.descriptions.len(),
             count(&self.failed)
         )
     }
 
-    fn advance(&self) {
+    fn ended(&self) {
+        self.ended.fetch_add(1, Ordering::Relaxed);
         if let Some(terminal) = &self.terminal {
             terminal.overall.inc(1);
         }
@@ -157,27 +167,21 @@ impl Bars {
         }
     }
 
-    fn rest(&self, worker: usize) {
-        self.at_work(worker, String::new);
-    }
-
     /// Begins to look at the keys: from the first description that is worked on, for the pool is made by then.
     fn look(&self) {
         let Some(terminal) = &self.terminal else { return };
         if self.looking.swap(true, Ordering::Relaxed) {
             return;
         }
-        let (pool, ended, overall) =
-            (Arc::clone(&self.pool), Arc::clone(&self.ended), terminal.overall.clone());
+        let (pool, finished, overall) =
+            (Arc::clone(&self.pool), Arc::clone(&self.finished), terminal.overall.clone());
         tokio::spawn(async move {
             let mut beat = tokio::time::interval(LOOK);
-            while !ended.load(Ordering::Relaxed) {
+            while !finished.load(Ordering::Relaxed) {
                 beat.tick().await;
-                match pool.health().await {
-                    Ok(Some(status)) => overall.set_message(keys(&status)),
-                    // No pool, or one that the batch itself will speak of.
-                    _ => return,
-                }
+                // There is none offline.
+                let Some(status) = pool.health().await else { return };
+                overall.set_message(keys(&status));
             }
         });
     }
@@ -207,6 +211,14 @@ impl Terminal {
             bar
         });
         bar.set_message(what);
+    }
+}
+
+fn result_of(run: &LastRun) -> String {
+    match (run.failed(), run.results.first().and_then(|result| result.return_pct)) {
+        (Some(why), _) => format!("failed: {why}"),
+        (None, Some(value)) => format!("return {value:.1}%"),
+        (None, None) => "no result".to_owned(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tables of what is kept: the history, a folder, one strategy, the ranking of a batch.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde_json::Value;
@@ -15,13 +16,13 @@ const DESCRIPTION: usize = 60;
 
 /// The history, a line each.
 pub(crate) fn entries(entries: &[Entry]) -> String {
-    let mut text = format!("{:>6}  {:20}  {:5}  {:>4}  {:>9}  what", "#", "when", "kind", "exit", "return");
+    let mut text = format!("{:>6}  {:20}  {:7}  {:>4}  {:>9}  what", "#", "when", "kind", "exit", "return");
     for entry in entries {
         let name = entry.name.as_deref().map_or_else(String::new, |name| format!("{name}: "));
         let what = format!("{name}{}", first_line(&entry.description));
         let _ = write!(
             text,
-            "\n{:>6}  {:20}  {:5}  {:>4}  {:>9}  {}",
+            "\n{:>6}  {:20}  {:7}  {:>4}  {:>9}  {}",
             format!("#{}", entry.id),
             entry.at.to_string(),
             entry.kind.name(),
@@ -127,7 +128,8 @@ fn about(book: &Book, line: &mut impl FnMut(&str, &str)) {
     line("on", &sidecar.date);
     line("with", &sidecar.tool);
     line("answers of the model", &sidecar.rounds.len().to_string());
-    line("keys", &sidecar.keys.iter().map(String::as_str).collect::<Vec<_>>().join(", "));
+    let keys: BTreeSet<&str> = sidecar.rounds.iter().filter_map(|round| round["key_id"].as_str()).collect();
+    line("keys", &keys.into_iter().collect::<Vec<_>>().join(", "));
     for (name, value) in &sidecar.parameters {
         line("parameter", &format!("{name} = {}", plain(value)));
     }
