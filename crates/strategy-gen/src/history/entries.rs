@@ -113,7 +113,14 @@ impl History {
     /// # Errors
     /// [`HistoryError`].
     pub fn clear(&self) -> Result<usize, HistoryError> {
-        let gone = self.ask(|file| file.execute("DELETE FROM entry", []))?;
+        let gone = self.ask(|file| {
+            let all = file.unchecked_transaction()?;
+            let gone = all.execute("DELETE FROM entry", [])?;
+            // The index keeps the words of what is gone until it is tidied.
+            all.execute("INSERT INTO word (word) VALUES ('delete-all')", [])?;
+            all.commit()?;
+            Ok(gone)
+        })?;
         // What is merely marked as free could still be read. While others read, it stays until the next time.
         let _ = self.connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)");
         Ok(gone)
