@@ -84,7 +84,9 @@ impl Bars {
                 self.line(&format!("failed: {}: {error}{}", what(), draft.unwrap_or_default()));
             }
             Step::Ended { worker } => {
-                self.at_work(*worker, String::new);
+                if let Some(terminal) = &self.terminal {
+                    terminal.rest(*worker);
+                }
                 self.ended();
             }
             Step::Noted { warning } => self.line(&format!("warning: {warning}")),
@@ -139,7 +141,7 @@ impl Bars {
     pub(super) fn finish(&self) {
         self.finished.store(true, Ordering::Relaxed);
         if let Some(terminal) = &self.terminal {
-            let _ = terminal.all.clear();
+            terminal.clear();
         }
     }
 
@@ -211,6 +213,23 @@ impl Terminal {
             bar
         });
         bar.set_message(what);
+    }
+
+    /// Takes a worker's bar away until it works again.
+    fn rest(&self, worker: usize) {
+        if let Some(bar) = self.workers.lock().get_mut(worker).and_then(Option::take) {
+            bar.finish_and_clear();
+            self.all.remove(&bar);
+        }
+    }
+
+    /// Takes all away; each would go on ticking.
+    fn clear(&self) {
+        let workers = self.workers.lock().len();
+        for worker in 0..workers {
+            self.rest(worker);
+        }
+        self.overall.finish_and_clear();
     }
 }
 
