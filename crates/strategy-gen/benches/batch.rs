@@ -122,8 +122,8 @@ fn judged(log: &[LogEntry], ran: bool, last: &str) -> Result<(String, bool)> {
         if ran { "each made by the simulated model and run in the sandbox" } else { "each made, none run" };
     let report = format!(
         "# A batch, soaked\n\n\
-         The last output of `cargo xtask soak batch`: `strategy-gen batch` with {IDEAS} descriptions, {runs},\n\
-         {WORKERS} workers, {KEYS} keys of {RPM} requests a minute each, over HTTP, on {} cores.\n\n\
+         The last output of `cargo xtask soak batch`: `strategy-gen batch` with {IDEAS} descriptions,\n\
+         {runs}, {WORKERS} workers, {KEYS} keys of {RPM} requests a minute each, over HTTP, on {} cores.\n\n\
          | calls | refused by the server | full minutes | begun after | use | promise |\n\
          |---|---|---|---|---|---|\n\
          | {} | {refused} | {fills} | {:.1} s | {:.2} % | {} |\n\n\

@@ -139,9 +139,9 @@ fn failed(Failure { exit_code, message }: &Failure, json: bool) -> ExitCode {
 
 async fn run(args: Args) -> Result<u8, Failure> {
     match args.command {
-        Some(Command::Check { file, description, format, json }) => {
+        Some(Command::Check { file, description, format, json, strict }) => {
             let format = if json { Format::Json } else { format };
-            apart(move || checked::run(&file, description.as_deref(), format)).await
+            apart(move || checked::run(&file, description.as_deref(), format, strict)).await
         }
         Some(Command::Prompt { description }) => apart(move || new::prompt(&description)).await,
         Some(Command::Run(args)) => run::run(args).await,
@@ -164,6 +164,11 @@ async fn apart<T: Send + 'static>(
 ) -> Result<T, Failure> {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|error| Err(Failure { exit_code: 5, message: format!("cannot go on: {error}") }))
+}
+
+/// The exit code where what is merely noted is as bad as an error.
+const fn strictly(strict: bool, code: u8, noted: bool) -> u8 {
+    if strict && code == 0 && noted { 1 } else { code }
 }
 
 fn start_log() {

@@ -42,6 +42,9 @@ pub(crate) enum Command {
         /// Print the findings as JSON: `--format json`.
         #[arg(long)]
         json: bool,
+        /// Exit with 1 for warnings as well.
+        #[arg(long)]
+        strict: bool,
     },
     /// Run a strategy file on prices, in a sandbox.
     Run(Run),
@@ -133,6 +136,9 @@ pub(crate) struct New {
     pub(crate) on: Conditions,
     #[command(flatten)]
     pub(crate) pages: PageArgs,
+    /// Exit with 1 for warnings as well.
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// Print the result as JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -280,6 +286,9 @@ pub(crate) struct Run {
     pub(crate) no_check: bool,
     #[command(flatten)]
     pub(crate) pages: PageArgs,
+    /// Exit with 1 for warnings as well.
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// Print the result as JSON, with every trade and the equity of every bar.
     #[arg(long)]
     pub(crate) json: bool,

@@ -17,7 +17,7 @@ use super::args::{Asked, New, Provider};
 use super::conditions::{Ready, ready};
 use super::draft::{self, Draft};
 use super::progress::Progress;
-use super::{Failure, apart, demo, print, run as runs, table};
+use super::{Failure, apart, demo, print, run as runs, strictly, table};
 
 /// Generates, writes, reports.
 pub(crate) async fn run(args: New) -> Result<u8, Failure> {
@@ -57,12 +57,15 @@ pub(crate) async fn run(args: New) -> Result<u8, Failure> {
             return given_up(error, draft, args.json, &progress);
         }
     };
-    draft.done();
+    // Until it is saved, it may have to be saved elsewhere.
     let path = save(&strategy, args.output.as_deref(), existing, &progress)?;
+    draft.done();
     let command = args.command(&strategy.description);
     progress.warn(args.keep.made(Kind::New, &strategy, path.as_deref(), command).await);
     report(&args, &strategy, path.as_deref(), &ready, &progress, Value::Null)?;
-    ended(&strategy, args.insists())
+    let ran = strategy.run.iter().flat_map(|run| &run.results);
+    let noted = !strategy.warnings.is_empty() || ran.into_iter().any(|result| !result.warnings.is_empty());
+    Ok(strictly(args.strict, ended(&strategy, args.insists())?, noted))
 }
 
 /// How a program ends whose strategy was made, by what came of running it.

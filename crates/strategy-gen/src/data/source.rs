@@ -105,6 +105,15 @@ impl Costs {
     }
 }
 
+impl fmt::Display for Costs {
+    /// Whether money is made depends on them: they are shown with every result.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percent = |share: f64| (share * 1e6).round() / 1e4;
+        let Self { cash, commission, spread } = *self;
+        write!(f, "cash {cash}, commission {}%, spread {}%", percent(commission), percent(spread))
+    }
+}
+
 /// Prices, and what trading them costs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {

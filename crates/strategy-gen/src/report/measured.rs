@@ -2,7 +2,7 @@
 
 use super::data::{Check, Figure, Run, Subject, Trade, Unit, Verdict};
 use crate::backtest::{DatasetReport, Report};
-use crate::data::{Costs, Dataset};
+use crate::data::Dataset;
 use crate::python::Header;
 
 impl Run {
@@ -43,7 +43,7 @@ impl Run {
                 told("profit factor", "Profit Factor", Unit::Ratio),
                 told("time in the market", "Exposure Time [%]", Unit::Percent),
             ],
-            costs: in_words(&data.costs),
+            costs: data.costs.to_string(),
         })
     }
 }
@@ -58,12 +58,6 @@ impl Trade {
 #[expect(clippy::cast_precision_loss, reason = "there are far fewer than 2^53 trades")]
 fn count(trades: usize) -> f64 {
     trades as f64
-}
-
-/// Whether money is made depends on them: they are shown with every result.
-fn in_words(costs: &Costs) -> String {
-    let share = |share: f64| format!("{} %", (share * 1e6).round() / 1e4);
-    format!("cash {}, commission {}, spread {}", costs.cash, share(costs.commission), share(costs.spread))
 }
 
 impl Subject {
