@@ -38,6 +38,8 @@ usage: cargo xtask COMMAND
   soak limiter [--minutes N] [--store sqlite|redis]
                        eight processes on one store: no window above a limit, 99 % of each used; without
                        arguments 6 minutes on each, kept in docs/soak-limiter.md
+  soak batch           a hundred descriptions over six keys, made and run: 95 % of the keys' capacity used, no
+                       limit passed; takes four minutes, kept in docs/soak-batch.md
   help                 this text";
 
 fn main() -> ExitCode {
@@ -78,6 +80,7 @@ fn dispatch(args: &[String]) -> Result<()> {
         ["schema", "--check"] => schema::check(),
         ["bench", "core", rest @ ..] => bench::core(&Workspace::load()?.target, rest),
         ["bench", "limiter", rest @ ..] => bench::limiter(&Workspace::load()?.target, rest),
+        ["soak", "batch"] => soak::batch(&Workspace::load()?.target),
         ["soak", "limiter", rest @ ..] => soak::limiter(&Workspace::load()?.target, rest),
         [command, ..] => bail!(Usage(format!(
             "`{}` is not a command of xtask",

@@ -97,6 +97,7 @@ pub const VARIABLES: &[Variable] = &[
     var("KEYROT_INSTANCES", "1", "instances to assume when none were ever seen", REDIS),
     var("KEYROT_FAIL_CLOSED", "false", "refuse instead of degrading", REDIS),
     var("KEYROT_STATE", "the platform's state directory", "embedded ledger", SQLITE),
+    var("STRATEGY_GEN_HISTORY", "on", "`off`: `strategy-gen` keeps no history", Acts::Now),
     var("KEYROT_SECRET_TTL", "300 s", "how long a secret is used before it is read again", Acts::Now),
     var("VAULT_ADDR", "unset", "Vault or OpenBao", VAULT),
     var("VAULT_TOKEN", "unset", "Vault token", VAULT),

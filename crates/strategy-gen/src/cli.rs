@@ -2,15 +2,21 @@
 
 mod amend;
 mod args;
+mod batch;
 mod checked;
+mod command;
+mod completions;
 mod conditions;
 mod demo;
 mod doctor;
 mod draft;
+mod history;
+mod keep;
 mod new;
 mod pages;
 mod progress;
 mod run;
+mod shelf;
 mod table;
 
 use std::ffi::OsString;
@@ -133,12 +139,17 @@ fn failed(Failure { exit_code, message }: &Failure, json: bool) -> ExitCode {
 
 async fn run(args: Args) -> Result<u8, Failure> {
     match args.command {
-        Some(Command::Check { file, description, format, json }) => {
+        Some(Command::Check { file, description, format, json, strict }) => {
             let format = if json { Format::Json } else { format };
-            apart(move || checked::run(&file, description.as_deref(), format)).await
+            apart(move || checked::run(&file, description.as_deref(), format, strict)).await
         }
         Some(Command::Prompt { description }) => apart(move || new::prompt(&description)).await,
         Some(Command::Run(args)) => run::run(args).await,
+        Some(Command::Batch(args)) => batch::run(args).await,
+        Some(Command::History(args)) => apart(move || history::run(&args)).await,
+        Some(Command::List { folder, json }) => apart(move || shelf::list(&folder, json)).await,
+        Some(Command::Show { what, json }) => apart(move || shelf::show(&what, json)).await,
+        Some(Command::Completions { shell }) => completions::run(shell),
         Some(Command::Doctor { json, install }) => doctor::run(json, install).await,
         Some(Command::Fix(fix)) => amend::fix(fix).await,
         Some(Command::Improve(improve)) => amend::improve(improve).await,
@@ -153,6 +164,11 @@ async fn apart<T: Send + 'static>(
 ) -> Result<T, Failure> {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|error| Err(Failure { exit_code: 5, message: format!("cannot go on: {error}") }))
+}
+
+/// The exit code where what is merely noted is as bad as an error.
+const fn strictly(strict: bool, code: u8, noted: bool) -> u8 {
+    if strict && code == 0 && noted { 1 } else { code }
 }
 
 fn start_log() {

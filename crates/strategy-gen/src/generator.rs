@@ -11,11 +11,11 @@ mod task;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyrot::{Clock, EnvMap, Gemini, Mode, Observer, SystemClock};
+use keyrot::{Clock, EnvMap, Gemini, Mode, Observer, Status, SystemClock};
 use serde::Serialize;
 use tokio::sync::OnceCell;
 
-use crate::backtest::{self, Status, Trial};
+use crate::backtest::{self, Trial};
 use crate::english;
 use crate::failure::{GenerateError, StillInvalid};
 use crate::finding::Finding;
@@ -57,7 +57,7 @@ pub const MAX_REPAIRS: u32 = 3;
 /// # Ok(()) }
 /// ```
 pub struct StrategyGenerator {
-    source: Source,
+    source: Arc<Source>,
     model: Option<String>,
     name: Option<String>,
     max_wait: Option<Duration>,
@@ -146,7 +146,7 @@ impl StrategyGenerator {
 
     fn new(source: Source) -> Self {
         Self {
-            source,
+            source: Arc::new(source),
             model: None,
             name: None,
             max_wait: None,
@@ -159,20 +159,38 @@ impl StrategyGenerator {
         }
     }
 
-    /// The single key, whatever the settings say.
+    /// Another one over the same pool, with the same settings. Who watches the pool watches both; whom to tell of answers
+    /// is its own.
+    #[must_use]
+    pub fn sharing(&self) -> Self {
+        Self {
+            source: Arc::clone(&self.source),
+            model: self.model.clone(),
+            name: self.name.clone(),
+            max_wait: self.max_wait,
+            observer: self.observer.clone(),
+            told: None,
+            trial: self.trial.clone(),
+            max_repairs: self.max_repairs,
+            simulated: self.simulated,
+            linkage: self.linkage,
+        }
+    }
+
+    /// The single key, whatever the settings say. Before anything is shared or asked.
     #[must_use]
     pub fn single_key(self) -> Self {
         self.mode(Mode::Single)
     }
 
-    /// The pool, whatever the settings say.
+    /// The pool, whatever the settings say. Before anything is shared or asked.
     #[must_use]
     pub fn multi_key(self) -> Self {
         self.mode(Mode::Multi)
     }
 
     fn mode(mut self, forced: Mode) -> Self {
-        if let Source::Pool { mode, .. } = &mut self.source {
+        if let Some(Source::Pool { mode, .. }) = Arc::get_mut(&mut self.source) {
             *mode = forced;
         }
         self
@@ -228,6 +246,11 @@ impl StrategyGenerator {
         self
     }
 
+    /// What strategies are run on.
+    pub(crate) fn trial(&self) -> Option<&Trial> {
+        self.trial.as_ref()
+    }
+
     /// How often an answer that is not valid goes back to the model; 0 takes the first or none.
     #[must_use]
     pub fn max_repairs(mut self, most: u32) -> Self {
@@ -254,6 +277,11 @@ impl StrategyGenerator {
     #[must_use]
     pub fn warnings_so_far(&self) -> Vec<String> {
         self.at_hand().map(Model::warnings).unwrap_or_default()
+    }
+
+    /// How the pool's keys stand for the model that is asked; `None` where there is no pool, or none yet.
+    pub async fn health(&self) -> Option<Status> {
+        self.at_hand()?.health(self.model.as_deref()).await
     }
 
     /// Makes the strategy.
@@ -287,7 +315,7 @@ impl StrategyGenerator {
 
     /// Whoever was asked, or could be without reading settings.
     fn at_hand(&self) -> Option<&Model> {
-        match &self.source {
+        match &*self.source {
             Source::Pool { made, .. } => made.get(),
             Source::Ready(model) => Some(model),
             Source::Offline => None,
@@ -295,7 +323,7 @@ impl StrategyGenerator {
     }
 
     async fn connected(&self) -> Result<Option<&Model>, GenerateError> {
-        match &self.source {
+        match &*self.source {
             Source::Offline => Ok(None),
             Source::Ready(model) => Ok(Some(model)),
             Source::Pool { env, mode, made } => {
@@ -345,7 +373,7 @@ impl StrategyGenerator {
         let Some(trial) = &self.trial else { return Ok(strategy) };
         let measure = Measure { description: &strategy.description, class: None, trial: Some(trial) };
         let candidate = Candidate::of_file(&strategy.code, measure).await?;
-        let at_a_limit = candidate.run.as_ref().is_some_and(|run| run.status == Status::Limit);
+        let at_a_limit = candidate.run.as_ref().is_some_and(|run| run.status == backtest::Status::Limit);
         if !candidate.is_good() && !at_a_limit {
             return Err(candidate.of_the_engine());
         }

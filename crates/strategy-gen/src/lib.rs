@@ -3,17 +3,20 @@
 //! [`StrategyGenerator`] is the whole way; the modules are its stations.
 
 pub mod backtest;
+pub mod batch;
 pub mod check;
 pub mod data;
 pub mod english;
 pub mod environment;
 pub mod extract;
+pub mod history;
 pub mod interpreter;
 pub mod output;
 pub mod prompt;
 pub mod python;
 pub mod report;
 pub mod sandbox;
+pub mod shelf;
 pub mod spec;
 
 mod failure;

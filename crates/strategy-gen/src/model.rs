@@ -5,6 +5,8 @@ pub(crate) mod openai;
 
 use std::time::Duration;
 
+use keyrot::Status;
+
 use crate::failure::GenerateError;
 use crate::prompt::Prompt;
 
@@ -65,6 +67,14 @@ impl Model {
         match self {
             Self::Gemini(pooled) => pooled.ask(name, prompt, max_wait).await,
             Self::OpenAi(server) => Ok(server.ask(name, &prompt).await?),
+        }
+    }
+
+    /// How the pool's keys stand for the model called `name`, else the default one.
+    pub(crate) async fn health(&self, name: Option<&str>) -> Option<Status> {
+        match self {
+            Self::Gemini(pooled) => Some(pooled.gemini.rotator().status(name.unwrap_or(&pooled.model)).await),
+            Self::OpenAi(_) => None,
         }
     }
 

@@ -82,6 +82,31 @@ pub fn can_write(path: &Path, existing: Existing) -> Result<(), WriteError> {
     can_write_in(&target.directory).map_err(|source| failure(path, source))
 }
 
+/// `path`, then the same with a number before its ending: `a.py`, `a_2.py`, `a_3.py`, without end.
+pub fn free_names(path: &Path) -> impl Iterator<Item = PathBuf> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let ending = path.extension().map(|ending| format!(".{}", ending.to_string_lossy())).unwrap_or_default();
+    let numbered = (2_u32..).map(move |n| format!("{stem}_{n}{ending}"));
+    std::iter::once(path.to_owned()).chain(numbered.map(|name| path.with_file_name(name)))
+}
+
+/// Writes the file under the first of its [`free_names`], of which only the first one may be taken by an `existing`
+/// file; gives the name. For what nobody chose the name of, and what was paid for.
+///
+/// # Errors
+/// [`WriteError`], but never that a file exists.
+pub fn write_free(path: &Path, text: &str, existing: Existing) -> Result<PathBuf, WriteError> {
+    let mut existing = existing;
+    for name in free_names(path) {
+        match write(&name, text, existing) {
+            Ok(()) => return Ok(name),
+            Err(WriteError::Exists { .. } | WriteError::IsDirectory { .. }) => existing = Existing::Keep,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(WriteError::Exists { path: path.to_owned() })
+}
+
 /// Looks whether files can be made in a directory.
 ///
 /// # Errors

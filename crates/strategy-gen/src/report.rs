@@ -12,6 +12,7 @@ mod calendar;
 mod chart;
 mod data;
 mod escape;
+mod file;
 mod measured;
 mod page;
 mod plot;
@@ -19,5 +20,6 @@ mod scale;
 
 pub use board::{Entry, board, rank};
 pub use data::{Check, Figure, Run, Subject, Trade, Unit, Verdict};
+pub use file::{can_save, save};
 pub use page::{is_page, page};
 pub use plot::plot;

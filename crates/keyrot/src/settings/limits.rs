@@ -58,7 +58,9 @@ impl fmt::Debug for RedisSettings {
 }
 
 impl StatePlace {
-    pub(super) fn read(env: &EnvMap) -> Self {
+    /// What `KEYROT_STATE` in `env` says, else where the platform keeps such files.
+    #[must_use]
+    pub fn read(env: &EnvMap) -> Self {
         match env.filled("KEYROT_STATE") {
             Some(IN_MEMORY) => Self::Memory,
             Some(path) => {
@@ -68,6 +70,15 @@ impl StatePlace {
             None => {
                 platform(env).map_or(Self::Unknown, |folder| Self::Platform(folder.join("keyrot").join(FILE)))
             }
+        }
+    }
+
+    /// The file `name` in the folder of the state file; `None` where nothing outlives the process.
+    #[must_use]
+    pub fn beside(&self, name: &str) -> Option<PathBuf> {
+        match self {
+            Self::Named(path) | Self::Platform(path) => Some(path.with_file_name(name)),
+            Self::Memory | Self::Unknown => None,
         }
     }
 }
@@ -176,5 +187,9 @@ mod tests {
         assert_eq!(place(&[("KEYROT_STATE", ":memory:")]), StatePlace::Memory);
         assert_eq!(place(&[("KEYROT_STATE", "a.db")]), StatePlace::Named("a.db".into()));
         assert_eq!(place(&[("KEYROT_STATE", "/")]), StatePlace::Named("/state.db".into()));
+        let beside = |pairs: &[(&str, &str)]| place(pairs).beside("history.db");
+        assert_eq!(beside(&[("HOME", "/h")]), Some("/h/.local/state/keyrot/history.db".into()));
+        assert_eq!(beside(&[("KEYROT_STATE", "a.db")]), Some("history.db".into()));
+        assert_eq!((beside(&[]), beside(&[("KEYROT_STATE", ":memory:")])), (None, None));
     }
 }

@@ -1,7 +1,10 @@
 //! A runner with the prices that strategies are tried on.
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
+use std::thread::available_parallelism;
 use std::time::Duration;
+
+use tokio::sync::Semaphore;
 
 use super::report::{Report, Status, Warning};
 use super::runner::{Request, RunError, Runner};
@@ -11,19 +14,26 @@ use crate::sandbox::Cancel;
 /// How long an abandoned run may take to be gone.
 const BURIAL: Duration = Duration::from_secs(2);
 
-/// Tries strategies, one after the other, on the same prices.
+/// Tries strategies on the same prices, as many at a time as there are cores, whoever has a clone.
 #[derive(Debug, Clone)]
 pub struct Trial {
     runner: Runner,
     request: Request,
     spare: Option<Dataset>,
+    cores: Arc<Semaphore>,
 }
 
 impl Trial {
     /// On these prices, with a look for look-ahead.
     #[must_use]
     pub fn new(runner: Runner, data: Vec<Dataset>) -> Self {
-        Self { runner, request: Request::new("", "", data), spare: None }
+        let cores = available_parallelism().map_or(1, usize::from);
+        Self {
+            runner,
+            request: Request::new("", "", data),
+            spare: None,
+            cores: Arc::new(Semaphore::new(cores)),
+        }
     }
 
     /// Prices for a strategy that makes no trade on any of the others: whether that lies in the rules or in the prices.
@@ -65,12 +75,13 @@ impl Trial {
     pub async fn run(&self, source: &str, path: &str) -> Result<Report, RunError> {
         let this = self.clone();
         let request = Request { source: source.to_owned(), path: path.to_owned(), ..self.request.clone() };
+        let core = Arc::clone(&self.cores).acquire_owned().await.map_err(std::io::Error::other)?;
         let (done, end) = mpsc::channel::<()>();
         let tree = Tree { cancel: Cancel::new(), end };
         let cancel = tree.cancel.clone();
         let run = tokio::task::spawn_blocking(move || {
             let report = this.run_here(request, &cancel);
-            drop(done);
+            drop((core, done));
             report
         });
         let report = run.await.map_err(std::io::Error::other)?;

@@ -15,6 +15,8 @@ mod syntax;
 
 pub use diagnostic::{Code, Diagnostic, Report, Severity};
 
+use serde_json::Value;
+
 use crate::english::numbers_in;
 use syntax::Position;
 
@@ -45,6 +47,36 @@ pub fn check(source: &str) -> Result<Report, CheckError> {
 /// As [`check`].
 pub fn check_against(source: &str, description: &str) -> Result<Report, CheckError> {
     inspect(source, Some(description))
+}
+
+/// The parameters of the first strategy in `source`, in its order: class attributes that are numbers, truths or
+/// texts. Empty for a source that is too large to be a strategy.
+///
+/// # Errors
+/// As [`check`].
+pub fn parameters(source: &str) -> Result<Vec<(String, Value)>, CheckError> {
+    if source.len() > MAX_SOURCE {
+        return Ok(Vec::new());
+    }
+    let facts = syntax::facts(source)?;
+    let (_, strategies) = policy::judge(&facts);
+    let class = facts.classes.into_iter().find(|class| strategies.first() == Some(&class.name));
+    let attributes = class.map(|class| class.attributes).unwrap_or_default();
+    Ok(attributes.into_iter().map(|(name, text)| (name, literal(&text))).collect())
+}
+
+/// A Python literal; what JSON cannot say stays text.
+fn literal(text: &str) -> Value {
+    let plain = text.replace('_', "");
+    match text {
+        "True" => Value::Bool(true),
+        "False" => Value::Bool(false),
+        _ => match (plain.parse::<i64>(), plain.parse::<f64>()) {
+            (Ok(whole), _) => Value::from(whole),
+            (_, Ok(number)) => Value::from(number),
+            _ => Value::from(text.trim_matches(['"', '\''])),
+        },
+    }
 }
 
 fn inspect(source: &str, description: Option<&str>) -> Result<Report, CheckError> {

@@ -50,6 +50,8 @@ pub(super) struct Class {
     /// Base classes as dotted names; others are left out.
     pub(super) bases: Vec<String>,
     pub(super) methods: Vec<(String, Position)>,
+    /// Attributes of the class that are literals, with their text.
+    pub(super) attributes: Vec<(String, String)>,
 }
 
 /// An argument, as far as it matters.
@@ -194,8 +196,26 @@ impl Collector<'_> {
                 _ => None,
             })
             .collect();
+        let attributes = class.body.iter().filter_map(|statement| self.attribute(statement)).collect();
         let position = self.position(class.name.range.start());
-        self.facts.classes.push(Class { position, name: class.name.id.to_string(), bases, methods });
+        let name = class.name.id.to_string();
+        self.facts.classes.push(Class { position, name, bases, methods, attributes });
+    }
+
+    /// `name = literal`, with or without a type.
+    fn attribute(&self, statement: &Stmt) -> Option<(String, String)> {
+        let (target, value) = match statement {
+            Stmt::Assign(assign) => (assign.targets.first()?, &assign.value),
+            Stmt::AnnAssign(assign) => (&*assign.target, assign.value.as_ref()?),
+            _ => return None,
+        };
+        let Expr::Name(name) = target else { return None };
+        let number = match &**value {
+            Expr::UnaryOp(unary) => &*unary.operand,
+            plain => plain,
+        };
+        matches!(number, Expr::NumberLiteral(_) | Expr::BooleanLiteral(_) | Expr::StringLiteral(_))
+            .then(|| (name.id.to_string(), self.source[value.range()].to_owned()))
     }
 
     fn call(&mut self, call: &ExprCall) {

@@ -1,15 +1,17 @@
 //! `strategy-gen fix FILE` and `strategy-gen improve FILE "..."`: a file is changed after its user has seen how.
 
 use std::io::IsTerminal as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use keyrot::settings::SHUTDOWN;
 use serde_json::json;
 use similar::TextDiff;
+use strategy_gen::history::Kind;
 use strategy_gen::output::{Existing, can_write, write};
+use strategy_gen::python::{Header, description_in};
 use strategy_gen::{GenerateError, Strategy};
 
-use super::args::{Amend, Fix, Improve};
+use super::args::{Amend, Fix, Improve, Keep};
 use super::conditions::{Ready, answered_yes, ready};
 use super::draft::Draft;
 use super::progress::Progress;
@@ -29,7 +31,8 @@ pub(crate) async fn improve(args: Improve) -> Result<u8, Failure> {
     change(args.file, args.amend, Some(request)).await
 }
 
-async fn change(file: std::path::PathBuf, args: Amend, request: Option<String>) -> Result<u8, Failure> {
+async fn change(file: PathBuf, args: Amend, request: Option<String>) -> Result<u8, Failure> {
+    let kind = if request.is_some() { Kind::Improve } else { Kind::Fix };
     let path = file.clone();
     let before = apart(move || {
         // Before a call is paid for.
@@ -41,20 +44,22 @@ async fn change(file: std::path::PathBuf, args: Amend, request: Option<String>) 
     let progress = Progress::start("reading the file");
     let ready = ready(&args.on, args.no_run, args.on.insists()).await?;
     let draft = Draft::beside(Some(&file), None);
-    let generator = new::asking(&args.asked, false, &progress, &draft, &ready)?;
+    let generator = new::watched(new::asking(&args.asked, false, &ready)?, &progress, &draft);
     let description = args.description.as_deref();
     let made = match &request {
         None => generator.fix(&before, description).await,
         Some(request) => generator.improve(&before, description, request).await,
     };
     progress.finish();
-    for warning in generator.warnings_so_far() {
-        progress.line(&format!("warning: {warning}"));
-    }
+    progress.warn(generator.warnings_so_far());
     generator.shutdown(SHUTDOWN).await;
     let strategy = match made {
         Ok(strategy) => strategy,
-        Err(error) => return new::given_up(error, draft, args.json, &progress),
+        Err(error) => {
+            let described = description.unwrap_or_else(|| description_in(&before).unwrap_or_default());
+            progress.warn(args.keep.failed(kind, described, &error).await);
+            return new::given_up(error, draft, args.json, &progress);
+        }
     };
     draft.done();
     if !strategy.mended.is_empty() {
@@ -62,7 +67,7 @@ async fn change(file: std::path::PathBuf, args: Amend, request: Option<String>) 
     }
     new::found(&strategy, &ready, &progress);
     let (asked, path) = (args.yes, file.clone());
-    let change = Change { file, before, strategy };
+    let change = Change { file, kind, before, strategy };
     if change.is_none() {
         say(&format!("`{}` is fine: nothing was changed", path.display()));
     }
@@ -71,13 +76,17 @@ async fn change(file: std::path::PathBuf, args: Amend, request: Option<String>) 
         Ok((change, written, args))
     });
     let (change, written, args) = change.await?;
+    if written {
+        progress.warn(change.kept(&args.keep).await);
+    }
     change.told(written, &args, &ready, &progress)?;
     new::ended(&change.strategy, args.on.insists())
 }
 
 /// A file before and after.
 struct Change {
-    file: std::path::PathBuf,
+    file: PathBuf,
+    kind: Kind,
     before: String,
     strategy: Strategy,
 }
@@ -114,6 +123,14 @@ impl Change {
     fn write(&self) -> Result<bool, Failure> {
         write(&self.file, &self.strategy.code, Existing::Replace).map_err(GenerateError::from)?;
         Ok(true)
+    }
+
+    /// A file that says nothing of itself is not ours to put anything beside.
+    async fn kept(&self, keep: &Keep) -> Vec<String> {
+        let header = Header::read(&self.strategy.code);
+        let path = header.as_ref().map(|_| self.file.as_path());
+        let command = header.map(|header| header.command).unwrap_or_default();
+        keep.made(self.kind, &self.strategy, path, command).await
     }
 
     fn told(&self, written: bool, args: &Amend, ready: &Ready, progress: &Progress) -> Result<(), Failure> {

@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use clap_complete::Shell;
 use jiff::civil::Date;
 use strategy_gen::MAX_REPAIRS;
 use strategy_gen::data::{Bundled, Source};
 use strategy_gen::sandbox::Level;
+
+use super::command::typed;
 
 /// Turns a plain sentence into a checked backtesting.py strategy, over a pool of Gemini API keys.
 #[derive(Debug, Parser)]
@@ -39,6 +42,9 @@ pub(crate) enum Command {
         /// Print the findings as JSON: `--format json`.
         #[arg(long)]
         json: bool,
+        /// Exit with 1 for warnings as well.
+        #[arg(long)]
+        strict: bool,
     },
     /// Run a strategy file on prices, in a sandbox.
     Run(Run),
@@ -46,6 +52,32 @@ pub(crate) enum Command {
     Fix(Fix),
     /// Change a strategy file as you say, such as "add a 2% stop"; shows the change and asks.
     Improve(Improve),
+    /// Make a strategy of every line of a file, over the same pool, and rank them. Goes on where it was stopped.
+    Batch(Batch),
+    /// Show what was made and run, the newest first.
+    History(Past),
+    /// Show the strategies in a folder, and whether each is still as it was saved.
+    List {
+        /// The folder.
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+        /// Print them as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show everything known of a strategy.
+    Show {
+        /// Its file, its name, or its number in the history, such as `#12`.
+        what: String,
+        /// Print it as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a script that completes commands and options in a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
     /// Print exactly what would be sent to a model for a description. Sends nothing.
     Prompt {
         /// The strategy in plain words; `-` reads stdin.
@@ -104,18 +136,28 @@ pub(crate) struct New {
     pub(crate) on: Conditions,
     #[command(flatten)]
     pub(crate) pages: PageArgs,
+    /// Exit with 1 for warnings as well.
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// Print the result as JSON.
     #[arg(long)]
     pub(crate) json: bool,
     /// Show the rotation at work on a simulated Gemini: no key, no network, no cost.
     #[arg(long, conflicts_with_all = ["single_key", "multi_key", "offline", "model", "max_wait", "base_url"])]
     pub(crate) demo: bool,
+    #[command(flatten)]
+    pub(crate) keep: Keep,
 }
 
 impl New {
     /// Whether a run is more than welcome.
     pub(crate) fn insists(&self) -> bool {
         self.on.insists() || self.pages.any()
+    }
+
+    /// The command that makes it again; it may have come from stdin.
+    pub(crate) fn command(&self, description: &str) -> String {
+        typed((self.description.as_deref() == Some("-")).then_some(description))
     }
 }
 
@@ -145,6 +187,64 @@ pub(crate) struct Asked {
     pub(crate) max_repairs: u32,
 }
 
+/// What is kept of what is done.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Keep {
+    /// Leave no line in the history.
+    #[arg(long)]
+    pub(crate) no_history: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Past {
+    /// Only what has these words, or words that begin like them.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) search: Option<String>,
+    /// How many at most.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) limit: u32,
+    /// Forget everything.
+    #[arg(long, conflicts_with_all = ["search", "json"])]
+    pub(crate) clear: bool,
+    /// Do not ask.
+    #[arg(long, requires = "clear")]
+    pub(crate) yes: bool,
+    /// Print it as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Batch {
+    /// The file with one description a line; `-` reads stdin. Blank lines and those that begin with `#` are skipped; a
+    /// line may be JSON: {"name": …, "description": …}.
+    pub(crate) ideas: PathBuf,
+    /// The folder for strategies, pages and the log.
+    #[arg(short = 'd', long, value_name = "DIR", default_value = "strategies")]
+    pub(crate) out_dir: PathBuf,
+    /// How many are worked on at a time.
+    #[arg(short, long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: u16,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// Use the rules engine instead of a model: no key, no network.
+    #[arg(long, conflicts_with_all = ["single_key", "multi_key", "model", "base_url"])]
+    pub(crate) offline: bool,
+    /// Write the indicator functions into the files instead of importing them.
+    #[arg(long)]
+    pub(crate) standalone: bool,
+    /// Check the strategies and do not run them.
+    #[arg(long, conflicts_with_all = CONDITIONS)]
+    pub(crate) no_run: bool,
+    #[command(flatten)]
+    pub(crate) on: Conditions,
+    /// Print the ranking as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) keep: Keep,
+}
+
 /// Who answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Provider {
@@ -161,8 +261,12 @@ impl Args {
             Some(Command::Run(run)) => run.json,
             Some(Command::Fix(Fix { amend, .. }) | Command::Improve(Improve { amend, .. })) => amend.json,
             Some(Command::Check { json, format, .. }) => *json || *format != Format::Text,
-            Some(Command::Doctor { json, .. }) => *json,
-            Some(Command::Prompt { .. }) => false,
+            Some(Command::Doctor { json, .. } | Command::List { json, .. } | Command::Show { json, .. }) => {
+                *json
+            }
+            Some(Command::Batch(batch)) => batch.json,
+            Some(Command::History(past)) => past.json,
+            Some(Command::Prompt { .. } | Command::Completions { .. }) => false,
             None => self.new.json,
         }
     }
@@ -182,9 +286,14 @@ pub(crate) struct Run {
     pub(crate) no_check: bool,
     #[command(flatten)]
     pub(crate) pages: PageArgs,
+    /// Exit with 1 for warnings as well.
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// Print the result as JSON, with every trade and the equity of every bar.
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) keep: Keep,
 }
 
 /// What a run leaves for a browser.
@@ -290,6 +399,8 @@ pub(crate) struct Amend {
     /// Print the result as JSON, the change as a diff in it.
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) keep: Keep,
 }
 
 fn name_and_value(text: &str) -> Result<(String, String), String> {

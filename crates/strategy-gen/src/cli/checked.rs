@@ -8,10 +8,15 @@ use strategy_gen::check::{MAX_SOURCE, check_against};
 use strategy_gen::python::description_in;
 
 use super::args::Format;
-use super::{Failure, print, say};
+use super::{Failure, print, say, strictly};
 
-/// Checks a file; 1 when it has errors.
-pub(crate) fn run(file: &Path, description: Option<&str>, format: Format) -> Result<u8, Failure> {
+/// Checks a file; 1 when it has errors, or anything when that is to be as bad.
+pub(crate) fn run(
+    file: &Path,
+    description: Option<&str>,
+    format: Format,
+    strict: bool,
+) -> Result<u8, Failure> {
     let name = file.display();
     let source = read(file, &name.to_string())?;
     let description = description.or_else(|| description_in(&source)).unwrap_or_default();
@@ -45,7 +50,7 @@ pub(crate) fn run(file: &Path, description: Option<&str>, format: Format) -> Res
         }
         say(if failed { "the strategy must be repaired before it is run" } else { "no errors" });
     }
-    Ok(u8::from(failed))
+    Ok(strictly(strict, u8::from(failed), !report.diagnostics.is_empty()))
 }
 
 /// The text of the file, and of no more than it takes to see that it is too large: it may have no end.

@@ -7,6 +7,7 @@ use gemini_client::{Client, Config};
 use gemini_sim::{Answer, Asked, KeySpec, KeyState, ProjectSpec, Quota, Sim, SimServer};
 use keyrot::settings::{DEFAULT_MODEL, SHUTDOWN};
 use keyrot::{Assembly, Gemini, Key, KeyId, KeySet, PoolConfig, Project};
+use strategy_gen::history::Kind;
 use strategy_gen::output::Existing;
 use strategy_gen::python::Linkage;
 use strategy_gen::{Strategy, StrategyGenerator, prompt};
@@ -52,6 +53,8 @@ pub(crate) async fn run(
     progress.finish();
     let strategy = made?;
     let path = new::save(&strategy, args.output.as_deref(), existing, &progress)?;
+    let command = args.command(&strategy.description);
+    progress.warn(args.keep.made(Kind::New, &strategy, path.as_deref(), command).await);
     new::report(
         args,
         &strategy,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use strategy_gen::output::{Existing, WriteError, file_name, write};
+use strategy_gen::output::{Existing, file_name, write_free};
 use strategy_gen::python::ClassName;
 use strategy_gen::{GenerateError, Round};
 
@@ -66,24 +66,20 @@ impl Draft {
         let stem = match place.file_stem() {
             Some(stem) => stem.to_string_lossy().into_owned(),
             None => {
-                let class = self.name.clone().or_else(|| class_in(&best.draft)).unwrap_or_default();
-                file_name(&ClassName::new(&class)).with_extension("").display().to_string()
+                let class = self.name.as_deref().map(ClassName::new);
+                let class = class.or_else(|| ClassName::first_in(&best.draft));
+                let class = class.unwrap_or_else(|| ClassName::new(""));
+                file_name(&class).with_extension("").display().to_string()
             }
         };
-        for n in 1_u32.. {
-            let number = if n == 1 { String::new() } else { format!("_{n}") };
-            let path = place.with_file_name(format!("{stem}.draft{number}.py"));
-            // What stands there is the user's.
-            match write(&path, &best.draft, Existing::Keep) {
-                Ok(()) => return Some(path),
-                Err(WriteError::Exists { .. } | WriteError::IsDirectory { .. }) => {}
-                Err(error) => {
-                    say(&format!("warning: {}", GenerateError::from(error)));
-                    return None;
-                }
+        // What stands there is the user's.
+        match write_free(&place.with_file_name(format!("{stem}.draft.py")), &best.draft, Existing::Keep) {
+            Ok(path) => Some(path),
+            Err(error) => {
+                say(&format!("warning: {}", GenerateError::from(error)));
+                None
             }
         }
-        None
     }
 }
 
@@ -105,10 +101,4 @@ pub(crate) fn said(path: &Path, progress: Option<&Progress>) {
         Some(progress) => progress.line(&line),
         None => say(&line),
     }
-}
-
-/// The first class of the file.
-fn class_in(code: &str) -> Option<String> {
-    let name = code.lines().find_map(|line| line.strip_prefix("class "))?;
-    Some(name.split(|c: char| !c.is_alphanumeric() && c != '_').next()?.to_owned())
 }

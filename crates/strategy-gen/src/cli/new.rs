@@ -8,7 +8,8 @@ use std::time::Duration;
 use keyrot::settings::SHUTDOWN;
 use serde_json::{Value, json};
 use strategy_gen::backtest::Status;
-use strategy_gen::output::{Existing, WriteError, can_write, can_write_in, file_name, write};
+use strategy_gen::history::Kind;
+use strategy_gen::output::{Existing, can_write, can_write_in, file_name, write, write_free};
 use strategy_gen::python::{ClassName, Linkage};
 use strategy_gen::{GenerateError, MAX_DESCRIPTION, OpenAi, Strategy, StrategyGenerator};
 
@@ -16,7 +17,7 @@ use super::args::{Asked, New, Provider};
 use super::conditions::{Ready, ready};
 use super::draft::{self, Draft};
 use super::progress::Progress;
-use super::{Failure, apart, demo, print, run as runs, table};
+use super::{Failure, apart, demo, print, run as runs, strictly, table};
 
 /// Generates, writes, reports.
 pub(crate) async fn run(args: New) -> Result<u8, Failure> {
@@ -51,12 +52,20 @@ pub(crate) async fn run(args: New) -> Result<u8, Failure> {
     generator.shutdown(SHUTDOWN).await;
     let strategy = match made {
         Ok(strategy) => strategy,
-        Err(error) => return given_up(error, draft, args.json, &progress),
+        Err(error) => {
+            progress.warn(args.keep.failed(Kind::New, &description, &error).await);
+            return given_up(error, draft, args.json, &progress);
+        }
     };
-    draft.done();
+    // Until it is saved, it may have to be saved elsewhere.
     let path = save(&strategy, args.output.as_deref(), existing, &progress)?;
+    draft.done();
+    let command = args.command(&strategy.description);
+    progress.warn(args.keep.made(Kind::New, &strategy, path.as_deref(), command).await);
     report(&args, &strategy, path.as_deref(), &ready, &progress, Value::Null)?;
-    ended(&strategy, args.insists())
+    let ran = strategy.run.iter().flat_map(|run| &run.results);
+    let noted = !strategy.warnings.is_empty() || ran.into_iter().any(|result| !result.warnings.is_empty());
+    Ok(strictly(args.strict, ended(&strategy, args.insists())?, noted))
 }
 
 /// How a program ends whose strategy was made, by what came of running it.
@@ -112,9 +121,7 @@ async fn make(
     description: &str,
     progress: &Progress,
 ) -> Result<Strategy, GenerateError> {
-    for warning in generator.warnings().await? {
-        progress.line(&format!("warning: {warning}"));
-    }
+    progress.warn(generator.warnings().await?);
     generator.generate(description).await
 }
 
@@ -124,7 +131,8 @@ fn generator(
     draft: &Draft,
     ready: &Ready,
 ) -> Result<StrategyGenerator, Failure> {
-    let mut generator = asking(&args.asked, args.offline, progress, draft, ready)?;
+    let generator = asking(&args.asked, args.offline, ready)?;
+    let mut generator = watched(generator, progress, draft);
     if args.standalone {
         generator = generator.linkage(Linkage::Standalone);
     }
@@ -134,14 +142,17 @@ fn generator(
     Ok(generator)
 }
 
-/// A generator that asks whom the flags name, shows what comes of it, and keeps the best answer.
-pub(crate) fn asking(
-    args: &Asked,
-    offline: bool,
-    progress: &Progress,
-    draft: &Draft,
-    ready: &Ready,
-) -> Result<StrategyGenerator, Failure> {
+/// The same, showing what comes of it and keeping the best answer.
+pub(crate) fn watched(generator: StrategyGenerator, progress: &Progress, draft: &Draft) -> StrategyGenerator {
+    let (shown, keeper) = (progress.clone(), draft.keeper());
+    generator.observer(Arc::new(progress.clone())).on_round(move |round| {
+        keeper.keep(round);
+        shown.round(round);
+    })
+}
+
+/// A generator that asks whom the flags name.
+pub(crate) fn asking(args: &Asked, offline: bool, ready: &Ready) -> Result<StrategyGenerator, Failure> {
     if args.base_url.is_some() && args.provider == Provider::Gemini {
         return Err(Failure::usage(
             "`--base-url` belongs to `--provider openai`\nhint: for Gemini set `GEMINI_BASE_URL`",
@@ -167,11 +178,7 @@ pub(crate) fn asking(
     if let Some(trial) = ready.trial() {
         generator = generator.tried_on(trial.clone());
     }
-    let (shown, keeper) = (progress.clone(), draft.keeper());
-    Ok(generator.max_repairs(args.max_repairs).observer(Arc::new(progress.clone())).on_round(move |round| {
-        keeper.keep(round);
-        shown.round(round);
-    }))
+    Ok(generator.max_repairs(args.max_repairs))
 }
 
 /// The server that `--provider openai` is about.
@@ -223,17 +230,7 @@ pub(crate) fn save(
     }
     let wanted = file_name(&ClassName::new(&strategy.name));
     // Nobody chose the name, and a strategy that was paid for is not given up for it.
-    let mut path = wanted.clone();
-    for n in 2_u32.. {
-        match write(&path, &strategy.code, existing) {
-            Ok(()) => break,
-            Err(WriteError::Exists { .. } | WriteError::IsDirectory { .. }) => {
-                let stem = wanted.file_stem().unwrap_or_default().to_string_lossy();
-                path = PathBuf::from(format!("{stem}_{n}.py"));
-            }
-            Err(error) => return Err(GenerateError::from(error).into()),
-        }
-    }
+    let path = write_free(&wanted, &strategy.code, existing).map_err(GenerateError::from)?;
     if path != wanted {
         progress.line(&format!("`{}` exists: the strategy is in `{}`", wanted.display(), path.display()));
     }
@@ -255,7 +252,8 @@ pub(crate) fn report(
     found(strategy, ready, progress);
     if let (Some(trial), Some(run)) = (ready.trial(), &strategy.run) {
         let unnamed = file_name(&ClassName::new(&strategy.name));
-        args.pages.write(path.unwrap_or(&unnamed), trial, &strategy.code, true, run)?;
+        let command = args.command(&strategy.description);
+        args.pages.write(path.unwrap_or(&unnamed), trial, &strategy.code, true, command, run)?;
     }
     if args.json {
         print(&document(strategy, path, ready, progress, more))
@@ -269,9 +267,7 @@ pub(crate) fn report(
 
 /// What to look at, and what came of running it.
 pub(crate) fn found(strategy: &Strategy, ready: &Ready, progress: &Progress) {
-    for warning in &strategy.warnings {
-        progress.line(&format!("warning: {warning}"));
-    }
+    progress.warn(strategy.warnings.iter().map(ToString::to_string));
     if let Some(run) = &strategy.run {
         progress.line(&table::results(&run.results));
         for warning in run.results.iter().flat_map(runs::warnings) {

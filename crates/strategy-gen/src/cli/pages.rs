@@ -1,14 +1,11 @@
 //! The pages that a run leaves for a browser.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use strategy_gen::GenerateError;
 use strategy_gen::backtest::{Report, Trial};
-use strategy_gen::output::{Existing, WriteError, can_write, write};
-use strategy_gen::python::quoted;
-use strategy_gen::report::{Subject, is_page, page, plot};
+use strategy_gen::output::WriteError;
+use strategy_gen::report::{self, Subject, can_save, page, plot};
 
 use super::args::PageArgs;
 use super::{Failure, say};
@@ -24,7 +21,7 @@ impl PageArgs {
     pub(crate) fn can_be_written(&self, strategy: Option<&Path>, trial: &Trial) -> Result<(), Failure> {
         let plots = self.plots(strategy, trial);
         for path in self.report.iter().chain(&plots) {
-            can_write(path, existing(path)).map_err(|error| in_the_way(path, error))?;
+            can_save(path).map_err(|error| in_the_way(path, error))?;
         }
         Ok(())
     }
@@ -36,10 +33,11 @@ impl PageArgs {
         trial: &Trial,
         source: &str,
         checked: bool,
+        command: String,
         report: &Report,
     ) -> Result<(), Failure> {
         if let Some(path) = &self.report {
-            let subject = Subject::of(report, trial.data_of(report), source, checked, command());
+            let subject = Subject::of(report, trial.data_of(report), source, checked, command);
             save(path, &page(&subject))?;
         }
         for (path, result) in self.plots(Some(strategy), trial).iter().zip(&report.results) {
@@ -64,7 +62,7 @@ impl PageArgs {
 }
 
 fn save(path: &Path, html: &str) -> Result<(), Failure> {
-    write(path, html, existing(path)).map_err(|error| in_the_way(path, error))?;
+    report::save(path, html).map_err(|error| in_the_way(path, error))?;
     say(&format!("written: {}", path.display()));
     Ok(())
 }
@@ -80,29 +78,10 @@ fn in_the_way(path: &Path, error: WriteError) -> Failure {
     }
 }
 
-/// A page of ours may be replaced by the next, and nothing else.
-fn existing(path: &Path) -> Existing {
-    let mut beginning = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(2_048).read_to_end(&mut beginning));
-    if read.is_ok() && is_page(&String::from_utf8_lossy(&beginning)) {
-        Existing::Replace
-    } else {
-        Existing::Keep
-    }
-}
-
 /// `a.html` for the set `own.csv`: `a-own.csv.html`. What no file name may hold becomes `_`.
 fn beside(path: &Path, set: &str) -> PathBuf {
     let set: String =
         set.chars().map(|c| if c.is_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect();
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!("{stem}-{set}.html"))
-}
-
-/// What was typed.
-fn command() -> String {
-    let plain = |word: &str| word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,".contains(c));
-    let word = |word: String| if plain(&word) && !word.is_empty() { word } else { quoted(&word) };
-    let args = std::env::args_os().skip(1).map(|arg| word(arg.to_string_lossy().into_owned()));
-    ["strategy-gen".to_owned()].into_iter().chain(args).collect::<Vec<_>>().join(" ")
 }

@@ -57,6 +57,13 @@ impl Progress {
         }
     }
 
+    /// Things to look at, a line each.
+    pub(crate) fn warn(&self, warnings: impl IntoIterator<Item = String>) {
+        for warning in warnings {
+            self.line(&format!("warning: {warning}"));
+        }
+    }
+
     /// What an answer of the model is worth, and what follows.
     pub(crate) fn round(&self, round: &Round) {
         self.line(&told(round));
@@ -162,7 +169,7 @@ fn told(round: &Round) -> String {
     }
 }
 
-fn words(outcome: &Outcome) -> String {
+pub(super) fn words(outcome: &Outcome) -> String {
     outcome
         .effect()
         .condemn

@@ -6,8 +6,9 @@ use strategy_gen::data::DataError;
 use strategy_gen::environment::EnvironmentFault;
 
 use super::args::Run;
+use super::command::typed;
 use super::conditions::{Offer, trial};
-use super::{Failure, INTERRUPTED, apart, checked, print, say, table};
+use super::{Failure, INTERRUPTED, apart, checked, print, say, strictly, table};
 
 impl From<EnvironmentFault> for Failure {
     fn from(fault: EnvironmentFault) -> Self {
@@ -32,7 +33,7 @@ impl From<RunError> for Failure {
 
 /// Runs a file; 1 when the strategy fails, 7 when it was stopped at a limit.
 pub(crate) async fn run(args: Run) -> Result<u8, Failure> {
-    let Run { file, on, set, no_check, pages, json } = args;
+    let Run { file, on, set, no_check, pages, strict, json, keep } = args;
     let name = file.display().to_string();
     let (path, called, wanted) = (file.clone(), name.clone(), pages.clone());
     let ready = apart(move || {
@@ -48,8 +49,13 @@ pub(crate) async fn run(args: Run) -> Result<u8, Failure> {
     let Some((source, trial)) = ready.await? else { return Ok(1) };
     let report = trial.run(&source, &name).await?;
     show(&report, json)?;
-    pages.write(&file, &trial, &source, !no_check, &report)?;
-    Ok(report.exit_code())
+    pages.write(&file, &trial, &source, !no_check, typed(None), &report)?;
+    let noted = report.results.iter().any(|result| !result.warnings.is_empty());
+    let code = strictly(strict, report.exit_code(), noted);
+    for warning in apart(move || Ok(keep.ran(&file, &source, &report))).await? {
+        say(&format!("warning: {warning}"));
+    }
+    Ok(code)
 }
 
 fn passes(source: &str, name: &str) -> Result<bool, Failure> {

@@ -1,4 +1,8 @@
-//! Tables: of the keys' health, 80 columns at most, and of backtests.
+//! Tables: of the keys' health, 80 columns at most, of backtests, and of what is kept.
+
+mod kept;
+
+pub(crate) use kept::{books, entries, ranking, strategy};
 
 use keyrot::{KeyStatus, Status, in_words};
 use strategy_gen::backtest::DatasetReport;
@@ -57,9 +61,8 @@ pub(crate) fn results(results: &[DatasetReport]) -> String {
         let percent =
             |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}%"));
         let sharpe = m.sharpe.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
-        let share = |value: f64| format!("{}%", (value * 1e6).round() / 1e4);
         text.push_str(&format!(
-            "\n{:name$} {:>9} {:>9} {:>6} {:>6} {:>8} {:>6} {:>5}  cash {}, commission {}, spread {}",
+            "\n{:name$} {:>9} {:>9} {:>6} {:>6} {:>8} {:>6} {:>5}  {}",
             cut(&result.dataset, name),
             percent(Some(m.return_pct)),
             percent(Some(m.benchmark_pct)),
@@ -68,9 +71,7 @@ pub(crate) fn results(results: &[DatasetReport]) -> String {
             percent(Some(m.max_drawdown_pct)),
             sharpe,
             m.exposure_pct.map_or_else(|| "-".to_owned(), |value| format!("{value:.0}%")),
-            result.costs.cash,
-            share(result.costs.commission),
-            share(result.costs.spread),
+            result.costs,
         ));
     }
     text

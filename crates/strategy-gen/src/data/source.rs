@@ -1,5 +1,6 @@
 //! Where prices come from, what trading them costs, and which part of them counts.
 
+use std::fmt;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -67,6 +68,17 @@ impl FromStr for Source {
     }
 }
 
+impl fmt::Display for Source {
+    /// As it is read.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bundled(bundled) => f.write_str(bundled.name()),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Synthetic(seed) => write!(f, "synthetic:{seed}"),
+        }
+    }
+}
+
 /// What a broker takes, and what there is to trade with.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Costs {
@@ -90,6 +102,15 @@ impl Costs {
                 Self { cash: 100_000.0, commission: 0.001, spread: 0.0 }
             }
         }
+    }
+}
+
+impl fmt::Display for Costs {
+    /// Whether money is made depends on them: they are shown with every result.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percent = |share: f64| (share * 1e6).round() / 1e4;
+        let Self { cash, commission, spread } = *self;
+        write!(f, "cash {cash}, commission {}%, spread {}%", percent(commission), percent(spread))
     }
 }
 

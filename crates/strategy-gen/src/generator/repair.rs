@@ -159,6 +159,11 @@ impl StrategyGenerator {
 
     /// Who writes, today.
     pub(super) fn by<'a>(&self, model: &'a str, date: &'a str) -> By<'a> {
-        By { origin: if self.simulated { Origin::Offline } else { Origin::Model(model) }, date }
+        let origin = match self.at_hand() {
+            _ if self.simulated => Origin::Offline,
+            Some(Model::OpenAi(_)) => Origin::OpenAi(model),
+            Some(Model::Gemini(_)) | None => Origin::Model(model),
+        };
+        By { origin, date }
     }
 }

@@ -12,8 +12,10 @@ const MARK: &str = "# Strategy for backtesting.py, written by strategy-gen";
 pub enum Origin<'a> {
     /// The offline engine.
     Offline,
-    /// A model, by its id.
+    /// A model of Gemini's, by its id.
     Model(&'a str),
+    /// A model behind a server that speaks OpenAI's protocol, by its id.
+    OpenAi(&'a str),
 }
 
 /// Where a file comes from.
@@ -35,7 +37,7 @@ pub fn header(provenance: &Provenance<'_>, rules: &[String], assumptions: &[Stri
     let version = env!("CARGO_PKG_VERSION");
     let origin = match origin {
         Origin::Offline => "offline engine".to_owned(),
-        Origin::Model(model) => format!("model {}", one_line(model)),
+        Origin::Model(model) | Origin::OpenAi(model) => format!("model {}", one_line(model)),
     };
     // Python reads an encoding from a comment on the first two lines: no foreign text there.
     let mut text = format!("{MARK} {version}.\n");
@@ -53,13 +55,21 @@ pub fn header(provenance: &Provenance<'_>, rules: &[String], assumptions: &[Stri
             }
         }
     }
-    let offline = if matches!(provenance.origin, Origin::Offline) { " --offline" } else { "" };
+    // A file with errors is not saved; whatever else was found is told when it is.
+    line(
+        "checked: syntax, imports, calls, look-ahead in the code, numbers and indicators of the description",
+    );
+    let by = match provenance.origin {
+        Origin::Offline => " --offline".to_owned(),
+        Origin::Model(model) => format!(" --model {}", quoted(&one_line(model))),
+        Origin::OpenAi(model) => format!(" --provider openai --model {}", quoted(&one_line(model))),
+    };
     let name = name.map(|name| format!(" -n {}", quoted(&one_line(name)))).unwrap_or_default();
     // A description that lost characters on its way to ASCII would repeat something else.
     if plain(description).chars().all(|c| c.is_ascii() && (!c.is_control() || c.is_ascii_whitespace())) {
-        line(&format!("repeat with: strategy-gen new{offline}{name} -- {}", quoted(&one_line(description))));
+        line(&format!("repeat with: strategy-gen new{by}{name} -- {}", quoted(&one_line(description))));
     } else {
-        line(&format!("repeat with: strategy-gen new{offline}{name} - < description.txt"));
+        line(&format!("repeat with: strategy-gen new{by}{name} - < description.txt"));
     }
     text
 }
@@ -94,6 +104,8 @@ pub struct Header {
     pub date: String,
     /// What the words left open and was filled in.
     pub assumptions: Vec<String>,
+    /// What repeats it, to be pasted into a shell.
+    pub command: String,
 }
 
 impl Header {
@@ -101,14 +113,18 @@ impl Header {
     #[must_use]
     pub fn read(code: &str) -> Option<Self> {
         let description = description_in(code)?.to_owned();
-        let head = code.lines().take_while(|line| line.starts_with('#'));
-        let origin = head.filter_map(|line| line.strip_prefix("# origin: ")).next();
+        let entry = |title: &str| {
+            let head = code.lines().take_while(|line| line.starts_with('#'));
+            head.filter_map(|line| line.strip_prefix(title)).next()
+        };
+        let origin = entry("# origin: ");
         let (origin, date) = origin.and_then(|origin| origin.rsplit_once(", ")).unwrap_or_default();
         Some(Self {
             description,
             model: origin.strip_prefix("model ").map(str::to_owned),
             date: date.to_owned(),
             assumptions: assumptions_in(code),
+            command: entry("# repeat with: ").unwrap_or_default().to_owned(),
         })
     }
 }

@@ -36,6 +36,12 @@ impl ClassName {
         }
     }
 
+    /// The first class of a file, which need not be valid.
+    pub fn first_in(code: &str) -> Option<Self> {
+        let line = code.lines().find_map(|line| line.strip_prefix("class "))?;
+        line.split(|c: char| !c.is_alphanumeric() && c != '_').next().map(Self::new)
+    }
+
     /// A name that tells which indicators the strategy uses, such as `RsiSmaStrategy`.
     pub fn for_spec(spec: &StrategySpec) -> Self {
         let mut words: Vec<&str> = Vec::new();

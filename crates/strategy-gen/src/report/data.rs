@@ -1,6 +1,6 @@
 //! What a report is about: plain data, whoever measured it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A strategy and what became of it.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -41,7 +41,7 @@ pub struct Check {
 }
 
 /// What came of a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Nothing was found.

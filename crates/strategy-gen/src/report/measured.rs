@@ -2,7 +2,7 @@
 
 use super::data::{Check, Figure, Run, Subject, Trade, Unit, Verdict};
 use crate::backtest::{DatasetReport, Report};
-use crate::data::{Costs, Dataset};
+use crate::data::Dataset;
 use crate::python::Header;
 
 impl Run {
@@ -43,7 +43,7 @@ impl Run {
                 told("profit factor", "Profit Factor", Unit::Ratio),
                 told("time in the market", "Exposure Time [%]", Unit::Percent),
             ],
-            costs: in_words(&data.costs),
+            costs: data.costs.to_string(),
         })
     }
 }
@@ -60,12 +60,6 @@ fn count(trades: usize) -> f64 {
     trades as f64
 }
 
-/// Whether money is made depends on them: they are shown with every result.
-fn in_words(costs: &Costs) -> String {
-    let share = |share: f64| format!("{} %", (share * 1e6).round() / 1e4);
-    format!("cash {}, commission {}, spread {}", costs.cash, share(costs.commission), share(costs.spread))
-}
-
 impl Subject {
     /// What was run, with what its file says of itself. `checked` says whether the file passed the check before it was
     /// run; `command` repeats the run.
@@ -77,7 +71,8 @@ impl Subject {
         checked: bool,
         command: String,
     ) -> Self {
-        let Header { description, model, date, assumptions } = Header::read(code).unwrap_or_default();
+        let Header { description, model, date, assumptions, command: _ } =
+            Header::read(code).unwrap_or_default();
         let warnings = report.results.iter().flat_map(|result| {
             let of_this = |text: &str| format!("{}: {text}", result.dataset);
             let failed = result.failure.iter().map(move |failure| of_this(&failure.line()));

@@ -155,7 +155,7 @@ fn an_improvement_keeps_the_header_and_extends_its_description() {
         "\n# description: Buy when RSI < 30, sell when RSI > 70; add a 2% stop\n",
         "\n# origin: model gemini-2.5-flash, ",
         "\n# assumptions:\n",
-        "\n# repeat with: strategy-gen new -n 'RsiStrategy' -- 'Buy when RSI < 30, sell when RSI > 70; add a 2% stop'\n",
+        "\n# repeat with: strategy-gen new --model 'gemini-2.5-flash' -n 'RsiStrategy' -- 'Buy when RSI < 30, sell when RSI > 70; add a 2% stop'\n",
     ] {
         assert!(after.contains(part), "{part}\n{after}");
     }

@@ -17,7 +17,7 @@ fn a_good_answer_is_saved_with_its_origin() {
     let ended = gemini.program(&place, [RSI]).run();
     ended.code(0).says(&["attempt 1: key GEMINI_API_KEY", "success"]);
     assert_eq!(ended.stdout, "bounce.py\n");
-    assert_eq!(place.names(), ["bounce.py"]);
+    assert_eq!(place.names(), ["bounce.py", "bounce.strategy.json"]);
     let saved = place.read("bounce.py");
     assert!(saved.starts_with("# ") && saved.contains("model gemini-2.5-flash") && saved.ends_with(STRATEGY));
 }
@@ -51,7 +51,7 @@ fn the_error_of_a_broken_answer_goes_back_word_for_word() {
         "{second}"
     );
     ended.says(&["attempt 1", &problem, "repair 1 of 3", "attempt 1", "success"]);
-    assert_eq!(place.names(), ["bounce.py"]);
+    assert_eq!(place.names(), ["bounce.py", "bounce.strategy.json"]);
 }
 
 #[test]

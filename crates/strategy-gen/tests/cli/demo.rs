@@ -17,7 +17,7 @@ fn the_demo_shows_a_rejected_an_exhausted_and_a_healthy_key() {
     assert_eq!(lines[0], "rsi_strategy.py");
     assert_eq!(lines.len(), 5);
     assert!(lines.iter().all(|line| line.chars().count() <= 80), "{ended}");
-    assert_eq!(place.names(), ["rsi_strategy.py"]);
+    assert_eq!(place.names(), ["rsi_strategy.py", "rsi_strategy.strategy.json"]);
     place.run(["check", "rsi_strategy.py"]).code(0);
 }
 
@@ -44,14 +44,16 @@ fn two_demos_at_once_do_not_meet() {
     let second = other.program([RSI, "--demo"]).start();
     for (child, place) in [(first, &place), (second, &other)] {
         crate::rig::Ended::of(child).code(0);
-        assert_eq!(place.names(), ["rsi_strategy.py"]);
+        assert_eq!(place.names(), ["rsi_strategy.py", "rsi_strategy.strategy.json"]);
     }
     // In one directory too: neither takes the other's file.
     let children = [place.program([RSI, "--demo"]).start(), place.program([RSI, "--demo"]).start()];
     for child in children {
         crate::rig::Ended::of(child).code(0);
     }
-    assert_eq!(place.names(), ["rsi_strategy.py", "rsi_strategy_2.py", "rsi_strategy_3.py"]);
+    let python: Vec<_> = place.names().into_iter().filter(|name| name.ends_with(".py")).collect();
+    assert_eq!(python, ["rsi_strategy.py", "rsi_strategy_2.py", "rsi_strategy_3.py"]);
+    assert_eq!(place.names().len(), 6);
 }
 
 #[test]

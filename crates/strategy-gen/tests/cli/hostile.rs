@@ -66,6 +66,8 @@ fn program(user: &User, outside: &Outside, sandbox: &str, timeout: &str) -> Comm
     command.arg(user.python()).args(["--timeout", timeout, "--sandbox", sandbox]);
     command.env_clear().env("PATH", "/usr/bin:/bin").env("TMPDIR", outside.temporary());
     command.env("GEMINI_API_KEY", format!("AIza{CANARY}")).env("HOME", outside.folder());
+    // The program's own file there is no breach.
+    command.env("STRATEGY_GEN_HISTORY", "off");
     command.current_dir(outside.folder()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     user.become_by(&mut command);
     command

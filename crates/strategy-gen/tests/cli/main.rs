@@ -10,6 +10,7 @@
 
 mod amend;
 mod answers;
+mod batch;
 mod check;
 mod demo;
 mod description;
@@ -32,3 +33,4 @@ mod repair;
 mod rig;
 mod run;
 mod settings;
+mod shelf;

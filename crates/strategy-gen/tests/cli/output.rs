@@ -54,7 +54,7 @@ fn an_existing_file_is_refused_before_any_call_and_replaced_when_told() {
     assert_eq!(fs::metadata(&path).expect("meta").permissions().mode() & 0o777, 0o640);
     // Who had the old file open still reads all of it: it was replaced, not written over.
     assert_eq!(std::io::read_to_string(before).expect("read"), "precious");
-    assert_eq!(place.names(), ["a.py"]);
+    assert_eq!(place.names(), ["a.py", "a.strategy.json"]);
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn links_are_followed_and_a_link_to_nothing_is_in_the_way() {
     assert_eq!(gemini.requests(), 0);
     gemini.program(&place, [RSI, "-o", "link.py", "--force"]).run().code(0);
     assert!(place.read("real.py").ends_with(STRATEGY));
-    assert_eq!(place.names(), ["dangling.py", "link.py", "real.py"]);
+    assert_eq!(place.names(), ["dangling.py", "link.py", "link.strategy.json", "real.py"]);
 }
 
 #[test]

@@ -265,7 +265,11 @@ fn slips(pitfall: &Pitfall) -> Vec<String> {
                 "the hint in the prompt",
             );
             holds(ended.stderr.contains("asking for repair 1 of 3"), "what is shown");
-            holds(place.names() == ["tried.py"] && place.read("tried.py").ends_with(GOOD), "the file");
+            holds(
+                place.names() == ["tried.py", "tried.strategy.json"]
+                    && place.read("tried.py").ends_with(GOOD),
+                "the file",
+            );
         }
         Warned(message, hint) => {
             let line =

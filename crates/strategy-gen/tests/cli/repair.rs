@@ -56,7 +56,7 @@ fn what_fails_in_the_sandbox_goes_back_with_its_causes_and_its_lines() {
     }
     assert!(!asked.prompt_text.contains("site-packages"), "{}", asked.prompt_text);
     assert_eq!(ended.stdout, "bounce.py\n");
-    assert_eq!(place.names(), ["bounce.py"]);
+    assert_eq!(place.names(), ["bounce.py", "bounce.strategy.json"]);
 }
 
 #[test]
@@ -88,7 +88,10 @@ fn the_way_back_is_open_after_a_repetition() {
     let place = Place::new();
     let gemini = Gemini::answering(vec![failing(), failing(), Answer::text(block(STRATEGY))]);
     with_python(&gemini, &place, [RSI]).code(0);
-    assert_eq!((gemini.asked().len(), place.names()), (3, vec!["bounce.py".to_owned()]));
+    assert_eq!(
+        (gemini.asked().len(), place.names()),
+        (3, vec!["bounce.py".to_owned(), "bounce.strategy.json".to_owned()])
+    );
 }
 
 #[test]

@@ -122,6 +122,22 @@ fn a_report_and_a_chart_are_written_and_written_again() {
 }
 
 #[test]
+fn strictly_a_warning_is_a_failure() {
+    let place = Place::new();
+    let rare = "Buy when RSI < 3, sell when RSI > 70";
+    let python = test_python().display().to_string();
+    let made = [rare, "--offline", "--data", "synthetic:3", "--python", &python, "-o", "rare.py"];
+    place.run(made.into_iter().chain(["--strict"])).code(1).says(&["warning: synthetic:3: no trades"]);
+    run(&place, &["rare.py", "--data", "synthetic:3"]).code(0);
+    run(&place, &["rare.py", "--data", "synthetic:3", "--strict"]).code(1);
+    // The check has nothing to say, until the description has a number that the file lacks.
+    place.run(["check", "rare.py", "--strict"]).code(0);
+    let other = ["check", "rare.py", "--description", "Buy when RSI < 4, sell when RSI > 70"];
+    place.run(other).code(0);
+    place.run(other.into_iter().chain(["--strict"])).code(1);
+}
+
+#[test]
 fn what_is_made_can_be_shown_at_once() {
     let place = Place::new();
     place.file("mine.html", "<!doctype html><p>mine");
@@ -142,7 +158,8 @@ fn what_is_made_can_be_shown_at_once() {
         assert!(report.contains(part), "{part}");
     }
     made(&["-o", "-", "--data", "synthetic", "--plot=mine.html"]).fails(2, &["no page of strategy-gen"]);
-    assert_eq!(place.names(), ["mine.html", "out.html", "rsi_strategy.plot.html", "rsi_strategy.py"]);
+    let made = ["rsi_strategy.plot.html", "rsi_strategy.py", "rsi_strategy.strategy.json"];
+    assert_eq!(place.names(), [&["mine.html", "out.html"][..], &made].concat());
     // Who wants a page wants a run.
     place.run([RSI, "--offline", "--report", "no.html"]).fails(5, &["no Python with `backtesting"]);
     place.run([RSI, "--offline", "--report", "no.html", "--no-run"]).code(2).says(&["--no-run"]);

@@ -1,0 +1,193 @@
+//! The log of a folder: what became of each description, a line of JSON for each thing that happened.
+//!
+//! A line is on the disk before what it promises is done, and counts only if that is found: a file, by its digest.
+//! So whatever ends the program between two steps, nothing is done twice and nothing is taken for done that is not.
+//! A line that was cut off by a crash is no line.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+use crate::shelf::LastRun;
+
+/// Its name.
+pub const LOG: &str = "batch.jsonl";
+
+/// How every log begins.
+const BEGINNING: &str = "{\"event\":\"begun\"";
+
+/// Why the log cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogError {
+    /// Another batch is at work in the folder.
+    #[error("another batch is at work in this folder: `{}` is locked\nhint: wait for it, or choose another folder with `-d`", path.display())]
+    Busy {
+        /// The log.
+        path: PathBuf,
+    },
+    /// There is a file of that name that is something else.
+    #[error("`{}` is no log of a batch and was left as it is\nhint: choose another folder with `-d`", path.display())]
+    Foreign {
+        /// The log.
+        path: PathBuf,
+    },
+    /// It cannot be read or written.
+    #[error("cannot keep the log `{}`: {source}\nhint: see to the folder and the room on its disk; the same command goes on", path.display())]
+    Io {
+        /// The log.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(super) enum Line {
+    /// The first line: whose log it is.
+    Begun { schema: u32, tool: String },
+    /// A strategy is about to be saved.
+    Made { key: String, description: String, name: String, file: String, sha256: String, at: String },
+    /// There is no strategy.
+    Failed { key: String, description: String, error: String, exit_code: u8, at: String },
+    /// A backtest has ended.
+    Ran { key: String, with: String, run: LastRun, curve: Vec<f64>, page: Option<String> },
+}
+
+/// What is known of a description.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Past {
+    /// The class, the file and its digest.
+    pub(super) made: Option<(String, String, String)>,
+    /// What it was run with, what came of it, the curve and the page.
+    pub(super) ran: Option<(String, LastRun, Vec<f64>, Option<String>)>,
+}
+
+/// An open log; nobody else has it open.
+#[derive(Debug)]
+pub(super) struct Log {
+    path: PathBuf,
+    file: Mutex<File>,
+    past: HashMap<String, Past>,
+}
+
+impl Log {
+    /// Opens the log of `folder`, and reads what there is.
+    pub(super) fn open(folder: &Path) -> Result<Self, LogError> {
+        let path = folder.join(LOG);
+        let failed = |source| LogError::Io { path: path.clone(), source };
+        let mut file = OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(LogError::Busy { path }),
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(failed)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let lines: Vec<Line> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let mut log = Self { path: path.clone(), file: Mutex::new(file), past: HashMap::new() };
+        // A crash may have cut off the very first line.
+        match lines.first() {
+            Some(Line::Begun { schema: 1, .. }) => {}
+            None if BEGINNING.starts_with(text.trim_end()) || text.starts_with(BEGINNING) => {}
+            _ => return Err(LogError::Foreign { path }),
+        }
+        if !bytes.is_empty() && bytes.last() != Some(&b'\n') {
+            // What was cut off stays alone.
+            log.file.lock().write_all(b"\n").map_err(failed)?;
+        }
+        if lines.is_empty() {
+            let tool = format!("strategy-gen {}", env!("CARGO_PKG_VERSION"));
+            log.write(&Line::Begun { schema: 1, tool })?;
+        }
+        for line in lines {
+            log.remember(line);
+        }
+        Ok(log)
+    }
+
+    fn remember(&mut self, line: Line) {
+        match line {
+            Line::Made { key, name, file, sha256, .. } => {
+                self.past.insert(key, Past { made: Some((name, file, sha256)), ran: None });
+            }
+            Line::Ran { key, with, run, curve, page } => {
+                self.past.entry(key).or_default().ran = Some((with, run, curve, page));
+            }
+            Line::Begun { .. } | Line::Failed { .. } => {}
+        }
+    }
+
+    /// What is known of the description with this key, from before this run.
+    pub(super) fn past(&self, key: &str) -> Past {
+        self.past.get(key).cloned().unwrap_or_default()
+    }
+
+    /// Adds a line; it is on the disk when this returns.
+    pub(super) fn write(&self, line: &Line) -> Result<(), LogError> {
+        let failed = |source| LogError::Io { path: self.path.clone(), source };
+        let mut text = serde_json::to_string(line).map_err(|error| failed(error.into()))?;
+        text.push('\n');
+        let mut file = self.file.lock();
+        // In one call, so that a line is whole or cut off and never mixed with another.
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_data()).map_err(failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(key: &str) -> Line {
+        let [description, name, file, sha256, at] =
+            ["Buy", "Name", "name.py", "00", "now"].map(str::to_owned);
+        Line::Made { key: key.to_owned(), description, name, file, sha256, at }
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_anywhere_costs_itself_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(LOG);
+        let log = Log::open(folder.path()).expect("open");
+        log.write(&made("a")).expect("written");
+        log.write(&made("b")).expect("written");
+        drop(log);
+        let whole = std::fs::read(&path).expect("read");
+        for cut in 0..=whole.len() {
+            std::fs::write(&path, &whole[..cut]).expect("cut");
+            let log = Log::open(folder.path()).unwrap_or_else(|error| panic!("cut at {cut}: {error}"));
+            let lines = whole[..cut].iter().filter(|byte| **byte == b'\n').count();
+            // The last one may be whole but for its end.
+            let known = usize::from(log.past("a").made.is_some()) + usize::from(log.past("b").made.is_some());
+            assert!(known == lines.saturating_sub(1) || known == lines, "cut at {cut}: {known} of {lines}");
+            log.write(&made("c")).expect("written");
+            drop(log);
+            assert!(Log::open(folder.path()).expect("open").past("c").made.is_some(), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn one_batch_at_a_time_and_no_file_of_somebody_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = Log::open(folder.path()).expect("open");
+        assert!(matches!(Log::open(folder.path()), Err(LogError::Busy { .. })));
+        drop(log);
+        for theirs in ["{}\n", "notes\n", "{\"event\":\"begun\",\"schema\":2,\"tool\":\"\"}\n"] {
+            std::fs::write(folder.path().join(LOG), theirs).expect("theirs");
+            let opened = Log::open(folder.path());
+            if theirs.contains("begun") {
+                // A newer one.
+                assert!(matches!(opened, Err(LogError::Foreign { .. })));
+            }
+            assert!(opened.is_err(), "{theirs}");
+            assert_eq!(std::fs::read_to_string(folder.path().join(LOG)).expect("read"), theirs);
+        }
+    }
+}

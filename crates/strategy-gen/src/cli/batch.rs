@@ -1,0 +1,211 @@
+//! `strategy-gen batch`: a strategy of every line of a file.
+
+mod bars;
+
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use keyrot::process_env;
+use keyrot::settings::DEFAULT_MODEL;
+use parking_lot::Mutex;
+use serde_json::json;
+use strategy_gen::batch::{BOARD, Batch, BatchError, Idea, Item, State, Step, ideas};
+use strategy_gen::history::{Entry, History, HistoryError, Kind};
+use strategy_gen::python::{Linkage, quoted};
+
+use super::args::{self, Provider};
+use super::command::word;
+use super::conditions::ready;
+use super::{Failure, apart, keep, new, print, say, table};
+use bars::Bars;
+
+/// Ideas that are read, in bytes.
+const MOST: u64 = 16 << 20;
+
+impl From<BatchError> for Failure {
+    fn from(error: BatchError) -> Self {
+        match error {
+            BatchError::Generate(error) => error.into(),
+            error => Self { exit_code: error.exit_code(), message: error.to_string() },
+        }
+    }
+}
+
+/// Makes, runs and ranks; 1 when something failed.
+pub(crate) async fn run(args: args::Batch) -> Result<u8, Failure> {
+    let file = args.ideas.clone();
+    let ideas = apart(move || read(&file)).await?;
+    let ready = ready(&args.on, args.no_run, args.on.insists()).await?;
+    if let Some(why) = ready.missing() {
+        say(&format!("warning: the strategies are not run: {why}"));
+    }
+    let mut generator = new::asking(&args.asked, args.offline, &ready)?;
+    if args.standalone {
+        generator = generator.linkage(Linkage::Standalone);
+    }
+    let args = Arc::new(args);
+    let repeated = Arc::clone(&args);
+    let health = generator.sharing();
+    let batch = Batch::new(&args.out_dir, generator, &options(&args))
+        .jobs(usize::from(args.jobs))
+        .command(move |idea| command(&repeated, idea));
+    let descriptions = ideas.iter().map(|idea| idea.description.clone()).collect();
+    let bars = Arc::new(Bars::new(descriptions, usize::from(args.jobs), health));
+    let unfinished = Unfinished(Some(Arc::clone(&bars)));
+    let history = Mutex::new(args.keep.place().map(|place| History::open(&place)));
+    let told = Arc::clone(&bars);
+    let items = batch.run(
+        ideas,
+        Arc::new(move |item, step: &Step<'_>| {
+            told.step(item, step);
+            if let Some(warning) = item.and_then(|item| kept(&history, told.description(item), step)) {
+                told.line(&format!("warning: {warning}"));
+            }
+        }),
+    );
+    let items = items.await;
+    unfinished.done();
+    show(&args, &items?)
+}
+
+/// What to say when the batch does not come to its end: it is dropped, by Ctrl-C for one.
+struct Unfinished(Option<Arc<Bars>>);
+
+impl Unfinished {
+    fn done(mut self) {
+        if let Some(bars) = self.0.take() {
+            bars.finish();
+        }
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(bars) = self.0.take() {
+            bars.finish();
+            say(&format!("{}; the same command goes on with the rest", bars.so_far()));
+        }
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<Idea>, Failure> {
+    let name = file.display();
+    let cannot = |error: std::io::Error| {
+        Failure::usage(format!(
+            "cannot read `{name}`: {error}\nhint: name a text file with one description a line"
+        ))
+    };
+    let mut bytes = Vec::new();
+    let input: Box<dyn std::io::Read> = match file.to_str() {
+        Some("-") => Box::new(std::io::stdin().lock()),
+        _ => Box::new(std::fs::File::open(file).map_err(cannot)?),
+    };
+    input.take(MOST + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() as u64 > MOST {
+        return Err(Failure::usage(format!("`{name}` is larger than {} MiB\nhint: split it", MOST >> 20)));
+    }
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Failure::usage(format!("`{name}` is not UTF-8 text\nhint: save it as UTF-8")))?;
+    ideas(&text).map_err(|error| Failure::usage(format!("`{name}`: {error}")))
+}
+
+/// What decides on the outcome, apart from the description.
+fn options(args: &args::Batch) -> String {
+    let asked = &args.asked;
+    let model = || {
+        let env = process_env();
+        asked.model.as_deref().or(env.filled("GEMINI_MODEL")).unwrap_or(DEFAULT_MODEL).to_owned()
+    };
+    let who = match (args.offline, asked.provider) {
+        (true, _) => "offline".to_owned(),
+        (false, Provider::Gemini) => format!("gemini {}", model()),
+        (false, Provider::Openai) => {
+            format!("openai {} {}", asked.base_url.as_deref().unwrap_or_default(), model())
+        }
+    };
+    let form = if args.standalone { " standalone" } else { "" };
+    format!("{who}{form}")
+}
+
+/// The command that makes this one alone.
+fn command(args: &args::Batch, idea: &Idea) -> String {
+    let mut command = "strategy-gen new".to_owned();
+    let provider = args.asked.provider == Provider::Openai;
+    let flags = [
+        (args.offline, " --offline"),
+        (args.standalone, " --standalone"),
+        (args.no_run, " --no-run"),
+        (provider, " --provider openai"),
+    ];
+    for (_, flag) in flags.iter().filter(|(given, _)| *given) {
+        command.push_str(flag);
+    }
+    let data = args.on.data.iter().map(ToString::to_string).map(|source| (" --data ", source));
+    let values =
+        [(" --base-url ", &args.asked.base_url), (" --model ", &args.asked.model), (" -n ", &idea.name)];
+    let values = values.into_iter().filter_map(|(flag, value)| Some((flag, value.clone()?)));
+    for (flag, value) in data.chain(values) {
+        command.push_str(flag);
+        command.push_str(&word(&value));
+    }
+    format!("{command} -- {}", quoted(&idea.description))
+}
+
+/// Leaves a line in the history; gives a warning, once, where that cannot be.
+fn kept(
+    history: &Mutex<Option<Result<History, HistoryError>>>,
+    description: &str,
+    step: &Step<'_>,
+) -> Option<String> {
+    let entry = match step {
+        Step::Made { strategy, path, .. } => keep::entry_of(Kind::Batch, strategy, Some(path)),
+        Step::Failed { error, exit_code, .. } => {
+            keep::entry_of_failure(Kind::Batch, description, error, *exit_code)
+        }
+        Step::Ran { path, run } => Entry {
+            description: description.to_owned(),
+            path: Some(keep::in_full(path)),
+            sha256: Some(run.sha256.clone()),
+            error: run.failed().map(str::to_owned),
+            run: Some((*run).clone()),
+            ..Entry::new(Kind::Run, keep::now(), run.exit_code)
+        },
+        _ => return None,
+    };
+    let mut history = history.lock();
+    let kept = match history.as_ref()? {
+        Ok(open) => open.keep(&entry).err().map(|error| error.to_string()),
+        Err(error) => Some(error.to_string()),
+    };
+    if kept.is_some() {
+        *history = None;
+    }
+    kept
+}
+
+fn show(args: &args::Batch, items: &[Item]) -> Result<u8, Failure> {
+    let count = |state: State| items.iter().filter(|item| item.state == state).count();
+    let (done, kept, failed) = (count(State::Done), count(State::Kept), count(State::Failed));
+    if args.json {
+        let result = json!({
+            "schema": 1,
+            "status": if failed == 0 { "ok" } else { "findings" },
+            "folder": args.out_dir.display().to_string(),
+            "board": args.out_dir.join(BOARD).display().to_string(),
+            "done": done, "kept": kept, "failed": failed,
+            "items": items,
+        });
+        print(&format!("{result:#}"))?;
+    } else {
+        print(&table::ranking(items))?;
+    }
+    say(&format!(
+        "{done} done, {kept} done before, {failed} failed; the ranking is in `{}`",
+        args.out_dir.join(BOARD).display()
+    ));
+    if failed > 0 {
+        say("hint: the same command tries again what failed");
+    }
+    Ok(u8::from(failed > 0))
+}

@@ -1,0 +1,112 @@
+//! What is kept of what was made and run: the file beside it, and a line in the history. Whatever goes wrong with
+//! either is a warning: the strategy is there.
+
+use std::path::{Path, PathBuf};
+
+use keyrot::{Clock as _, SystemClock, Timestamp, process_env};
+use strategy_gen::backtest::Report;
+use strategy_gen::history::{Entry, History, Kind, place};
+use strategy_gen::shelf::{Book, LastRun, Made, Sidecar, digest};
+use strategy_gen::{GenerateError, Round, Strategy};
+
+use super::apart;
+use super::args::Keep;
+
+impl Keep {
+    /// Where the history is; `None` where none is to be kept.
+    pub(crate) fn place(&self) -> Option<PathBuf> {
+        if self.no_history { None } else { place(&process_env()) }
+    }
+
+    /// Keeps a strategy; `command` makes it again. Gives what went wrong.
+    pub(crate) async fn made(
+        &self,
+        kind: Kind,
+        strategy: &Strategy,
+        path: Option<&Path>,
+        command: String,
+    ) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if let Some(path) = path {
+            let made = Made { path, date: now().to_string(), command };
+            let written = Sidecar::of(strategy, made).and_then(|sidecar| sidecar.write(path));
+            warnings.extend(written.err().map(|error| error.to_string()));
+        }
+        warnings.extend(self.entry(entry_of(kind, strategy, path)).await);
+        warnings
+    }
+
+    /// Keeps that there is no strategy. Gives what went wrong.
+    pub(crate) async fn failed(
+        &self,
+        kind: Kind,
+        description: &str,
+        error: &GenerateError,
+    ) -> Option<String> {
+        self.entry(entry_of_failure(kind, description, &error.to_string(), error.exit_code())).await
+    }
+
+    /// Keeps what the run of a file gave. Gives what went wrong. Waits for the disk.
+    pub(crate) fn ran(&self, file: &Path, source: &str, report: &Report) -> Vec<String> {
+        let at = now();
+        let run = LastRun::of(report, source, at.to_string());
+        let beside = Sidecar::ran(file, &run).err().map(|error| error.to_string());
+        let entry = Entry {
+            description: Book::open(file).ok().and_then(|book| book.description).unwrap_or_default(),
+            name: report.strategy.name.clone(),
+            path: Some(in_full(file)),
+            sha256: Some(run.sha256.clone()),
+            error: run.failed().map(str::to_owned),
+            run: Some(run),
+            ..Entry::new(Kind::Run, at, report.exit_code())
+        };
+        beside.into_iter().chain(self.place().and_then(|place| kept(&place, &entry))).collect()
+    }
+
+    async fn entry(&self, entry: Entry) -> Option<String> {
+        let place = self.place()?;
+        apart(move || Ok(kept(&place, &entry))).await.unwrap_or_else(|failure| Some(failure.message))
+    }
+}
+
+/// What the history says of a strategy that was made.
+pub(crate) fn entry_of(kind: Kind, strategy: &Strategy, path: Option<&Path>) -> Entry {
+    let sum =
+        |of: fn(&Round) -> Option<u64>| strategy.rounds.iter().filter_map(of).reduce(u64::saturating_add);
+    let at = now();
+    let run = strategy.run.as_ref().map(|report| LastRun::of(report, &strategy.code, at.to_string()));
+    Entry {
+        description: strategy.description.clone(),
+        name: Some(strategy.name.clone()),
+        path: path.map(in_full),
+        sha256: Some(digest(&strategy.code)),
+        model: strategy.model.clone(),
+        rounds: u32::try_from(strategy.rounds.len()).unwrap_or(u32::MAX),
+        prompt_tokens: sum(|round| round.tokens.input),
+        output_tokens: sum(|round| round.tokens.output),
+        error: run.as_ref().and_then(LastRun::failed).map(str::to_owned),
+        run,
+        ..Entry::new(kind, at, strategy.run.as_ref().map_or(0, Report::exit_code))
+    }
+}
+
+/// What the history says of a description that did not become one.
+pub(crate) fn entry_of_failure(kind: Kind, description: &str, error: &str, exit_code: u8) -> Entry {
+    Entry {
+        description: description.to_owned(),
+        error: Some(error.to_owned()),
+        ..Entry::new(kind, now(), exit_code)
+    }
+}
+
+fn kept(place: &Path, entry: &Entry) -> Option<String> {
+    History::open(place).and_then(|history| history.keep(entry)).err().map(|error| error.to_string())
+}
+
+pub(crate) fn in_full(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+}
+
+pub(crate) fn now() -> Timestamp {
+    SystemClock::start().now()
+}

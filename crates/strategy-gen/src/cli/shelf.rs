@@ -1,0 +1,100 @@
+//! `strategy-gen list` and `strategy-gen show`: strategies, and what is known of each.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use strategy_gen::history::Entry;
+use strategy_gen::shelf::{Book, books};
+
+use super::keep::in_full;
+use super::{Failure, history, print, say, table};
+
+/// Entries about one strategy that are shown.
+const SHOWN: u32 = 20;
+
+/// The strategies of a folder.
+pub(crate) fn list(folder: &Path, json: bool) -> Result<u8, Failure> {
+    let books = read(folder)?;
+    if json {
+        print(&format!("{:#}", json!({ "schema": 1, "status": "ok", "strategies": books })))?;
+    } else if books.is_empty() {
+        say(&format!("there are no strategies of this program in `{}`", folder.display()));
+    } else {
+        print(&table::books(&books))?;
+    }
+    Ok(0)
+}
+
+fn read(folder: &Path) -> Result<Vec<Book>, Failure> {
+    books(folder).map_err(|error| {
+        Failure::usage(format!("cannot read `{}`: {error}\nhint: name a folder", folder.display()))
+    })
+}
+
+/// Everything known of one strategy: of a file, a name, or a number of the history.
+pub(crate) fn show(what: &str, json: bool) -> Result<u8, Failure> {
+    let entry = history::numbered(what)?;
+    let book = match &entry {
+        Some(entry) => entry.path.as_ref().and_then(|path| Book::open(Path::new(path)).ok()),
+        None => Some(found(what)?),
+    };
+    let path = book.as_ref().map(|book| in_full(&book.path));
+    let mut entries: Vec<Entry> = entry.into_iter().collect();
+    if let (true, Some(path)) = (entries.is_empty(), &path) {
+        // The history is more than what was asked for: without it, the file still says a lot.
+        match history::open().and_then(|history| match history {
+            Some(history) => Ok(history.about(path, SHOWN)?),
+            None => Ok(Vec::new()),
+        }) {
+            Ok(known) => entries = known,
+            Err(failure) => say(&format!("warning: {}", failure.message)),
+        }
+    }
+    if json {
+        let shown =
+            json!({ "schema": 1, "status": "ok", "path": path, "strategy": book, "history": entries });
+        print(&format!("{shown:#}"))?;
+    } else {
+        print(&table::strategy(book.as_ref(), &entries))?;
+    }
+    Ok(0)
+}
+
+/// The one strategy that `what` means: a file, else a name among those of this folder and of the history.
+fn found(what: &str) -> Result<Book, Failure> {
+    let path = Path::new(what);
+    if path.is_file() {
+        return Book::open(path).map_err(|error| {
+            Failure::usage(format!("cannot read `{what}`: {error}\nhint: name the Python file of a strategy"))
+        });
+    }
+    let here: BTreeSet<PathBuf> = read(Path::new("."))?
+        .into_iter()
+        .filter(|book| book.is_called(what))
+        .map(|book| PathBuf::from(in_full(&book.path)))
+        .collect();
+    let mut candidates = here;
+    if let Some(history) = history::open()? {
+        let known = history.about(what, SHOWN)?.into_iter().filter_map(|entry| entry.path);
+        candidates.extend(known.map(PathBuf::from).filter(|path| path.is_file()));
+    }
+    let mut candidates: Vec<PathBuf> = candidates.into_iter().collect();
+    match (candidates.pop(), candidates.is_empty()) {
+        (Some(path), true) => Book::open(&path)
+            .map_err(|error| Failure::usage(format!("cannot read `{}`: {error}", path.display()))),
+        (Some(last), false) => {
+            candidates.push(last);
+            let lines: Vec<String> =
+                candidates.iter().map(|path| format!("\n  {}", path.display())).collect();
+            Err(Failure::usage(format!(
+                "`{what}` may be any of these:{}\nhint: name the file",
+                lines.concat()
+            )))
+        }
+        (None, _) => Err(Failure::usage(format!(
+            "no strategy called `{what}` is known\nhint: `strategy-gen list` shows those of a folder, \
+             `strategy-gen history` those that were made"
+        ))),
+    }
+}

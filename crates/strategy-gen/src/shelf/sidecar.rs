@@ -1,0 +1,241 @@
+//! The file beside a strategy's file that says how it was made.
+//!
+//! `rsi.py` has `rsi.strategy.json`. The ending has two parts because `rsi.json` is a name that people give to files
+//! of their own; even so, a file of that name which is not ours is never replaced.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{LastRun, digest};
+use crate::check::{CheckError, parameters};
+use crate::finding::Finding;
+use crate::generator::Strategy;
+use crate::output::{Existing, WriteError, write};
+use crate::report::Verdict;
+
+const SCHEMA: u32 = 1;
+const TOOL: &str = "strategy-gen";
+/// More than any of ours; a file that is larger is somebody else's.
+const MOST: u64 = 4 << 20;
+
+/// How a strategy was made, and what its last run gave.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Sidecar {
+    /// 1; another number where fields change their meaning.
+    pub schema: u32,
+    /// The program and its version.
+    pub tool: String,
+    /// The name of the strategy's file, without its folder.
+    pub file: String,
+    /// Of the file as it was saved.
+    pub sha256: String,
+    /// The class.
+    pub name: String,
+    /// The user's words.
+    pub description: String,
+    /// The model that wrote it; `None` for the offline engine.
+    pub model: Option<String>,
+    /// When, such as `2026-01-31T12:00:00Z`.
+    pub date: String,
+    /// The parameters of the class, as they stand in the file.
+    pub parameters: Map<String, Value>,
+    /// What the words left open and was filled in.
+    pub assumptions: Vec<String>,
+    /// What to look at.
+    pub warnings: Vec<String>,
+    /// What was checked when it was saved.
+    pub checks: Checks,
+    /// Each answer of the model, in order, with what was wrong with it.
+    pub rounds: Vec<Value>,
+    /// What repeats it, to be pasted into a shell.
+    pub command: String,
+    /// The last run of the file, as long as it is unchanged.
+    pub run: Option<LastRun>,
+}
+
+/// What was checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checks {
+    /// It is Python.
+    pub syntax: Verdict,
+    /// Imports, names and calls are those of a strategy, and none of them looks into the future.
+    pub policy: Verdict,
+    /// The numbers and indicators of the description are there.
+    pub fidelity: Verdict,
+}
+
+/// What a strategy does not say of itself.
+#[derive(Debug, Clone)]
+pub struct Made<'a> {
+    /// The file.
+    pub path: &'a Path,
+    /// When.
+    pub date: String,
+    /// What repeats it.
+    pub command: String,
+}
+
+/// Why a sidecar could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SidecarError {
+    /// There is a file of that name that is not ours.
+    #[error("`{}` is not of this program and was left as it is\nhint: give the strategy another name", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It cannot be read.
+    #[error("cannot read `{}`: {source}\nhint: give this user the right to read it", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The strategy's own text could not be looked at.
+    #[error(transparent)]
+    Check(#[from] CheckError),
+    /// It cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+impl Sidecar {
+    /// What is known of `strategy` when it is saved.
+    ///
+    /// # Errors
+    /// [`SidecarError::Check`].
+    pub fn of(strategy: &Strategy, made: Made<'_>) -> Result<Self, SidecarError> {
+        Ok(Self {
+            schema: SCHEMA,
+            tool: format!("{TOOL} {}", env!("CARGO_PKG_VERSION")),
+            file: made.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            sha256: digest(&strategy.code),
+            name: strategy.name.clone(),
+            description: strategy.description.clone(),
+            model: strategy.model.clone(),
+            run: strategy.run.as_ref().map(|report| LastRun::of(report, &strategy.code, made.date.clone())),
+            date: made.date,
+            parameters: parameters(&strategy.code)?.into_iter().collect(),
+            assumptions: strategy.assumptions.clone(),
+            warnings: strategy.warnings.iter().map(ToString::to_string).collect(),
+            checks: Checks::of(&strategy.warnings),
+            rounds: strategy.rounds.iter().filter_map(|round| serde_json::to_value(round).ok()).collect(),
+            command: made.command,
+        })
+    }
+
+    /// Where it is kept: beside the strategy's file.
+    #[must_use]
+    pub fn path(strategy: &Path) -> PathBuf {
+        strategy.with_extension("strategy.json")
+    }
+
+    /// Reads the one beside `strategy`; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`SidecarError::Foreign`] and [`SidecarError::Unreadable`].
+    pub fn read(strategy: &Path) -> Result<Option<Self>, SidecarError> {
+        let path = Self::path(strategy);
+        let mut text = Vec::new();
+        let read = File::open(&path).and_then(|file| file.take(MOST + 1).read_to_end(&mut text));
+        match read {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(SidecarError::Unreadable { path, source }),
+            Ok(_) => {}
+        }
+        let ours = |read: &Self| read.schema == SCHEMA && read.tool.starts_with(TOOL);
+        let read = serde_json::from_slice(&text).ok().filter(ours);
+        read.map(Some).ok_or(SidecarError::Foreign { path })
+    }
+
+    /// Keeps what a run of the file gave in the one beside `strategy`, if there is one and it is about the same text.
+    ///
+    /// # Errors
+    /// [`SidecarError`].
+    pub fn ran(strategy: &Path, run: &LastRun) -> Result<(), SidecarError> {
+        match Self::read(strategy)? {
+            Some(sidecar) if sidecar.sha256 == run.sha256 => {
+                Self { run: Some(run.clone()), ..sidecar }.write(strategy)
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Writes it beside `strategy`, whole or not at all; replaces only one of ours.
+    ///
+    /// # Errors
+    /// [`SidecarError`].
+    pub fn write(&self, strategy: &Path) -> Result<(), SidecarError> {
+        let existing = match Self::read(strategy)? {
+            Some(_) => Existing::Replace,
+            None => Existing::Keep,
+        };
+        let text = serde_json::to_string_pretty(self).unwrap_or_default() + "\n";
+        Ok(write(&Self::path(strategy), &text, existing)?)
+    }
+}
+
+impl Checks {
+    /// Of a strategy that was saved, and so has no errors.
+    fn of(warnings: &[Finding]) -> Self {
+        let noted = |any: bool| if any { Verdict::Noted } else { Verdict::Passed };
+        Self {
+            syntax: Verdict::Passed,
+            policy: noted(warnings.iter().any(|found| !found.is_lost())),
+            fidelity: noted(warnings.iter().any(Finding::is_lost)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::generator::StrategyGenerator;
+
+    fn made(path: &Path) -> Sidecar {
+        let strategy = StrategyGenerator::offline().translate("Buy when RSI(7) < 25, sell when RSI(7) > 75");
+        let made = Made { path, date: String::new(), command: String::new() };
+        Sidecar::of(&strategy.expect("understood"), made).expect("checked")
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("rsi.py");
+        let sidecar = made(&path);
+        assert_eq!(Sidecar::read(&path).expect("nothing"), None);
+        sidecar.write(&path).expect("written");
+        assert_eq!(Sidecar::read(&path).expect("read"), Some(sidecar.clone()));
+        assert_eq!(sidecar.parameters.get("rsi_period"), Some(&Value::from(7)));
+        // Its own is replaced.
+        sidecar.write(&path).expect("written again");
+        assert_eq!(fs::read_dir(folder.path()).expect("read").count(), 1);
+    }
+
+    #[test]
+    fn a_file_of_somebody_else_is_never_replaced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("rsi.py");
+        let sidecar = made(&path);
+        let json = serde_json::to_value(&sidecar).expect("JSON");
+        let mut other_tool = json.clone();
+        other_tool["tool"] = "another 1.0".into();
+        let mut newer = json;
+        newer["schema"] = 2.into();
+        for theirs in ["".to_owned(), "{}".to_owned(), other_tool.to_string(), newer.to_string()] {
+            fs::write(Sidecar::path(&path), &theirs).expect("written");
+            let error = sidecar.write(&path).expect_err("foreign").to_string();
+            assert!(error.contains("rsi.strategy.json` is not of this program"), "{error}");
+            assert_eq!(fs::read_to_string(Sidecar::path(&path)).expect("read"), theirs);
+        }
+    }
+}
