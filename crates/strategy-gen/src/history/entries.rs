@@ -12,6 +12,7 @@ use super::{Entry, HistoryError, Kind};
 /// Entries that are kept; the oldest make room.
 const MOST: i64 = 20_000;
 
+const KINDS: [Kind; 5] = [Kind::New, Kind::Batch, Kind::Fix, Kind::Improve, Kind::Run];
 const COLUMNS: &str = "id, at, kind, exit_code, description, name, path, sha256, model, rounds, prompt_tokens, \
      output_tokens, error, run";
 
@@ -152,7 +153,7 @@ fn natural(number: i64) -> u64 {
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let kind: String = row.get("kind")?;
-    let kind = Kind::ALL.into_iter().find(|known| known.name() == kind);
+    let kind = KINDS.into_iter().find(|known| known.name() == kind);
     let of_column = |column: &str| row.get::<_, Option<i64>>(column).map(|number| number.map(natural));
     let run: Option<String> = row.get("run")?;
     Ok(Entry {

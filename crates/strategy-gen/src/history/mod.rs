@@ -85,8 +85,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 5] = [Self::New, Self::Batch, Self::Fix, Self::Improve, Self::Run];
-
     /// As it is written.
     #[must_use]
     pub const fn name(self) -> &'static str {
