@@ -13,6 +13,7 @@
 
 mod board;
 mod ideas;
+mod kept;
 mod log;
 mod outcome;
 mod work;

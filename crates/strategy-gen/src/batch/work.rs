@@ -12,15 +12,12 @@ use tokio::task::{JoinError, JoinSet, spawn_blocking};
 
 use super::board;
 use super::ideas::Idea;
-use super::log::{LOG, Line, Log, LogError};
+use super::log::{LOG, Log, LogError};
 use super::outcome::{BatchError, Item, State, Step};
-use crate::backtest::{Report, RunError, Trial};
-use crate::failure::GenerateError;
-use crate::generator::{Round, Strategy, StrategyGenerator};
-use crate::output::{Existing, WriteError, file_name, free_names, write, write_free};
-use crate::python::ClassName;
-use crate::report::{Run, Subject, page, save};
-use crate::shelf::{LastRun, Made, Sidecar, digest};
+use crate::backtest::{RunError, Trial};
+use crate::generator::{Round, StrategyGenerator};
+use crate::report::save;
+use crate::shelf::digest;
 
 /// Who is told of each step: by the place of the description, or without one where it is about the whole.
 pub type Told = Arc<dyn Fn(Option<usize>, &Step<'_>) + Send + Sync>;
@@ -80,8 +77,12 @@ impl Batch {
     /// [`BatchError`] where nothing can go on; what fails of one description is in its [`Item`].
     pub async fn run(self, ideas: Vec<Idea>, told: Told) -> Result<Vec<Item>, BatchError> {
         let folder = self.folder.clone();
-        fs::create_dir_all(&folder).map_err(|source| BatchError::Folder { folder, source })?;
-        let log = Log::open(&self.folder)?;
+        let log = spawn_blocking(move || {
+            fs::create_dir_all(&folder)
+                .map_err(|source| BatchError::Folder { folder: folder.clone(), source })?;
+            Ok::<_, BatchError>(Log::open(&folder)?)
+        });
+        let log = log.await.map_err(|error| broken(&self.folder, error))??;
         let watching = Arc::clone(&told);
         let generator = self.generator.observer(Arc::new(move |event: &Event| {
             // What happens on nobody's behalf is no step.
@@ -106,11 +107,20 @@ impl Batch {
         });
         shared.all(self.jobs).await?;
         let items = shared.items.lock().clone();
-        if let Err(error) = save(&shared.folder.join(board::BOARD), &board::page(&items)) {
-            shared.tell(None, &Step::Noted { warning: error.to_string() });
-        }
+        let ranked = items.clone();
+        let page = move |shared: &Shared| {
+            if let Err(error) = save(&shared.folder.join(board::BOARD), &board::page(&ranked)) {
+                shared.tell(None, &Step::Noted { warning: error.to_string() });
+            }
+            Ok(())
+        };
+        shared.apart(page).await?;
         Ok(items)
     }
+}
+
+fn broken(folder: &Path, error: JoinError) -> LogError {
+    LogError::Io { path: folder.join(LOG), source: error.into() }
 }
 
 /// What tells one description and its options from the next.
@@ -132,28 +142,36 @@ enum Todo {
     Run { path: PathBuf, code: String },
 }
 
-struct Shared {
-    ideas: Vec<Idea>,
-    keys: Vec<String>,
+pub(super) struct Shared {
+    pub(super) ideas: Vec<Idea>,
+    pub(super) keys: Vec<String>,
     items: Mutex<Vec<Item>>,
-    folder: PathBuf,
-    log: Log,
-    generator: StrategyGenerator,
-    with: String,
-    command: Box<dyn Fn(&Idea) -> String + Send + Sync>,
+    pub(super) folder: PathBuf,
+    pub(super) log: Log,
+    pub(super) generator: StrategyGenerator,
+    /// What is run on.
+    pub(super) with: String,
+    pub(super) command: Box<dyn Fn(&Idea) -> String + Send + Sync>,
     todo: Mutex<VecDeque<(usize, Todo)>>,
     /// Held while a free name is looked for and taken.
-    naming: Mutex<()>,
+    pub(super) naming: Mutex<()>,
     clock: SystemClock,
     told: Told,
 }
 
 impl Shared {
     async fn all(self: &Arc<Self>, jobs: usize) -> Result<(), BatchError> {
-        let todo: VecDeque<_> =
-            (0..self.ideas.len()).filter_map(|n| self.left_of(n).map(|todo| (n, todo))).collect();
-        let (count, asks) = (todo.len(), todo.iter().any(|(_, todo)| matches!(todo, Todo::Make)));
-        *self.todo.lock() = todo;
+        let look = |shared: &Self| {
+            let left = |n| shared.left_of(n).map(|todo| (n, todo));
+            let todo: VecDeque<_> = (0..shared.ideas.len()).filter_map(left).collect();
+            *shared.todo.lock() = todo;
+            Ok(())
+        };
+        self.apart(look).await?;
+        let (count, asks) = {
+            let todo = self.todo.lock();
+            (todo.len(), todo.iter().any(|(_, todo)| matches!(todo, Todo::Make)))
+        };
         if asks {
             // Before anything is begun: what is wrong with settings and keys is wrong for all.
             for warning in self.generator.warnings().await? {
@@ -165,25 +183,21 @@ impl Shared {
             workers.spawn(Arc::clone(self).work(worker));
         }
         while let Some(ended) = workers.join_next().await {
-            ended.map_err(|error| self.broken(error)).flatten()?;
+            ended.map_err(|error| broken(&self.folder, error)).flatten()?;
         }
         self.generator.shutdown(SHUTDOWN).await;
         Ok(())
     }
 
-    fn broken(&self, error: JoinError) -> LogError {
-        LogError::Io { path: self.folder.join(LOG), source: error.into() }
-    }
-
-    fn set(&self, n: usize, change: impl FnOnce(&mut Item)) {
+    pub(super) fn set(&self, n: usize, change: impl FnOnce(&mut Item)) {
         change(&mut self.items.lock()[n]);
     }
 
-    fn tell(&self, item: Option<usize>, step: &Step<'_>) {
+    pub(super) fn tell(&self, item: Option<usize>, step: &Step<'_>) {
         (self.told)(item, step);
     }
 
-    fn now(&self) -> String {
+    pub(super) fn now(&self) -> String {
         self.clock.now().to_string()
     }
 
@@ -232,7 +246,7 @@ impl Shared {
         work: impl FnOnce(&Self) -> Result<(), LogError> + Send + 'static,
     ) -> Result<(), LogError> {
         let shared = Arc::clone(self);
-        spawn_blocking(move || work(&shared)).await.map_err(|error| self.broken(error)).flatten()
+        spawn_blocking(move || work(&shared)).await.map_err(|error| broken(&self.folder, error)).flatten()
     }
 
     async fn make(self: &Arc<Self>, n: usize, worker: usize) -> Result<(), LogError> {
@@ -253,87 +267,6 @@ impl Shared {
         self.apart(saved).await
     }
 
-    fn save(&self, n: usize, strategy: &Strategy) -> Result<(), LogError> {
-        let path = match self.written(n, strategy)? {
-            Ok(path) => path,
-            Err(error) => return self.failed(n, &error.to_string(), 2, None),
-        };
-        self.set(n, |item| {
-            (item.name, item.file) = (Some(strategy.name.clone()), Some(file_in(&path)));
-            (item.state, item.error) = (State::Done, None);
-        });
-        let run = match &strategy.run {
-            Some(report) => Some(self.ran(n, &path, &strategy.code, report)?),
-            None => None,
-        };
-        self.tell(Some(n), &Step::Made { strategy, path, run: run.as_ref() });
-        match &strategy.not_run {
-            // The strategy is there and a run was wanted; the next batch runs it.
-            Some(why) => self.failed(n, why, 5, None),
-            None => Ok(()),
-        }
-    }
-
-    /// Writes the strategy under the first free name.
-    fn written(&self, n: usize, strategy: &Strategy) -> Result<Result<PathBuf, WriteError>, LogError> {
-        let _naming = self.naming.lock();
-        let wanted = self.folder.join(file_name(&ClassName::new(&strategy.name)));
-        for path in free_names(&wanted).filter(|path| fs::symlink_metadata(path).is_err()) {
-            // The log first, the file last: only a file that is there makes a line count.
-            self.log.write(&Line::Made {
-                key: self.keys[n].clone(),
-                description: strategy.description.clone(),
-                name: strategy.name.clone(),
-                file: file_in(&path),
-                sha256: digest(&strategy.code),
-                at: self.now(),
-            })?;
-            let made = Made { path: &path, date: self.now(), command: (self.command)(&self.ideas[n]) };
-            let kept = Sidecar::of(strategy, made).and_then(|sidecar| sidecar.write(&path));
-            match write(&path, &strategy.code, Existing::Keep) {
-                Err(WriteError::Exists { .. } | WriteError::IsDirectory { .. }) => {}
-                written => {
-                    if let Err(error) = kept {
-                        self.tell(Some(n), &Step::Noted { warning: error.to_string() });
-                    }
-                    return Ok(written.map(|()| path));
-                }
-            }
-        }
-        Ok(Err(WriteError::Exists { path: wanted }))
-    }
-
-    /// There is no strategy; the best answer is kept for a look at it.
-    fn given_up(&self, n: usize, error: &GenerateError) -> Result<(), LogError> {
-        let draft = match error {
-            GenerateError::StillInvalid(invalid) if !invalid.draft.is_empty() => {
-                let class = self.ideas[n].name.as_deref().map(ClassName::new);
-                let class = class.or_else(|| ClassName::first_in(&invalid.draft));
-                let name = file_name(&class.unwrap_or_else(|| ClassName::new(""))).with_extension("draft.py");
-                let _naming = self.naming.lock();
-                write_free(&self.folder.join(name), &invalid.draft, Existing::Keep).ok()
-            }
-            _ => None,
-        };
-        self.failed(n, &error.to_string(), error.exit_code(), draft)
-    }
-
-    fn failed(&self, n: usize, error: &str, exit_code: u8, draft: Option<PathBuf>) -> Result<(), LogError> {
-        self.log.write(&Line::Failed {
-            key: self.keys[n].clone(),
-            description: self.ideas[n].description.clone(),
-            error: error.to_owned(),
-            exit_code,
-            at: self.now(),
-        })?;
-        self.set(n, |item| {
-            item.fail(error.to_owned(), exit_code);
-            item.draft = draft.as_deref().map(file_in);
-        });
-        self.tell(Some(n), &Step::Failed { error, exit_code, draft });
-        Ok(())
-    }
-
     async fn run_again(self: &Arc<Self>, n: usize, path: PathBuf, code: String) -> Result<(), LogError> {
         let Some(trial) = self.generator.trial() else { return Ok(()) };
         let ran = trial.run(&code, &path.display().to_string()).await;
@@ -347,78 +280,5 @@ impl Shared {
             Err(RunError::Cancelled) => Ok(()),
         };
         self.apart(told).await
-    }
-
-    /// Keeps what a run gave: in the log, beside the file, and as a page.
-    fn ran(&self, n: usize, path: &Path, code: &str, report: &Report) -> Result<LastRun, LogError> {
-        let Some(trial) = self.generator.trial() else { return Ok(LastRun::of(report, code, self.now())) };
-        let run = LastRun::of(report, code, self.now());
-        let drawn = report.results.iter().zip(trial.data_of(report)).find_map(|(r, data)| Run::of(r, data));
-        let curve = drawn.map(|run| board::thinned(&run.equity)).unwrap_or_default();
-        let page = match self.shown(n, path, code, report, &run) {
-            Ok(page) => Some(page),
-            Err(warning) => {
-                self.tell(Some(n), &Step::Noted { warning });
-                None
-            }
-        };
-        self.log.write(&Line::Ran {
-            key: self.keys[n].clone(),
-            with: self.with.clone(),
-            run: run.clone(),
-            curve: curve.clone(),
-            page: page.clone(),
-        })?;
-        self.set(n, |item| {
-            if run.exit_code != 0 {
-                let why = run.failed().unwrap_or("the result is not confirmed");
-                item.fail(why.to_owned(), run.exit_code);
-            }
-            (item.run, item.curve, item.page) = (Some(run.clone()), curve, page);
-        });
-        Ok(run)
-    }
-
-    /// Brings the sidecar up to date and writes the page; gives the page's name, or why there is none.
-    fn shown(
-        &self,
-        n: usize,
-        path: &Path,
-        code: &str,
-        report: &Report,
-        run: &LastRun,
-    ) -> Result<String, String> {
-        Sidecar::ran(path, run).map_err(|error| error.to_string())?;
-        let data = self.generator.trial().into_iter().flat_map(|trial| trial.data_of(report));
-        let subject = Subject::of(report, data, code, true, (self.command)(&self.ideas[n]));
-        let place = path.with_extension("html");
-        save(&place, &page(&subject)).map_err(|error| error.to_string())?;
-        Ok(file_in(&place))
-    }
-}
-
-fn file_in(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-impl Item {
-    fn of(idea: &Idea) -> Self {
-        Self {
-            line: idea.line,
-            description: idea.description.clone(),
-            state: State::Failed,
-            name: None,
-            file: None,
-            draft: None,
-            page: None,
-            error: Some("not reached".to_owned()),
-            exit_code: 0,
-            run: None,
-            curve: Vec::new(),
-        }
-    }
-
-    fn fail(&mut self, why: String, exit_code: u8) {
-        (self.state, self.error, self.exit_code) = (State::Failed, Some(why), exit_code);
     }
 }
