@@ -35,7 +35,7 @@ pub enum WriteError {
         path: PathBuf,
     },
     /// The path is neither a file nor free, such as a device or a pipe, and must not be replaced by a file.
-    #[error("`{path}` is no regular file; hint: name a file with `-o`, or print with `-o -`")]
+    #[error("`{path}` is no regular file; hint: name one that is")]
     NotAFile {
         /// The path.
         path: PathBuf,
@@ -47,7 +47,7 @@ pub enum WriteError {
         directory: PathBuf,
     },
     /// The directory or the file may not be written.
-    #[error("no permission to write `{path}`; hint: choose another place with `-o`")]
+    #[error("no permission to write `{path}`; hint: choose another place")]
     Denied {
         /// The file.
         path: PathBuf,
@@ -55,7 +55,7 @@ pub enum WriteError {
         source: io::Error,
     },
     /// Anything else, such as a full disk.
-    #[error("cannot write `{path}`: {source}; hint: choose another place with `-o`")]
+    #[error("cannot write `{path}`: {source}; hint: choose another place")]
     Io {
         /// The file.
         path: PathBuf,

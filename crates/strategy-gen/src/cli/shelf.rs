@@ -42,14 +42,7 @@ pub(crate) fn show(what: &str, json: bool) -> Result<u8, Failure> {
     let path = book.as_ref().map(|book| in_full(&book.path));
     let mut entries: Vec<Entry> = entry.into_iter().collect();
     if let (true, Some(path)) = (entries.is_empty(), &path) {
-        // The history is more than what was asked for: without it, the file still says a lot.
-        match history::open().and_then(|history| match history {
-            Some(history) => Ok(history.about(path, SHOWN)?),
-            None => Ok(Vec::new()),
-        }) {
-            Ok(known) => entries = known,
-            Err(failure) => say(&format!("warning: {}", failure.message)),
-        }
+        entries = known_of(path);
     }
     if json {
         let shown =
@@ -59,6 +52,19 @@ pub(crate) fn show(what: &str, json: bool) -> Result<u8, Failure> {
         print(&table::strategy(book.as_ref(), &entries))?;
     }
     Ok(0)
+}
+
+/// What the history says of a file or a class. It is more than what was asked for: without it, the file still says a
+/// lot.
+fn known_of(what: &str) -> Vec<Entry> {
+    let known = history::open().and_then(|history| match history {
+        Some(history) => Ok(history.about(what, SHOWN)?),
+        None => Ok(Vec::new()),
+    });
+    known.unwrap_or_else(|failure| {
+        say(&format!("warning: {}", failure.message));
+        Vec::new()
+    })
 }
 
 /// The one strategy that `what` means: a file, else a name among those of this folder and of the history.
@@ -75,10 +81,8 @@ fn found(what: &str) -> Result<Book, Failure> {
         .map(|book| PathBuf::from(in_full(&book.path)))
         .collect();
     let mut candidates = here;
-    if let Some(history) = history::open()? {
-        let known = history.about(what, SHOWN)?.into_iter().filter_map(|entry| entry.path);
-        candidates.extend(known.map(PathBuf::from).filter(|path| path.is_file()));
-    }
+    let known = known_of(what).into_iter().filter_map(|entry| entry.path);
+    candidates.extend(known.map(PathBuf::from).filter(|path| path.is_file()));
     let mut candidates: Vec<PathBuf> = candidates.into_iter().collect();
     match (candidates.pop(), candidates.is_empty()) {
         (Some(path), true) => Book::open(&path)

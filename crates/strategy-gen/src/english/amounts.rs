@@ -5,7 +5,7 @@ use super::vocabulary::{NUMBER_WORDS, TENS};
 use super::words::{Word, split};
 
 /// What a number word must stand before to be an amount: "two percent", and not "the two averages".
-const UNITS: [&str; 24] = [
+const UNITS: [&str; 25] = [
     "atr",
     "bar",
     "bars",
@@ -29,6 +29,7 @@ const UNITS: [&str; 24] = [
     "times",
     "week",
     "weeks",
+    "year",
     "years",
 ];
 

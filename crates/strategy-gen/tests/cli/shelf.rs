@@ -115,6 +115,9 @@ fn a_history_that_cannot_be_kept_costs_a_warning() {
     let ended = with_history(&place, place.program([RSI, "--offline"])).run();
     ended.code(0).says(&["warning: history `", "cannot be used", "STRATEGY_GEN_HISTORY=off"]);
     assert_eq!(ended.stdout, "rsi_strategy.py\n");
+    // What lies in the folder is known all the same.
+    let shown = with_history(&place, place.program(["show", "rsi_strategy"])).run();
+    assert!(shown.code(0).stdout.contains("parameter: rsi_period = 14"), "{shown}");
     let off = with_history(&place, place.program([RSI, "--offline", "-o", "b.py"]));
     off.env("STRATEGY_GEN_HISTORY", "off").run().code(0).is_silent_about("history");
 }
