@@ -16,7 +16,11 @@ const BURIAL: Duration = Duration::from_secs(2);
 
 /// Tries strategies on the same prices, as many at a time as there are cores, whoever has a clone.
 #[derive(Debug, Clone)]
-pub struct Trial {
+pub struct Trial(Arc<Setting>);
+
+/// Shared, as prices may be large and many may wait for a core.
+#[derive(Debug, Clone)]
+struct Setting {
     runner: Runner,
     request: Request,
     spare: Option<Dataset>,
@@ -28,43 +32,48 @@ impl Trial {
     #[must_use]
     pub fn new(runner: Runner, data: Vec<Dataset>) -> Self {
         let cores = available_parallelism().map_or(1, usize::from);
-        Self {
+        Self(Arc::new(Setting {
             runner,
             request: Request::new("", "", data),
             spare: None,
             cores: Arc::new(Semaphore::new(cores)),
-        }
+        }))
+    }
+
+    fn setting(&mut self) -> &mut Setting {
+        Arc::make_mut(&mut self.0)
     }
 
     /// Prices for a strategy that makes no trade on any of the others: whether that lies in the rules or in the prices.
     #[must_use]
     pub fn or_else(mut self, spare: Option<Dataset>) -> Self {
-        self.spare = spare;
+        self.setting().spare = spare;
         self
     }
 
     /// With backtesting.py's own chart of every run that ends well.
     #[must_use]
     pub fn drawn(mut self, drawn: bool) -> Self {
-        self.request.plot = drawn;
+        self.setting().request.plot = drawn;
         self
     }
 
     /// The prices that were asked for.
     #[must_use]
     pub fn data(&self) -> &[Dataset] {
-        &self.request.data
+        &self.0.request.data
     }
 
     /// The prices of a report's results, in their order.
     pub fn data_of<'t>(&'t self, report: &Report) -> impl Iterator<Item = &'t Dataset> {
-        self.request.data.iter().chain(&self.spare).take(report.results.len())
+        self.0.request.data.iter().chain(&self.0.spare).take(report.results.len())
     }
 
     /// Overrides a parameter; numbers and truths are taken as such.
     #[must_use]
     pub fn set(mut self, name: &str, text: &str) -> Self {
-        self.request = self.request.set(name, text);
+        let setting = self.setting();
+        setting.request = setting.request.clone().set(name, text);
         self
     }
 
@@ -73,14 +82,15 @@ impl Trial {
     /// # Errors
     /// [`RunError`]; what the strategy does wrong is in the report.
     pub async fn run(&self, source: &str, path: &str) -> Result<Report, RunError> {
-        let this = self.clone();
-        let request = Request { source: source.to_owned(), path: path.to_owned(), ..self.request.clone() };
-        let core = Arc::clone(&self.cores).acquire_owned().await.map_err(std::io::Error::other)?;
+        let setting = Arc::clone(&self.0);
+        let (source, path) = (source.to_owned(), path.to_owned());
+        let core = Arc::clone(&setting.cores).acquire_owned().await.map_err(std::io::Error::other)?;
         let (done, end) = mpsc::channel::<()>();
         let tree = Tree { cancel: Cancel::new(), end };
         let cancel = tree.cancel.clone();
         let run = tokio::task::spawn_blocking(move || {
-            let report = this.run_here(request, &cancel);
+            let request = Request { source, path, ..setting.request.clone() };
+            let report = setting.run(request, &cancel);
             drop((core, done));
             report
         });
@@ -88,8 +98,10 @@ impl Trial {
         drop(tree);
         report
     }
+}
 
-    fn run_here(&self, mut request: Request, cancel: &Cancel) -> Result<Report, RunError> {
+impl Setting {
+    fn run(&self, mut request: Request, cancel: &Cancel) -> Result<Report, RunError> {
         let mut report = self.runner.run(&request, cancel)?;
         let idle = report.results.iter().all(|r| r.metrics.as_ref().is_some_and(|m| m.trades == 0));
         let Some(spare) = self.spare.as_ref().filter(|_| report.status == Status::Ok && idle) else {

@@ -5,7 +5,7 @@ use crate::report::{Entry, Figure, Run, Unit, board};
 use crate::shelf::Headline;
 
 /// The name of its page.
-pub const BOARD: &str = "index.html";
+pub(super) const BOARD: &str = "index.html";
 
 /// Points of an equity curve that are kept for the drawing.
 const POINTS: usize = 240;

@@ -1,5 +1,8 @@
 //! The descriptions of a batch: one a line.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use serde::Deserialize;
 
 use crate::generator::MAX_DESCRIPTION;
@@ -42,6 +45,7 @@ struct Written {
 /// [`IdeasError`] with every line that cannot be used, or when there is none that can.
 pub fn ideas(text: &str) -> Result<Vec<Idea>, IdeasError> {
     let mut ideas: Vec<Idea> = Vec::new();
+    let mut seen = HashMap::new();
     let mut problems = Vec::new();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (line, text) in (1..).zip(text.lines()) {
@@ -50,9 +54,14 @@ pub fn ideas(text: &str) -> Result<Vec<Idea>, IdeasError> {
             continue;
         }
         match idea(line, text) {
-            Ok(idea) => match ideas.iter().find(|other| idea.repeats(other)) {
-                Some(other) => problems.push(format!("line {line}: the same as line {}", other.line)),
-                None => ideas.push(idea),
+            Ok(idea) => match seen.entry((idea.name.clone(), idea.description.clone())) {
+                Entry::Occupied(first) => {
+                    problems.push(format!("line {line}: the same as line {}", first.get()));
+                }
+                Entry::Vacant(place) => {
+                    place.insert(line);
+                    ideas.push(idea);
+                }
             },
             Err(why) => problems.push(format!("line {line}: {why}")),
         }
@@ -78,12 +87,6 @@ fn idea(line: usize, text: &str) -> Result<Idea, String> {
         return Err(format!("the description has more than {MAX_DESCRIPTION} bytes"));
     }
     Ok(Idea { line, name, description })
-}
-
-impl Idea {
-    fn repeats(&self, other: &Self) -> bool {
-        (&self.name, &self.description) == (&other.name, &other.description)
-    }
 }
 
 #[cfg(test)]

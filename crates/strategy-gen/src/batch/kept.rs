@@ -10,7 +10,7 @@ use super::outcome::{Item, State, Step};
 use super::work::Shared;
 use crate::backtest::Report;
 use crate::failure::GenerateError;
-use crate::generator::Strategy;
+use crate::generator::{Round, Strategy};
 use crate::output::{Existing, WriteError, file_name, free_names, write, write_free};
 use crate::python::ClassName;
 use crate::report::{Run, Subject, page, save};
@@ -42,7 +42,11 @@ impl Shared {
     fn written(&self, n: usize, strategy: &Strategy) -> Result<Result<PathBuf, WriteError>, LogError> {
         let _naming = self.naming.lock();
         let wanted = self.folder.join(file_name(&ClassName::new(&strategy.name)));
-        for path in free_names(&wanted).filter(|path| fs::symlink_metadata(path).is_err()) {
+        let is_free = |path: &PathBuf| {
+            // The ranking is nobody's page.
+            fs::symlink_metadata(path).is_err() && !path.with_extension("html").ends_with(board::BOARD)
+        };
+        for path in free_names(&wanted).filter(is_free) {
             // The log first, the file last: only a file that is there makes a line count.
             self.log.write(&Line::Made {
                 key: self.keys[n].clone(),
@@ -68,18 +72,23 @@ impl Shared {
     }
 
     /// There is no strategy; the best answer is kept for a look at it.
-    pub(super) fn given_up(&self, n: usize, error: &GenerateError) -> Result<(), LogError> {
-        let draft = match error {
-            GenerateError::StillInvalid(invalid) if !invalid.draft.is_empty() => {
-                let class = self.ideas[n].name.as_deref().map(ClassName::new);
-                let class = class.or_else(|| ClassName::first_in(&invalid.draft));
-                let name = file_name(&class.unwrap_or_else(|| ClassName::new(""))).with_extension("draft.py");
-                let _naming = self.naming.lock();
-                write_free(&self.folder.join(name), &invalid.draft, Existing::Keep).ok()
-            }
-            _ => None,
-        };
+    pub(super) fn given_up(
+        &self,
+        n: usize,
+        error: &GenerateError,
+        best: Option<Round>,
+    ) -> Result<(), LogError> {
+        let draft = best.and_then(|best| self.drafted(n, &best));
         self.failed(n, &error.to_string(), error.exit_code(), draft)
+    }
+
+    /// Saves an answer that is not good; gives its file.
+    pub(super) fn drafted(&self, n: usize, best: &Round) -> Option<PathBuf> {
+        let class = self.ideas[n].name.as_deref().map(ClassName::new);
+        let class = class.or_else(|| ClassName::first_in(&best.draft));
+        let name = file_name(&class.unwrap_or_else(|| ClassName::new(""))).with_extension("draft.py");
+        let _naming = self.naming.lock();
+        write_free(&self.folder.join(name), &best.draft, Existing::Keep).ok()
     }
 
     pub(super) fn failed(
@@ -116,10 +125,14 @@ impl Shared {
         let run = LastRun::of(report, code, self.now());
         let drawn = report.results.iter().zip(trial.data_of(report)).find_map(|(r, data)| Run::of(r, data));
         let curve = drawn.map(|run| board::thinned(&run.equity)).unwrap_or_default();
-        let page = match self.shown(n, path, code, report, &run) {
-            Ok(page) => Some(page),
-            Err(warning) => {
-                self.tell(Some(n), &Step::Noted { warning });
+        let noted = |warning: String| self.tell(Some(n), &Step::Noted { warning });
+        Sidecar::ran(path, &run).map_err(|error| error.to_string()).unwrap_or_else(noted);
+        let subject = Subject::of(report, trial.data_of(report), code, true, (self.command)(&self.ideas[n]));
+        let place = path.with_extension("html");
+        let page = match save(&place, &page(&subject)) {
+            Ok(()) => Some(file_in(&place)),
+            Err(error) => {
+                noted(error.to_string());
                 None
             }
         };
@@ -130,31 +143,8 @@ impl Shared {
             curve: curve.clone(),
             page: page.clone(),
         })?;
-        self.set(n, |item| {
-            if run.exit_code != 0 {
-                let why = run.failed().unwrap_or("the result is not confirmed");
-                item.fail(why.to_owned(), run.exit_code);
-            }
-            (item.run, item.curve, item.page) = (Some(run.clone()), curve, page);
-        });
+        self.set(n, |item| item.ran(run.clone(), curve, page));
         Ok(run)
-    }
-
-    /// Brings the sidecar up to date and writes the page; gives the page's name, or why there is none.
-    fn shown(
-        &self,
-        n: usize,
-        path: &Path,
-        code: &str,
-        report: &Report,
-        run: &LastRun,
-    ) -> Result<String, String> {
-        Sidecar::ran(path, run).map_err(|error| error.to_string())?;
-        let data = self.generator.trial().into_iter().flat_map(|trial| trial.data_of(report));
-        let subject = Subject::of(report, data, code, true, (self.command)(&self.ideas[n]));
-        let place = path.with_extension("html");
-        save(&place, &page(&subject)).map_err(|error| error.to_string())?;
-        Ok(file_in(&place))
     }
 }
 
@@ -177,6 +167,15 @@ impl Item {
             run: None,
             curve: Vec::new(),
         }
+    }
+
+    /// Has been run, now or by an earlier batch.
+    pub(super) fn ran(&mut self, run: LastRun, curve: Vec<f64>, page: Option<String>) {
+        if run.exit_code != 0 {
+            let why = run.failed().unwrap_or("the result is not confirmed");
+            self.fail(why.to_owned(), run.exit_code);
+        }
+        (self.run, self.curve, self.page) = (Some(run), curve, page);
     }
 
     fn fail(&mut self, why: String, exit_code: u8) {

@@ -136,8 +136,14 @@ impl Log {
         let mut text = serde_json::to_string(line).map_err(|error| failed(error.into()))?;
         text.push('\n');
         let mut file = self.file.lock();
+        let before = file.metadata().map_err(failed)?.len();
         // In one call, so that a line is whole or cut off and never mixed with another.
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_data()).map_err(failed)
+        let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_data());
+        if written.is_err() {
+            // Nobody is to write behind half a line.
+            let _ = file.set_len(before);
+        }
+        written.map_err(failed)
     }
 }
 

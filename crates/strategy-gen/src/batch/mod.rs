@@ -18,8 +18,8 @@ mod log;
 mod outcome;
 mod work;
 
-pub use board::{BOARD, ranked};
+pub use board::ranked;
 pub use ideas::{Idea, IdeasError, ideas};
 pub use log::{LOG, LogError};
-pub use outcome::{BatchError, Item, State, Step};
+pub use outcome::{BatchError, Done, Item, State, Step};
 pub use work::{Batch, Told};

@@ -73,6 +73,16 @@ pub enum Step<'a> {
     },
 }
 
+/// What became of a batch.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Done {
+    /// Of each description, in their order.
+    pub items: Vec<Item>,
+    /// The page that ranks them; `None` where it could not be written.
+    pub board: Option<PathBuf>,
+}
+
 /// What became of a description.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]

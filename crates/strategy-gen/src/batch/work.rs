@@ -2,8 +2,10 @@
 
 use std::collections::VecDeque;
 use std::fs;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use keyrot::settings::SHUTDOWN;
 use keyrot::{Clock as _, Event, SystemClock};
@@ -13,11 +15,14 @@ use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use super::board;
 use super::ideas::Idea;
 use super::log::{LOG, Log, LogError};
-use super::outcome::{BatchError, Item, State, Step};
+use super::outcome::{BatchError, Done, Item, State, Step};
 use crate::backtest::{RunError, Trial};
 use crate::generator::{Round, StrategyGenerator};
 use crate::report::save;
 use crate::shelf::digest;
+
+/// How long what is at work may take to end when a batch is given up.
+const END: Duration = Duration::from_secs(2);
 
 /// Who is told of each step: by the place of the description, or without one where it is about the whole.
 pub type Told = Arc<dyn Fn(Option<usize>, &Step<'_>) + Send + Sync>;
@@ -75,7 +80,7 @@ impl Batch {
     ///
     /// # Errors
     /// [`BatchError`] where nothing can go on; what fails of one description is in its [`Item`].
-    pub async fn run(self, ideas: Vec<Idea>, told: Told) -> Result<Vec<Item>, BatchError> {
+    pub async fn run(self, ideas: Vec<Idea>, told: Told) -> Result<Done, BatchError> {
         let folder = self.folder.clone();
         let log = spawn_blocking(move || {
             fs::create_dir_all(&folder)
@@ -90,6 +95,7 @@ impl Batch {
                 watching(Some(item), &Step::Called { worker, event });
             });
         }));
+        let (end, ended) = mpsc::channel();
         let keys = ideas.iter().map(|idea| key(idea, &self.options)).collect();
         let shared = Arc::new(Shared {
             items: Mutex::new(ideas.iter().map(Item::of).collect()),
@@ -104,18 +110,22 @@ impl Batch {
             naming: Mutex::default(),
             clock: SystemClock::start(),
             told,
+            end: Mutex::new(Some(end)),
         });
+        let _ending = Ending { shared: Arc::clone(&shared), ended };
         shared.all(self.jobs).await?;
         let items = shared.items.lock().clone();
-        let ranked = items.clone();
-        let page = move |shared: &Shared| {
-            if let Err(error) = save(&shared.folder.join(board::BOARD), &board::page(&ranked)) {
+        let (place, page) = (shared.folder.join(board::BOARD), board::page(&items));
+        let path = place.clone();
+        let saved = spawn_blocking(move || save(&path, &page)).await;
+        let board = match saved.map_err(|error| broken(&shared.folder, error))? {
+            Ok(()) => Some(place),
+            Err(error) => {
                 shared.tell(None, &Step::Noted { warning: error.to_string() });
+                None
             }
-            Ok(())
         };
-        shared.apart(page).await?;
-        Ok(items)
+        Ok(Done { items, board })
     }
 }
 
@@ -153,10 +163,48 @@ pub(super) struct Shared {
     pub(super) with: String,
     pub(super) command: Box<dyn Fn(&Idea) -> String + Send + Sync>,
     todo: Mutex<VecDeque<(usize, Todo)>>,
+    /// Everything at work holds one; when all are gone, all have ended.
+    end: Mutex<Option<mpsc::Sender<()>>>,
     /// Held while a free name is looked for and taken.
     pub(super) naming: Mutex<()>,
     clock: SystemClock,
     told: Told,
+}
+
+/// Leaving a batch, by Ctrl-C for one, waits until what its workers were at has ended: sandboxes and half-written files
+/// are not left to whoever comes after.
+struct Ending {
+    shared: Arc<Shared>,
+    ended: mpsc::Receiver<()>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        *self.shared.end.lock() = None;
+        // The senders only ever go away.
+        let _ = self.ended.recv_timeout(END);
+    }
+}
+
+/// The best answer so far, kept as a draft when its task is dropped before it comes to an end.
+struct Best {
+    shared: Arc<Shared>,
+    n: usize,
+    round: Arc<Mutex<Option<Round>>>,
+}
+
+impl Best {
+    fn take(&self) -> Option<Round> {
+        self.round.lock().take()
+    }
+}
+
+impl Drop for Best {
+    fn drop(&mut self) {
+        if let Some(round) = self.take() {
+            self.shared.drafted(self.n, &round);
+        }
+    }
 }
 
 impl Shared {
@@ -218,7 +266,7 @@ impl Shared {
             (Some(_), None) => {}
             (_, ran) => {
                 if let Some((_, run, curve, page)) = ran {
-                    self.set(n, |item| (item.run, item.curve, item.page) = (Some(run), curve, page));
+                    self.set(n, |item| item.ran(run, curve, page));
                 }
                 self.tell(Some(n), &Step::Kept);
                 return None;
@@ -232,11 +280,26 @@ impl Shared {
             let next = self.todo.lock().pop_front();
             let Some((n, todo)) = next else { return Ok(()) };
             self.tell(Some(n), &Step::Began { worker });
-            match todo {
-                Todo::Make => self.make(n, worker).await?,
-                Todo::Run { path, code } => self.run_again(n, path, code).await?,
+            // A task of its own: a panic over one description is no reason to stop. Dropped, the set ends it.
+            let mut one = JoinSet::new();
+            one.spawn(Arc::clone(&self).one(n, worker, todo));
+            match one.join_next().await {
+                None => {}
+                Some(Ok(done)) => done?,
+                Some(Err(error)) => {
+                    let told = format!("a mistake of strategy-gen's own, please report it: {error}");
+                    self.apart(move |shared| shared.failed(n, &told, 1, None)).await?;
+                }
             }
             self.tell(Some(n), &Step::Ended { worker });
+        }
+    }
+
+    async fn one(self: Arc<Self>, n: usize, worker: usize, todo: Todo) -> Result<(), LogError> {
+        let _end = self.end.lock().clone();
+        match todo {
+            Todo::Make => self.make(n, worker).await,
+            Todo::Run { path, code } => self.run_again(n, path, code).await,
         }
     }
 
@@ -245,24 +308,41 @@ impl Shared {
         self: &Arc<Self>,
         work: impl FnOnce(&Self) -> Result<(), LogError> + Send + 'static,
     ) -> Result<(), LogError> {
-        let shared = Arc::clone(self);
-        spawn_blocking(move || work(&shared)).await.map_err(|error| broken(&self.folder, error)).flatten()
+        let (shared, end) = (Arc::clone(self), self.end.lock().clone());
+        let done = spawn_blocking(move || {
+            let done = work(&shared);
+            drop(end);
+            done
+        });
+        match done.await {
+            Ok(done) => done,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(error) => Err(broken(&self.folder, error)),
+            },
+        }
     }
 
     async fn make(self: &Arc<Self>, n: usize, worker: usize) -> Result<(), LogError> {
         let idea = &self.ideas[n];
-        let told = Arc::clone(&self.told);
-        let mut generator = self
-            .generator
-            .sharing()
-            .on_round(move |round: &Round| told(Some(n), &Step::Judged { worker, round }));
+        let best = Best { shared: Arc::clone(self), n, round: Arc::default() };
+        let (told, keeper) = (Arc::clone(&self.told), Arc::clone(&best.round));
+        let mut generator = self.generator.sharing().on_round(move |round: &Round| {
+            let mut best = keeper.lock();
+            if !round.draft.is_empty() && best.as_ref().is_none_or(|best| round.is_better_than(best)) {
+                *best = Some(round.clone());
+            }
+            drop(best);
+            told(Some(n), &Step::Judged { worker, round });
+        });
         if let Some(name) = &idea.name {
             generator = generator.name(name);
         }
         let made = CURRENT.scope(Current { item: n, worker }, generator.generate(&idea.description)).await;
+        let best = best.take();
         let saved = move |shared: &Self| match made {
             Ok(strategy) => shared.save(n, &strategy),
-            Err(error) => shared.given_up(n, &error),
+            Err(error) => shared.given_up(n, &error, best),
         };
         self.apart(saved).await
     }

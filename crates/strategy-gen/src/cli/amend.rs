@@ -61,7 +61,6 @@ async fn change(file: PathBuf, args: Amend, request: Option<String>) -> Result<u
             return new::given_up(error, draft, args.json, &progress);
         }
     };
-    draft.done();
     if !strategy.mended.is_empty() {
         progress.line(&format!("mended: {}", strategy.mended.join(", ")));
     }
@@ -76,6 +75,7 @@ async fn change(file: PathBuf, args: Amend, request: Option<String>) -> Result<u
         Ok((change, written, args))
     });
     let (change, written, args) = change.await?;
+    draft.done();
     if written {
         progress.warn(change.kept(&args.keep).await);
     }
@@ -121,6 +121,13 @@ impl Change {
     }
 
     fn write(&self) -> Result<bool, Failure> {
+        // Calls and the question take minutes.
+        if checked::read(&self.file, &self.file.display().to_string())? != self.before {
+            return Err(Failure::usage(format!(
+                "`{}` was changed meanwhile and was left as it is\nhint: try again with the file as it is now",
+                self.file.display()
+            )));
+        }
         write(&self.file, &self.strategy.code, Existing::Replace).map_err(GenerateError::from)?;
         Ok(true)
     }

@@ -331,7 +331,7 @@ pub(crate) struct Conditions {
     #[arg(long, value_name = "DAY")]
     pub(crate) to: Option<Date>,
     /// The longest the run may take, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) timeout: u64,
     /// The most memory it may use, such as 512M or 2G.
     #[arg(long, value_name = "SIZE", default_value = "2G", value_parser = bytes)]
@@ -344,6 +344,10 @@ pub(crate) struct Conditions {
     pub(crate) python: Option<PathBuf>,
 }
 
+/// Seconds.
+const TIMEOUT: u64 = 60;
+/// Bytes: what `2G` means.
+const MEMORY: u64 = 2 << 30;
 /// The flags of [`Conditions`], which make no sense where nothing is run.
 const CONDITIONS: [&str; 10] =
     ["data", "cash", "commission", "spread", "from", "to", "timeout", "memory", "sandbox", "python"];
@@ -354,6 +358,22 @@ impl Conditions {
     /// Whether a run is more than welcome.
     pub(crate) fn insists(&self) -> bool {
         !self.data.is_empty() || self.python.is_some()
+    }
+
+    /// What is said of them, by flag and value: the Python and the sandbox aside, which are this machine's.
+    pub(crate) fn flags(&self) -> Vec<(&'static str, String)> {
+        let mut flags: Vec<_> = self.data.iter().map(|source| ("data", source.to_string())).collect();
+        let numbers = [("cash", self.cash), ("commission", self.commission), ("spread", self.spread)];
+        flags.extend(numbers.into_iter().filter_map(|(flag, value)| Some((flag, value?.to_string()))));
+        let days = [("from", self.from), ("to", self.to)];
+        flags.extend(days.into_iter().filter_map(|(flag, day)| Some((flag, day?.to_string()))));
+        if self.timeout != TIMEOUT {
+            flags.push(("timeout", self.timeout.to_string()));
+        }
+        if self.memory != MEMORY {
+            flags.push(("memory", format!("{}M", self.memory >> 20)));
+        }
+        flags
     }
 
     /// The prices, GOOG where none are named.

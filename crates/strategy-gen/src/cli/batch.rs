@@ -10,7 +10,8 @@ use keyrot::process_env;
 use keyrot::settings::DEFAULT_MODEL;
 use parking_lot::Mutex;
 use serde_json::json;
-use strategy_gen::batch::{BOARD, Batch, BatchError, Idea, Item, State, Step, ideas};
+use strategy_gen::MAX_REPAIRS;
+use strategy_gen::batch::{Batch, BatchError, Done, Idea, State, Step, ideas};
 use strategy_gen::history::{Entry, History, HistoryError, Kind};
 use strategy_gen::python::{Linkage, quoted};
 
@@ -53,7 +54,8 @@ pub(crate) async fn run(args: args::Batch) -> Result<u8, Failure> {
     let descriptions = ideas.iter().map(|idea| idea.description.clone()).collect();
     let bars = Arc::new(Bars::new(descriptions, usize::from(args.jobs), health));
     let unfinished = Unfinished(Some(Arc::clone(&bars)));
-    let history = Mutex::new(args.keep.place().map(|place| History::open(&place)));
+    let place = args.keep.place();
+    let history = Mutex::new(apart(move || Ok(place.map(|place| History::open(&place)))).await?);
     let told = Arc::clone(&bars);
     let items = batch.run(
         ideas,
@@ -64,9 +66,9 @@ pub(crate) async fn run(args: args::Batch) -> Result<u8, Failure> {
             }
         }),
     );
-    let items = items.await;
+    let done = items.await;
     unfinished.done();
-    show(&args, &items?)
+    show(&args, &done?)
 }
 
 /// What to say when the batch does not come to its end: it is dropped, by Ctrl-C for one.
@@ -121,7 +123,9 @@ fn options(args: &args::Batch) -> String {
         (true, _) => "offline".to_owned(),
         (false, Provider::Gemini) => format!("gemini {}", model()),
         (false, Provider::Openai) => {
-            format!("openai {} {}", asked.base_url.as_deref().unwrap_or_default(), model())
+            let env = process_env();
+            let server = asked.base_url.as_deref().or(env.filled("OPENAI_BASE_URL"));
+            format!("openai {} {}", server.unwrap_or_default(), model())
         }
     };
     let form = if args.standalone { " standalone" } else { "" };
@@ -137,17 +141,19 @@ fn command(args: &args::Batch, idea: &Idea) -> String {
         (args.standalone, " --standalone"),
         (args.no_run, " --no-run"),
         (provider, " --provider openai"),
+        (args.asked.single_key, " --single-key"),
+        (args.asked.multi_key, " --multi-key"),
     ];
     for (_, flag) in flags.iter().filter(|(given, _)| *given) {
         command.push_str(flag);
     }
-    let data = args.on.data.iter().map(ToString::to_string).map(|source| (" --data ", source));
-    let values =
-        [(" --base-url ", &args.asked.base_url), (" --model ", &args.asked.model), (" -n ", &idea.name)];
-    let values = values.into_iter().filter_map(|(flag, value)| Some((flag, value.clone()?)));
-    for (flag, value) in data.chain(values) {
-        command.push_str(flag);
-        command.push_str(&word(&value));
+    let base_url = args.asked.base_url.clone();
+    let values = [("base-url", base_url), ("model", args.asked.model.clone()), ("name", idea.name.clone())];
+    let repairs = (args.asked.max_repairs != MAX_REPAIRS).then(|| args.asked.max_repairs.to_string());
+    let values = values.into_iter().chain([("max-repairs", repairs)]);
+    let values = values.filter_map(|(flag, value)| Some((flag, value?)));
+    for (flag, value) in values.chain(args.on.flags()) {
+        command.push_str(&format!(" --{flag} {}", word(&value)));
     }
     format!("{command} -- {}", quoted(&idea.description))
 }
@@ -184,7 +190,8 @@ fn kept(
     kept
 }
 
-fn show(args: &args::Batch, items: &[Item]) -> Result<u8, Failure> {
+fn show(args: &args::Batch, Done { items, board, .. }: &Done) -> Result<u8, Failure> {
+    let board = board.as_ref().map(|board| board.display().to_string());
     let count = |state: State| items.iter().filter(|item| item.state == state).count();
     let (done, kept, failed) = (count(State::Done), count(State::Kept), count(State::Failed));
     if args.json {
@@ -192,7 +199,7 @@ fn show(args: &args::Batch, items: &[Item]) -> Result<u8, Failure> {
             "schema": 1,
             "status": if failed == 0 { "ok" } else { "findings" },
             "folder": args.out_dir.display().to_string(),
-            "board": args.out_dir.join(BOARD).display().to_string(),
+            "board": board,
             "done": done, "kept": kept, "failed": failed,
             "items": items,
         });
@@ -200,10 +207,8 @@ fn show(args: &args::Batch, items: &[Item]) -> Result<u8, Failure> {
     } else {
         print(&table::ranking(items))?;
     }
-    say(&format!(
-        "{done} done, {kept} done before, {failed} failed; the ranking is in `{}`",
-        args.out_dir.join(BOARD).display()
-    ));
+    let ranking = board.map(|board| format!("; the ranking is in `{board}`")).unwrap_or_default();
+    say(&format!("{done} done, {kept} done before, {failed} failed{ranking}"));
     if failed > 0 {
         say("hint: the same command tries again what failed");
     }

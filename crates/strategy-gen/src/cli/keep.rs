@@ -29,7 +29,15 @@ impl Keep {
         let mut warnings = Vec::new();
         if let Some(path) = path {
             let made = Made { path, date: now().to_string(), command };
-            let written = Sidecar::of(strategy, made).and_then(|sidecar| sidecar.write(path));
+            let written = Sidecar::of(strategy, made).and_then(|mut sidecar| {
+                if let (Kind::Fix, true, Some(before)) =
+                    (kind, sidecar.rounds.is_empty(), Sidecar::read(path)?)
+                {
+                    // What was mended without a model is still the model's.
+                    sidecar.rounds = before.rounds;
+                }
+                sidecar.write(path)
+            });
             warnings.extend(written.err().map(|error| error.to_string()));
         }
         warnings.extend(self.entry(entry_of(kind, strategy, path)).await);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use strategy_gen::GenerateError;
 use strategy_gen::backtest::{Report, Trial};
-use strategy_gen::output::WriteError;
+use strategy_gen::output::{WriteError, free_names};
 use strategy_gen::report::{self, Subject, can_save, page, plot};
 
 use super::args::PageArgs;
@@ -56,7 +56,12 @@ impl PageArgs {
         let Some(path) = given.clone().or_else(usual) else { return Vec::new() };
         match trial.data() {
             [_] => vec![path],
-            several => several.iter().map(|data| beside(&path, &data.prices.name)).collect(),
+            several => several.iter().fold(Vec::new(), |mut paths, data| {
+                // Two files in two folders may have one name.
+                let path = beside(&path, &data.prices.name);
+                paths.extend(free_names(&path).find(|path| !paths.contains(path)));
+                paths
+            }),
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::failure::{GenerateError, StillInvalid};
 use crate::finding::{Finding, Stage};
 use crate::prompt;
-use crate::python::{assumptions_in, description_in, header_of};
+use crate::python::{Header, assumptions_in, description_in, header_of};
 
 use super::candidate::{Candidate, Measure};
 use super::repair::Repair;
@@ -94,7 +94,8 @@ impl StrategyGenerator {
             name: saved.classes.into_iter().next().unwrap_or_default(),
             code: saved.code,
             description: task.description.clone(),
-            model: None,
+            // It is still whose it was.
+            model: Header::read(file).and_then(|header| header.model),
             assumptions,
             warnings: saved.findings,
             rounds: Vec::new(),

@@ -93,6 +93,25 @@ fn a_broken_file_is_repaired_shown_and_written_when_told() {
 }
 
 #[test]
+fn what_its_user_writes_meanwhile_is_not_written_over() {
+    let place = Place::new();
+    let before = broken(&place);
+    let good = before.replace("self.buy(size=12.7)", "self.buy()");
+    let (path, answer) = (place.path().join("own.py"), block(&code_of(&good)));
+    let meanwhile = move |_| {
+        std::fs::write(&path, "# better\n").expect("written");
+        Answer::text(answer.clone())
+    };
+    let gemini = Gemini::by(meanwhile, crate::gemini::one_key);
+    let python = test_python().display().to_string();
+    let ended = gemini.program(&place, ["fix", "own.py", "--yes", "--python", &python]).run();
+    ended.code(2).says(&["`own.py` was changed meanwhile and was left as it is", "hint: try again"]);
+    assert_eq!(place.read("own.py"), "# better\n");
+    // What was paid for is not lost.
+    assert!(place.read("own.draft.py").contains("self.buy()\n"));
+}
+
+#[test]
 fn a_file_without_a_header_is_repaired_with_and_without_a_description() {
     let place = Place::new();
     let before = STRATEGY.replace("self.buy()", "self.buy(quantity=1)");

@@ -65,7 +65,7 @@ fn every_idea_is_made_run_and_ranked_and_once_is_enough() {
         assert!(board.contains(part), "{part}");
     }
     let page = place.read("out/turtle.html");
-    assert!(page.contains("strategy-gen new --offline --data synthetic:1 -n Turtle -- "), "{page:.2000}");
+    assert!(page.contains("strategy-gen new --offline --name Turtle --data synthetic:1 -- "), "{page:.2000}");
     // Nothing is done twice.
     let before = place.read("out/batch.jsonl");
     let again = batch(&place, &all).run();
@@ -111,12 +111,16 @@ fn a_hundred_share_six_keys_and_no_limit_is_passed() {
     let place = Place::new();
     place.file("ideas.txt", ideas(100));
     let keys: Vec<String> = (1..=6).map(|n| format!("k{n}")).collect();
-    let file: Vec<Value> =
-        keys.iter().map(|key| json!({ "key_id": key, "project": format!("of-{key}"), "rpm": 40 })).collect();
+    // The first takes less than its share.
+    let rpm = |key: &str| if key == "k1" { 5 } else { 20 };
+    let file: Vec<Value> = keys
+        .iter()
+        .map(|key| json!({ "key_id": key, "project": format!("of-{key}"), "rpm": rpm(key) }))
+        .collect();
     place.file("keys.json", json!({ "keys": file }).to_string());
     let gemini = Gemini::start(vec![Answer::text(block(STRATEGY))], |mut sim| {
         for key in &keys {
-            let quota = gemini_sim::Quota { rpm: Some(40), ..gemini_sim::Quota::UNLIMITED };
+            let quota = gemini_sim::Quota { rpm: Some(rpm(key)), ..gemini_sim::Quota::UNLIMITED };
             let project = format!("of-{key}");
             sim = sim
                 .project(ProjectSpec::new(&project).default_quota(quota))
@@ -136,8 +140,7 @@ fn a_hundred_share_six_keys_and_no_limit_is_passed() {
     for entry in &log {
         *by_key.entry(entry.key_label.clone()).or_default() += 1;
     }
-    // A fair share is between 16 and 17.
-    assert!(by_key.len() == 6 && by_key.values().all(|used| (10..=24).contains(used)), "{by_key:?}");
+    assert!(by_key.len() == 6 && by_key.values().filter(|used| **used <= 5).count() == 1, "{by_key:?}");
 }
 
 #[test]
@@ -159,6 +162,57 @@ fn killed_it_goes_on_where_it_was() {
     let ended = gemini.reached_by(batch(&place, &["--no-run"]).envs(&[key])).run();
     ended.code(0).says(&["2 done, 3 done before, 0 failed"]);
     assert_eq!((gemini.requests(), python_files(&place)), (2, 5));
+    // A line whose file never came, as when the end came between the two, is no strategy.
+    std::fs::remove_file(place.path().join("out/bounce_3.py")).expect("removed");
+    let ended = gemini.reached_by(batch(&place, &["--no-run"]).envs(&[key])).run();
+    ended.code(0).says(&["made: out/bounce_3.py", "1 done, 4 done before"]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn ctrl_c_leaves_no_sandbox_and_keeps_the_best_answer() {
+    let place = Place::new();
+    place.file("ideas.txt", ideas(1));
+    std::fs::create_dir(place.path().join("tmp")).expect("made");
+    let sandboxes = || std::fs::read_dir(place.path().join("tmp")).expect("read").count();
+    // Fails at once; the repair runs without an end.
+    let failing = STRATEGY.replace("self.buy()", "self.buy(size=12.7)");
+    let endless =
+        STRATEGY.replace("        if self.rsi", "        while True:\n            pass\n        if self.rsi");
+    let gemini = Gemini::answering(vec![Answer::text(block(&failing)), Answer::text(block(&endless))]);
+    let python = test_python().display().to_string();
+    let program = batch(&place, &["--python", &python, "--data", "synthetic"])
+        .env("GEMINI_API_KEY", crate::gemini::SECRET)
+        .env("TMPDIR", &place.path().join("tmp").display().to_string());
+    let mut child = gemini.reached_by(program).start();
+    while gemini.requests() < 2 || sandboxes() == 0 {
+        assert!(child.try_wait().expect("waited").is_none(), "the program ended too early");
+        std::thread::yield_now();
+    }
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().expect("`kill` runs").success());
+    Ended::of(child).code(130).says(&["repair 1 of 3", "stopped: 0 of 1 are finished"]);
+    assert_eq!(sandboxes(), 0);
+    assert!(place.read("out/bounce.draft.py").contains("size=12.7"));
+}
+
+#[test]
+fn a_failed_run_stays_a_failure_where_nothing_can_be_run() {
+    let place = Place::new();
+    place.file(
+        "ideas.txt",
+        "{\"name\": \"Index\", \"description\": \"Buy when RSI < 30, sell when RSI > 70\"}\n",
+    );
+    let python = test_python().display().to_string();
+    let all = ["--offline", "--python", &python, "--data", "synthetic", "--timeout", "50", "--cash", "5000"];
+    batch(&place, &all).run().code(0);
+    let log = place.read("out/batch.jsonl");
+    assert!(log.contains("\"exit_code\":0"), "{log}");
+    place.file("out/batch.jsonl", log.replace("\"exit_code\":0", "\"exit_code\":7"));
+    batch(&place, &["--offline", "--no-run"]).run().code(1).says(&["0 done, 0 done before, 1 failed"]);
+    // The ranking's page is not the strategy's.
+    assert!(names(&place).is_superset(&["index_2.py".to_owned(), "index.html".to_owned()].into()));
+    assert!(place.read("out/index_2.strategy.json").contains("--cash 5000 --timeout 50 -- "));
 }
 
 #[test]

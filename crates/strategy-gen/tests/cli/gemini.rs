@@ -21,6 +21,14 @@ pub(crate) struct Gemini {
 impl Gemini {
     /// With these projects and keys, answering in this order; the last answer again and again.
     pub(crate) fn start(answers: Vec<Answer>, world: impl FnOnce(SimBuilder) -> SimBuilder) -> Self {
+        Self::by(move |n| answers.get(n).or(answers.last()).cloned().unwrap_or_default(), world)
+    }
+
+    /// With answers by their number, from 0.
+    pub(crate) fn by(
+        answers: impl Fn(usize) -> Answer + Send + Sync + 'static,
+        world: impl FnOnce(SimBuilder) -> SimBuilder,
+    ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
@@ -28,7 +36,7 @@ impl Gemini {
         let answer = move |asked: &Asked| {
             let mut notes = notes.lock().expect("unpoisoned");
             notes.push(asked.clone());
-            answers.get(notes.len() - 1).or(answers.last()).cloned().unwrap_or_default()
+            answers(notes.len() - 1)
         };
         let builder = world(Sim::builder().answer(Arc::new(answer)));
         let server = runtime.block_on(builder.start()).expect("started");
