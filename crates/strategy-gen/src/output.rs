@@ -28,6 +28,12 @@ pub enum WriteError {
         /// The file.
         path: PathBuf,
     },
+    /// There is something else than a page of ours, which alone is replaced.
+    #[error("`{path}` exists and is no page of strategy-gen; hint: choose another name")]
+    NotAPage {
+        /// The file.
+        path: PathBuf,
+    },
     /// The path is a directory.
     #[error("`{path}` is a directory; hint: name a file in it")]
     IsDirectory {

@@ -201,7 +201,7 @@ pub(crate) struct Past {
     #[arg(long, value_name = "TEXT")]
     pub(crate) search: Option<String>,
     /// How many at most.
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit: u32,
     /// Forget everything.
     #[arg(long, conflicts_with_all = ["search", "json"])]

@@ -64,7 +64,11 @@ impl Draft {
         let best = self.best.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let place = self.place.clone()?;
         let stem = match place.file_stem() {
-            Some(stem) => stem.to_string_lossy().into_owned(),
+            // A draft that is mended in vain has the next draft beside it.
+            Some(stem) => {
+                let stem = stem.to_string_lossy();
+                stem.strip_suffix(".draft").unwrap_or(&stem).to_owned()
+            }
             None => {
                 let class = self.name.as_deref().map(ClassName::new);
                 let class = class.or_else(|| ClassName::first_in(&best.draft));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use strategy_gen::GenerateError;
 use strategy_gen::backtest::{Report, Trial};
-use strategy_gen::output::{WriteError, free_names};
+use strategy_gen::output::free_names;
 use strategy_gen::report::{self, Subject, can_save, page, plot};
 
 use super::args::PageArgs;
@@ -20,8 +20,14 @@ impl PageArgs {
     /// the strategy's file, where that is known.
     pub(crate) fn can_be_written(&self, strategy: Option<&Path>, trial: &Trial) -> Result<(), Failure> {
         let plots = self.plots(strategy, trial);
+        if let Some(report) = self.report.as_ref().filter(|report| plots.contains(report)) {
+            return Err(Failure::usage(format!(
+                "`--report` and `--plot` would both write `{}`\nhint: name two files",
+                report.display()
+            )));
+        }
         for path in self.report.iter().chain(&plots) {
-            can_save(path).map_err(|error| in_the_way(path, error))?;
+            can_save(path).map_err(GenerateError::from)?;
         }
         Ok(())
     }
@@ -67,20 +73,9 @@ impl PageArgs {
 }
 
 fn save(path: &Path, html: &str) -> Result<(), Failure> {
-    report::save(path, html).map_err(|error| in_the_way(path, error))?;
+    report::save(path, html).map_err(GenerateError::from)?;
     say(&format!("written: {}", path.display()));
     Ok(())
-}
-
-/// No flag replaces what is no page.
-fn in_the_way(path: &Path, error: WriteError) -> Failure {
-    match error {
-        WriteError::Exists { .. } => Failure::usage(format!(
-            "`{}` exists and is no page of strategy-gen\nhint: choose another name",
-            path.display()
-        )),
-        error => GenerateError::from(error).into(),
-    }
 }
 
 /// `a.html` for the set `own.csv`: `a-own.csv.html`. What no file name may hold becomes `_`.

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{Sidecar, digest};
 use crate::check::MAX_SOURCE;
@@ -15,6 +15,7 @@ use crate::python::{description_in, header_of};
 #[non_exhaustive]
 pub struct Book {
     /// The file.
+    #[serde(serialize_with = "as_shown")]
     pub path: PathBuf,
     /// The class, where its sidecar names it, else the name of the file.
     pub name: String,
@@ -40,6 +41,11 @@ pub enum Condition {
     Changed,
     /// Nothing says how it was saved.
     Unknown,
+}
+
+/// A name need not be UTF-8, and JSON is.
+fn as_shown<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }
 
 impl Condition {
@@ -75,6 +81,10 @@ impl Book {
     /// When it cannot be read, or is no text of a size that a strategy has.
     pub fn open(path: &Path) -> io::Result<Self> {
         let mut source = String::new();
+        if !fs::metadata(path)?.is_file() {
+            // Opening a pipe would wait for whoever writes to it.
+            return Err(io::Error::other("it is no regular file"));
+        }
         // It may have no end.
         File::open(path)?.take(MAX_SOURCE as u64 + 1).read_to_string(&mut source)?;
         let (sidecar, problem) = match Sidecar::read(path) {

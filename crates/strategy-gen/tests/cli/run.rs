@@ -119,6 +119,12 @@ fn a_report_and_a_chart_are_written_and_written_again() {
         run(&place, &["rsi.py", "--report", file]).fails(2, &["exists and is no page of strategy-gen"]);
         assert_eq!(place.read(file), before);
     }
+    // Nobody reads this pipe, and nobody waits for it.
+    let pipe = std::process::Command::new("mkfifo").arg(place.path().join("pipe")).status();
+    assert!(pipe.expect("`mkfifo` runs").success());
+    run(&place, &["rsi.py", "--report", "pipe"]).fails(2, &["`pipe` exists and is no page"]);
+    run(&place, &["rsi.py", "--report", "one.html", "--plot=one.html"])
+        .fails(2, &["would both write `one.html`"]);
 }
 
 #[test]

@@ -154,6 +154,16 @@ fn strategies_are_listed_and_shown_by_file_and_by_name() {
     run(&["A golden cross", "--offline", "-n", "Cross", "-o", "sub/mine.py"]).code(0);
     run(&["show", "cross"])
         .fails(2, &["may be any of these:", "cross.py", "sub/mine.py", "hint: name the file"]);
+    // A name that is no text, and a pipe, hide no other.
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::ffi::OsStrExt as _;
+        let odd = place.path().join(std::ffi::OsStr::from_bytes(b"odd\xff.py"));
+        std::fs::copy(place.path().join("cross.py"), odd).expect("copied");
+        let pipe = Command::new("mkfifo").arg(place.path().join("pipe.py")).status();
+        assert!(pipe.expect("`mkfifo` runs").success());
+        assert_eq!(told(&place, ["list"])["strategies"].as_array().map(Vec::len), Some(3));
+    }
     run(&["show", "none"]).fails(2, &["no strategy called `none`", "strategy-gen list"]);
     run(&["list", "nowhere"]).fails(2, &["cannot read `nowhere`"]);
 }
