@@ -346,8 +346,8 @@ impl StrategyGenerator {
     fn by_the_engine(&self, description: &str, today: &str) -> Result<Strategy, GenerateError> {
         let spec = english::translate(description)?;
         let name = self.name.as_deref().map_or_else(|| ClassName::for_spec(&spec), ClassName::new);
-        let provenance =
-            Provenance { description, origin: Origin::Offline, date: today, name: self.name.as_deref() };
+        let (origin, linkage) = (Origin::Offline, self.linkage);
+        let provenance = Provenance { description, origin, date: today, name: self.name.as_deref(), linkage };
         let code = self.linked(render(&spec, &name, &provenance));
         let measure = Measure { description, class: None, trial: None };
         let candidate = Candidate::checked(code, measure)?;

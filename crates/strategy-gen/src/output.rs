@@ -75,6 +75,12 @@ pub fn file_name(class: &ClassName) -> PathBuf {
     PathBuf::from(format!("{}.py", class.snake_case()))
 }
 
+/// The file name for an answer that is not good: of the class the user asked for, else of the first in the `draft`.
+pub fn draft_name(class: Option<&str>, draft: &str) -> PathBuf {
+    let class = class.map(ClassName::new).or_else(|| ClassName::first_in(draft));
+    file_name(&class.unwrap_or_else(|| ClassName::new(""))).with_extension("draft.py")
+}
+
 /// Looks whether [`write()`] has a chance, without writing: before a call is paid for.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ use super::work::Shared;
 use crate::backtest::Report;
 use crate::failure::GenerateError;
 use crate::generator::{Round, Strategy};
-use crate::output::{Existing, WriteError, file_name, free_names, write, write_free};
+use crate::output::{Existing, WriteError, draft_name, file_name, free_names, write, write_free};
 use crate::python::ClassName;
 use crate::report::{Run, Subject, page, save};
 use crate::shelf::{LastRun, Made, Sidecar, digest};
@@ -84,9 +84,7 @@ impl Shared {
 
     /// Saves an answer that is not good; gives its file.
     pub(super) fn drafted(&self, n: usize, best: &Round) -> Option<PathBuf> {
-        let class = self.ideas[n].name.as_deref().map(ClassName::new);
-        let class = class.or_else(|| ClassName::first_in(&best.draft));
-        let name = file_name(&class.unwrap_or_else(|| ClassName::new(""))).with_extension("draft.py");
+        let name = draft_name(self.ideas[n].name.as_deref(), &best.draft);
         let _naming = self.naming.lock();
         write_free(&self.folder.join(name), &best.draft, Existing::Keep).ok()
     }
@@ -121,13 +119,13 @@ impl Shared {
         code: &str,
         report: &Report,
     ) -> Result<LastRun, LogError> {
-        let Some(trial) = self.generator.trial() else { return Ok(LastRun::of(report, code, self.now())) };
+        let data = || self.generator.trial().into_iter().flat_map(|trial| trial.data_of(report));
         let run = LastRun::of(report, code, self.now());
-        let drawn = report.results.iter().zip(trial.data_of(report)).find_map(|(r, data)| Run::of(r, data));
+        let drawn = report.results.iter().zip(data()).find_map(|(r, data)| Run::of(r, data));
         let curve = drawn.map(|run| board::thinned(&run.equity)).unwrap_or_default();
         let noted = |warning: String| self.tell(Some(n), &Step::Noted { warning });
         Sidecar::ran(path, &run).map_err(|error| error.to_string()).unwrap_or_else(noted);
-        let subject = Subject::of(report, trial.data_of(report), code, true, (self.command)(&self.ideas[n]));
+        let subject = Subject::of(report, data(), code, true, (self.command)(&self.ideas[n]));
         let place = path.with_extension("html");
         let page = match save(&place, &page(&subject)) {
             Ok(()) => Some(file_in(&place)),

@@ -81,13 +81,13 @@ impl Batch {
     /// # Errors
     /// [`BatchError`] where nothing can go on; what fails of one description is in its [`Item`].
     pub async fn run(self, ideas: Vec<Idea>, told: Told) -> Result<Done, BatchError> {
-        let folder = self.folder.clone();
-        let log = spawn_blocking(move || {
+        let (folder, trial) = (self.folder.clone(), self.generator.trial().cloned());
+        let begun = spawn_blocking(move || {
             fs::create_dir_all(&folder)
                 .map_err(|source| BatchError::Folder { folder: folder.clone(), source })?;
-            Ok::<_, BatchError>(Log::open(&folder)?)
+            Ok::<_, BatchError>((Log::open(&folder)?, trial.as_ref().map(with).unwrap_or_default()))
         });
-        let log = log.await.map_err(|error| broken(&self.folder, error))??;
+        let (log, with) = begun.await.map_err(|error| broken(&self.folder, error))??;
         let watching = Arc::clone(&told);
         let generator = self.generator.observer(Arc::new(move |event: &Event| {
             // What happens on nobody's behalf is no step.
@@ -99,7 +99,7 @@ impl Batch {
         let keys = ideas.iter().map(|idea| key(idea, &self.options)).collect();
         let shared = Arc::new(Shared {
             items: Mutex::new(ideas.iter().map(Item::of).collect()),
-            with: generator.trial().map(with).unwrap_or_default(),
+            with,
             ideas,
             keys,
             folder: self.folder,
@@ -328,11 +328,7 @@ impl Shared {
         let best = Best { shared: Arc::clone(self), n, round: Arc::default() };
         let (told, keeper) = (Arc::clone(&self.told), Arc::clone(&best.round));
         let mut generator = self.generator.sharing().on_round(move |round: &Round| {
-            let mut best = keeper.lock();
-            if !round.draft.is_empty() && best.as_ref().is_none_or(|best| round.is_better_than(best)) {
-                *best = Some(round.clone());
-            }
-            drop(best);
+            round.keep_in(&mut keeper.lock());
             told(Some(n), &Step::Judged { worker, round });
         });
         if let Some(name) = &idea.name {

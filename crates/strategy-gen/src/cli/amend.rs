@@ -42,7 +42,7 @@ async fn change(file: PathBuf, args: Amend, request: Option<String>) -> Result<u
     });
     let before = before.await?;
     let progress = Progress::start("reading the file");
-    let ready = ready(&args.on, args.no_run, args.on.insists()).await?;
+    let ready = ready(&args.tried, args.tried.on.insists()).await?;
     let draft = Draft::beside(Some(&file), None);
     let generator = new::watched(new::asking(&args.asked, false, &ready)?, &progress, &draft);
     let description = args.description.as_deref();
@@ -80,7 +80,7 @@ async fn change(file: PathBuf, args: Amend, request: Option<String>) -> Result<u
         progress.warn(change.kept(&args.keep).await);
     }
     change.told(written, &args, &ready, &progress)?;
-    new::ended(&change.strategy, args.on.insists())
+    new::ended(&change.strategy, args.tried.on.insists())
 }
 
 /// A file before and after.

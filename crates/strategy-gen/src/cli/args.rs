@@ -4,12 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
-use jiff::civil::Date;
 use strategy_gen::MAX_REPAIRS;
-use strategy_gen::data::{Bundled, Source};
-use strategy_gen::sandbox::Level;
 
 use super::command::typed;
+use super::conditions::{Conditions, Tried};
 
 /// Turns a plain sentence into a checked backtesting.py strategy, over a pool of Gemini API keys.
 #[derive(Debug, Parser)]
@@ -119,21 +117,12 @@ pub(crate) struct New {
     #[arg(short, long)]
     pub(crate) name: Option<String>,
     #[command(flatten)]
-    pub(crate) asked: Asked,
-    /// Use the rules engine instead of a model: no key, no network.
-    #[arg(long, conflicts_with_all = ["single_key", "multi_key", "model", "base_url"])]
-    pub(crate) offline: bool,
-    /// Write the indicator functions into the file instead of importing them.
-    #[arg(long)]
-    pub(crate) standalone: bool,
+    pub(crate) made: Made,
     /// Replace an existing file.
     #[arg(long)]
     pub(crate) force: bool,
-    /// Check the strategy and do not run it.
-    #[arg(long, conflicts_with_all = CONDITIONS, conflicts_with_all = PAGES)]
-    pub(crate) no_run: bool,
     #[command(flatten)]
-    pub(crate) on: Conditions,
+    pub(crate) tried: Tried,
     #[command(flatten)]
     pub(crate) pages: PageArgs,
     /// Exit with 1 for warnings as well.
@@ -152,13 +141,26 @@ pub(crate) struct New {
 impl New {
     /// Whether a run is more than welcome.
     pub(crate) fn insists(&self) -> bool {
-        self.on.insists() || self.pages.any()
+        self.tried.on.insists() || self.pages.any()
     }
 
     /// The command that makes it again; it may have come from stdin.
     pub(crate) fn command(&self, description: &str) -> String {
         typed((self.description.as_deref() == Some("-")).then_some(description))
     }
+}
+
+/// Who makes strategies, and in what form.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Made {
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// Use the rules engine instead of a model: no key, no network.
+    #[arg(long, conflicts_with_all = ["single_key", "multi_key", "model", "base_url"])]
+    pub(crate) offline: bool,
+    /// Write the indicator functions into the file instead of importing them.
+    #[arg(long)]
+    pub(crate) standalone: bool,
 }
 
 /// Who is asked, and how often.
@@ -226,18 +228,9 @@ pub(crate) struct Batch {
     #[arg(short, long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) jobs: u16,
     #[command(flatten)]
-    pub(crate) asked: Asked,
-    /// Use the rules engine instead of a model: no key, no network.
-    #[arg(long, conflicts_with_all = ["single_key", "multi_key", "model", "base_url"])]
-    pub(crate) offline: bool,
-    /// Write the indicator functions into the files instead of importing them.
-    #[arg(long)]
-    pub(crate) standalone: bool,
-    /// Check the strategies and do not run them.
-    #[arg(long, conflicts_with_all = CONDITIONS)]
-    pub(crate) no_run: bool,
+    pub(crate) made: Made,
     #[command(flatten)]
-    pub(crate) on: Conditions,
+    pub(crate) tried: Tried,
     /// Print the ranking as JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -308,80 +301,6 @@ pub(crate) struct PageArgs {
     pub(crate) plot: Option<Option<PathBuf>>,
 }
 
-/// On what, with what money and in what a strategy is run.
-#[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Conditions {
-    /// Prices: GOOG, EURUSD, BTCUSD (backtesting.py's own), a CSV file, or synthetic[:SEED]. May be given repeatedly.
-    /// Default: GOOG.
-    #[arg(long = "data", value_name = "PRICES")]
-    pub(crate) data: Vec<Source>,
-    /// Money at the start. Default: 100,000; 1,000,000 for BTCUSD.
-    #[arg(long, value_parser = positive)]
-    pub(crate) cash: Option<f64>,
-    /// Commission as a share of each trade's value, such as 0.001. Default: 0.001; none for EURUSD.
-    #[arg(long, value_parser = share)]
-    pub(crate) commission: Option<f64>,
-    /// Spread as a share of the price. Default: none; 0.0001 for EURUSD.
-    #[arg(long, value_parser = share)]
-    pub(crate) spread: Option<f64>,
-    /// The first day that counts.
-    #[arg(long, value_name = "DAY")]
-    pub(crate) from: Option<Date>,
-    /// The last day that counts.
-    #[arg(long, value_name = "DAY")]
-    pub(crate) to: Option<Date>,
-    /// The longest the run may take, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    pub(crate) timeout: u64,
-    /// The most memory it may use, such as 512M or 2G.
-    #[arg(long, value_name = "SIZE", default_value = "2G", value_parser = bytes)]
-    pub(crate) memory: u64,
-    /// How much of a sandbox to insist on: auto, strict, seccomp-only or none.
-    #[arg(long, value_name = "LEVEL", default_value = "auto")]
-    pub(crate) sandbox: Level,
-    /// The Python to use. Default: the active virtual environment, else the one that `doctor --install` makes.
-    #[arg(long, value_name = "PATH")]
-    pub(crate) python: Option<PathBuf>,
-}
-
-/// Seconds.
-const TIMEOUT: u64 = 60;
-/// Bytes: what `2G` means.
-const MEMORY: u64 = 2 << 30;
-/// The flags of [`Conditions`], which make no sense where nothing is run.
-const CONDITIONS: [&str; 10] =
-    ["data", "cash", "commission", "spread", "from", "to", "timeout", "memory", "sandbox", "python"];
-/// The flags of [`PageArgs`], which make no sense there either.
-const PAGES: [&str; 2] = ["report", "plot"];
-
-impl Conditions {
-    /// Whether a run is more than welcome.
-    pub(crate) fn insists(&self) -> bool {
-        !self.data.is_empty() || self.python.is_some()
-    }
-
-    /// What is said of them, by flag and value: the Python and the sandbox aside, which are this machine's.
-    pub(crate) fn flags(&self) -> Vec<(&'static str, String)> {
-        let mut flags: Vec<_> = self.data.iter().map(|source| ("data", source.to_string())).collect();
-        let numbers = [("cash", self.cash), ("commission", self.commission), ("spread", self.spread)];
-        flags.extend(numbers.into_iter().filter_map(|(flag, value)| Some((flag, value?.to_string()))));
-        let days = [("from", self.from), ("to", self.to)];
-        flags.extend(days.into_iter().filter_map(|(flag, day)| Some((flag, day?.to_string()))));
-        if self.timeout != TIMEOUT {
-            flags.push(("timeout", self.timeout.to_string()));
-        }
-        if self.memory != MEMORY {
-            flags.push(("memory", format!("{}M", self.memory >> 20)));
-        }
-        flags
-    }
-
-    /// The prices, GOOG where none are named.
-    pub(crate) fn sources(&self) -> Vec<Source> {
-        if self.data.is_empty() { vec![Source::Bundled(Bundled::Goog)] } else { self.data.clone() }
-    }
-}
-
 #[derive(Debug, clap::Args)]
 pub(crate) struct Fix {
     /// The strategy's file.
@@ -411,11 +330,8 @@ pub(crate) struct Amend {
     pub(crate) yes: bool,
     #[command(flatten)]
     pub(crate) asked: Asked,
-    /// Check the strategy and do not run it.
-    #[arg(long, conflicts_with_all = CONDITIONS)]
-    pub(crate) no_run: bool,
     #[command(flatten)]
-    pub(crate) on: Conditions,
+    pub(crate) tried: Tried,
     /// Print the result as JSON, the change as a diff in it.
     #[arg(long)]
     pub(crate) json: bool,
@@ -430,30 +346,4 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
         }
         _ => Err("write it like `rsi_period=10`".to_owned()),
     }
-}
-
-fn positive(text: &str) -> Result<f64, String> {
-    let number = text.parse().ok().filter(|number: &f64| number.is_finite() && *number > 0.0);
-    number.ok_or_else(|| "it is no amount of money".to_owned())
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let number = text.parse().ok().filter(|number| (0.0..0.1).contains(number));
-    number.ok_or_else(|| "write a share from 0 to below 0.1, such as 0.001 for 0.1 %".to_owned())
-}
-
-/// At least what Python, numpy and pandas need to start.
-fn bytes(text: &str) -> Result<u64, String> {
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let shift = match unit.to_ascii_uppercase().trim_end_matches('B').trim_end_matches('I') {
-        "M" => 20,
-        "G" => 30,
-        _ => return Err("write it like `512M` or `2G`".to_owned()),
-    };
-    let number: u64 = number.parse().map_err(|_| "write it like `512M` or `2G`".to_owned())?;
-    let bytes = number.checked_mul(1 << shift).ok_or_else(|| "that is more than there is".to_owned())?;
-    if bytes < 256 << 20 {
-        return Err("Python and its libraries need 256M at least".to_owned());
-    }
-    Ok(bytes)
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 use strategy_gen::MAX_REPAIRS;
 use strategy_gen::batch::{Batch, BatchError, Done, Idea, State, Step, ideas};
 use strategy_gen::history::{Entry, History, HistoryError, Kind};
-use strategy_gen::python::{Linkage, quoted};
+use strategy_gen::python::quoted;
 
 use super::args::{self, Provider};
 use super::command::word;
@@ -37,18 +37,15 @@ impl From<BatchError> for Failure {
 pub(crate) async fn run(args: args::Batch) -> Result<u8, Failure> {
     let file = args.ideas.clone();
     let ideas = apart(move || read(&file)).await?;
-    let ready = ready(&args.on, args.no_run, args.on.insists()).await?;
+    let ready = ready(&args.tried, args.tried.on.insists()).await?;
     if let Some(why) = ready.missing() {
         say(&format!("warning: the strategies are not run: {why}"));
     }
-    let mut generator = new::asking(&args.asked, args.offline, &ready)?;
-    if args.standalone {
-        generator = generator.linkage(Linkage::Standalone);
-    }
+    let generator = new::making(&args.made, &ready)?;
     let args = Arc::new(args);
     let repeated = Arc::clone(&args);
     let health = generator.sharing();
-    let batch = Batch::new(&args.out_dir, generator, &options(&args))
+    let batch = Batch::new(&args.out_dir, generator, &options(&args.made))
         .jobs(usize::from(args.jobs))
         .command(move |idea| command(&repeated, idea));
     let descriptions = ideas.iter().map(|idea| idea.description.clone()).collect();
@@ -113,7 +110,7 @@ fn read(file: &Path) -> Result<Vec<Idea>, Failure> {
 }
 
 /// What decides on the outcome, apart from the description.
-fn options(args: &args::Batch) -> String {
+fn options(args: &args::Made) -> String {
     let asked = &args.asked;
     let model = || {
         let env = process_env();
@@ -134,25 +131,26 @@ fn options(args: &args::Batch) -> String {
 
 /// The command that makes this one alone.
 fn command(args: &args::Batch, idea: &Idea) -> String {
+    let made = &args.made;
     let mut command = "strategy-gen new".to_owned();
-    let provider = args.asked.provider == Provider::Openai;
+    let provider = made.asked.provider == Provider::Openai;
     let flags = [
-        (args.offline, " --offline"),
-        (args.standalone, " --standalone"),
-        (args.no_run, " --no-run"),
+        (made.offline, " --offline"),
+        (made.standalone, " --standalone"),
+        (args.tried.no_run, " --no-run"),
         (provider, " --provider openai"),
-        (args.asked.single_key, " --single-key"),
-        (args.asked.multi_key, " --multi-key"),
+        (made.asked.single_key, " --single-key"),
+        (made.asked.multi_key, " --multi-key"),
     ];
     for (_, flag) in flags.iter().filter(|(given, _)| *given) {
         command.push_str(flag);
     }
-    let base_url = args.asked.base_url.clone();
-    let values = [("base-url", base_url), ("model", args.asked.model.clone()), ("name", idea.name.clone())];
-    let repairs = (args.asked.max_repairs != MAX_REPAIRS).then(|| args.asked.max_repairs.to_string());
+    let base_url = made.asked.base_url.clone();
+    let values = [("base-url", base_url), ("model", made.asked.model.clone()), ("name", idea.name.clone())];
+    let repairs = (made.asked.max_repairs != MAX_REPAIRS).then(|| made.asked.max_repairs.to_string());
     let values = values.into_iter().chain([("max-repairs", repairs)]);
     let values = values.filter_map(|(flag, value)| Some((flag, value?)));
-    for (flag, value) in values.chain(args.on.flags()) {
+    for (flag, value) in values.chain(args.tried.on.flags()) {
         command.push_str(&format!(" --{flag} {}", word(&value)));
     }
     format!("{command} -- {}", quoted(&idea.description))

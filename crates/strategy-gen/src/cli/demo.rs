@@ -9,7 +9,6 @@ use keyrot::settings::{DEFAULT_MODEL, SHUTDOWN};
 use keyrot::{Assembly, Gemini, Key, KeyId, KeySet, PoolConfig, Project};
 use strategy_gen::history::Kind;
 use strategy_gen::output::Existing;
-use strategy_gen::python::Linkage;
 use strategy_gen::{Strategy, StrategyGenerator, prompt};
 
 use super::args::New;
@@ -37,11 +36,9 @@ pub(crate) async fn run(
     ));
     let gemini = connect(&server, &progress).await?;
     let mut generator = StrategyGenerator::with(gemini.clone(), DEFAULT_MODEL).simulated();
+    generator = generator.linkage(new::linkage(&args.made));
     if let Some(name) = &args.name {
         generator = generator.name(name);
-    }
-    if args.standalone {
-        generator = generator.linkage(Linkage::Standalone);
     }
     if let Some(trial) = ready.trial() {
         generator = generator.tried_on(trial.clone());

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use strategy_gen::output::{Existing, file_name, write_free};
-use strategy_gen::python::ClassName;
+use strategy_gen::output::{Existing, draft_name, write_free};
 use strategy_gen::{GenerateError, Round};
 
 use super::progress::Progress;
@@ -28,9 +27,7 @@ pub(crate) struct Keeper(Arc<Mutex<Option<Round>>>);
 impl Keeper {
     pub(crate) fn keep(&self, round: &Round) {
         let mut best = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !round.draft.is_empty() && best.as_ref().is_none_or(|best| round.is_better_than(best)) {
-            *best = Some(round.clone());
-        }
+        round.keep_in(&mut best);
     }
 }
 
@@ -63,21 +60,13 @@ impl Draft {
     fn write(&self) -> Option<PathBuf> {
         let best = self.best.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let place = self.place.clone()?;
-        let stem = match place.file_stem() {
+        let name = match place.file_stem().map(|stem| stem.to_string_lossy()) {
             // A draft that is mended in vain has the next draft beside it.
-            Some(stem) => {
-                let stem = stem.to_string_lossy();
-                stem.strip_suffix(".draft").unwrap_or(&stem).to_owned()
-            }
-            None => {
-                let class = self.name.as_deref().map(ClassName::new);
-                let class = class.or_else(|| ClassName::first_in(&best.draft));
-                let class = class.unwrap_or_else(|| ClassName::new(""));
-                file_name(&class).with_extension("").display().to_string()
-            }
+            Some(stem) => PathBuf::from(format!("{}.draft.py", stem.strip_suffix(".draft").unwrap_or(&stem))),
+            None => draft_name(self.name.as_deref(), &best.draft),
         };
         // What stands there is the user's.
-        match write_free(&place.with_file_name(format!("{stem}.draft.py")), &best.draft, Existing::Keep) {
+        match write_free(&place.with_file_name(name), &best.draft, Existing::Keep) {
             Ok(path) => Some(path),
             Err(error) => {
                 say(&format!("warning: {}", GenerateError::from(error)));

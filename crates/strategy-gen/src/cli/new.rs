@@ -13,7 +13,7 @@ use strategy_gen::output::{Existing, can_write, can_write_in, file_name, write, 
 use strategy_gen::python::{ClassName, Linkage};
 use strategy_gen::{GenerateError, MAX_DESCRIPTION, OpenAi, Strategy, StrategyGenerator};
 
-use super::args::{Asked, New, Provider};
+use super::args::{Asked, Made, New, Provider};
 use super::conditions::{Ready, ready};
 use super::draft::{self, Draft};
 use super::progress::Progress;
@@ -37,7 +37,10 @@ pub(crate) async fn run(args: New) -> Result<u8, Failure> {
         })?,
     }
     let progress = Progress::start("reading the description");
-    let ready = ready(&args.on, args.no_run, args.insists()).await?.drawn(args.pages.plot.is_some());
+    if args.tried.no_run && args.pages.any() {
+        return Err(Failure::usage("`--report` and `--plot` need a run\nhint: leave out `--no-run`"));
+    }
+    let ready = ready(&args.tried, args.insists()).await?.drawn(args.pages.plot.is_some());
     if let Some(trial) = ready.trial() {
         let file = args.output.as_deref().filter(|path| *path != Path::new("-"));
         args.pages.can_be_written(file, trial)?;
@@ -46,7 +49,10 @@ pub(crate) async fn run(args: New) -> Result<u8, Failure> {
         return demo::run(&description, &args, existing, &ready).await;
     }
     let draft = Draft::beside(args.output.as_deref(), args.name.as_deref());
-    let generator = generator(&args, &progress, &draft, &ready)?;
+    let mut generator = watched(making(&args.made, &ready)?, &progress, &draft);
+    if let Some(name) = &args.name {
+        generator = generator.name(name);
+    }
     let made = make(&generator, &description, &progress).await;
     progress.finish();
     generator.shutdown(SHUTDOWN).await;
@@ -125,30 +131,23 @@ async fn make(
     generator.generate(description).await
 }
 
-fn generator(
-    args: &New,
-    progress: &Progress,
-    draft: &Draft,
-    ready: &Ready,
-) -> Result<StrategyGenerator, Failure> {
-    let generator = asking(&args.asked, args.offline, ready)?;
-    let mut generator = watched(generator, progress, draft);
-    if args.standalone {
-        generator = generator.linkage(Linkage::Standalone);
-    }
-    if let Some(name) = &args.name {
-        generator = generator.name(name);
-    }
-    Ok(generator)
-}
-
-/// The same, showing what comes of it and keeping the best answer.
+/// A generator that shows what comes of it and keeps the best answer.
 pub(crate) fn watched(generator: StrategyGenerator, progress: &Progress, draft: &Draft) -> StrategyGenerator {
     let (shown, keeper) = (progress.clone(), draft.keeper());
     generator.observer(Arc::new(progress.clone())).on_round(move |round| {
         keeper.keep(round);
         shown.round(round);
     })
+}
+
+/// A generator of strategies, in the form that the flags say.
+pub(crate) fn making(args: &Made, ready: &Ready) -> Result<StrategyGenerator, Failure> {
+    let generator = asking(&args.asked, args.offline, ready)?;
+    Ok(generator.linkage(linkage(args)))
+}
+
+pub(crate) const fn linkage(args: &Made) -> Linkage {
+    if args.standalone { Linkage::Standalone } else { Linkage::Imported }
 }
 
 /// A generator that asks whom the flags name.

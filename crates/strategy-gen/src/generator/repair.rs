@@ -164,6 +164,6 @@ impl StrategyGenerator {
             Some(Model::OpenAi(_)) => Origin::OpenAi(model),
             Some(Model::Gemini(_)) | None => Origin::Model(model),
         };
-        By { origin, date }
+        By { origin, date, linkage: self.linkage }
     }
 }

@@ -73,9 +73,15 @@ impl Round {
     }
 
     /// Whether it got further, or as far with no more errors and later.
-    #[must_use]
-    pub fn is_better_than(&self, other: &Self) -> bool {
+    fn is_better_than(&self, other: &Self) -> bool {
         self.worth() > other.worth()
+    }
+
+    /// Takes the place of the best one so far, where it is better and there is something to keep.
+    pub fn keep_in(&self, best: &mut Option<Self>) {
+        if !self.draft.is_empty() && best.as_ref().is_none_or(|best| self.is_better_than(best)) {
+            *best = Some(self.clone());
+        }
     }
 
     /// Later stages first; among equals fewer errors, then the later answer.

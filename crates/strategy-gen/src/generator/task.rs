@@ -1,7 +1,7 @@
 //! What is to be made: the words, the class's name, and what stands above the code when it is saved.
 
 use crate::prompt;
-use crate::python::{ClassName, Origin, Provenance, assumptions_in, header};
+use crate::python::{ClassName, Linkage, Origin, Provenance, assumptions_in, header};
 
 /// A task for a model.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ pub(super) enum Head {
 pub(super) struct By<'a> {
     pub(super) origin: Origin<'a>,
     pub(super) date: &'a str,
+    pub(super) linkage: Linkage,
 }
 
 /// A line of a draft's header.
@@ -76,8 +77,8 @@ impl Task {
     }
 
     fn header(&self, by: By<'_>, name: Option<&str>, assumptions: &[String]) -> String {
-        let provenance =
-            Provenance { description: &self.description, origin: by.origin, date: by.date, name };
+        let By { origin, date, linkage } = by;
+        let provenance = Provenance { description: &self.description, origin, date, name, linkage };
         header(&provenance, &[], assumptions)
     }
 }

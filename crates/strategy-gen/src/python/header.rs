@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::indicators::Linkage;
 use crate::english::plain;
 
 /// How a header begins.
@@ -29,11 +30,13 @@ pub struct Provenance<'a> {
     pub date: &'a str,
     /// The class name the user asked for, for the command to repeat.
     pub name: Option<&'a str>,
+    /// How the file gets at the indicators, for the command as well.
+    pub linkage: Linkage,
 }
 
 /// The header comment, with the rules as understood and what was assumed. ASCII; every line is a comment.
 pub fn header(provenance: &Provenance<'_>, rules: &[String], assumptions: &[String]) -> String {
-    let Provenance { description, origin, date, name } = provenance;
+    let Provenance { description, origin, date, name, linkage } = provenance;
     let version = env!("CARGO_PKG_VERSION");
     let origin = match origin {
         Origin::Offline => "offline engine".to_owned(),
@@ -64,12 +67,13 @@ pub fn header(provenance: &Provenance<'_>, rules: &[String], assumptions: &[Stri
         Origin::Model(model) => format!(" --model {}", quoted(&one_line(model))),
         Origin::OpenAi(model) => format!(" --provider openai --model {}", quoted(&one_line(model))),
     };
+    let form = if *linkage == Linkage::Standalone { " --standalone" } else { "" };
     let name = name.map(|name| format!(" -n {}", quoted(&one_line(name)))).unwrap_or_default();
     // A description that lost characters on its way to ASCII would repeat something else.
     if plain(description).chars().all(|c| c.is_ascii() && (!c.is_control() || c.is_ascii_whitespace())) {
-        line(&format!("repeat with: strategy-gen new{by}{name} -- {}", quoted(&one_line(description))));
+        line(&format!("repeat with: strategy-gen new{by}{form}{name} -- {}", quoted(&one_line(description))));
     } else {
-        line(&format!("repeat with: strategy-gen new{by}{name} - < description.txt"));
+        line(&format!("repeat with: strategy-gen new{by}{form}{name} - < description.txt"));
     }
     text
 }
@@ -169,6 +173,7 @@ mod tests {
             origin: Origin::Offline,
             date: "2026-01-31",
             name: None,
+            linkage: Linkage::Imported,
         };
         let assumptions = ["all cash".to_owned(), "long only".to_owned()];
         let head = header(&provenance, &["buy when low".to_owned()], &assumptions) + "\n";

@@ -4,10 +4,11 @@
 //! imports its indicators from the shipped module ([`MODULE`]) or, made [`standalone`], holds them itself.
 //!
 //! ```
-//! use strategy_gen::python::{ClassName, Origin, Provenance, render};
+//! use strategy_gen::python::{ClassName, Linkage, Origin, Provenance, render};
 //! let description = "Buy when RSI < 30, sell when RSI > 70";
 //! let spec = strategy_gen::english::translate(description).unwrap();
-//! let provenance = Provenance { description, origin: Origin::Offline, date: "2026-01-31", name: None };
+//! let (origin, linkage) = (Origin::Offline, Linkage::Imported);
+//! let provenance = Provenance { description, origin, date: "2026-01-31", name: None, linkage };
 //! let code = render(&spec, &ClassName::for_spec(&spec), &provenance);
 //! assert!(code.contains("class RsiStrategy(Strategy):\n    rsi_period = 14\n"));
 //! ```

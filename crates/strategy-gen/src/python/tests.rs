@@ -3,14 +3,20 @@
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 
-use super::{ClassName, Origin, Provenance, header, render};
+use super::{ClassName, Linkage, Origin, Provenance, header, render};
 use crate::check::check_against;
 use crate::english::tests::accepted::ACCEPTED;
 use crate::english::{numbers_in, translate};
 
 fn rendered(description: &str) -> String {
     let spec = translate(description).unwrap();
-    let provenance = Provenance { description, origin: Origin::Offline, date: "2026-01-31", name: None };
+    let provenance = Provenance {
+        description,
+        origin: Origin::Offline,
+        date: "2026-01-31",
+        name: None,
+        linkage: Linkage::Imported,
+    };
     render(&spec, &ClassName::for_spec(&spec), &provenance)
 }
 
@@ -146,7 +152,13 @@ fn no_description_breaks_out_of_the_header() {
         "\\\nimport os",
     ] {
         for origin in [Origin::Offline, Origin::Model(description)] {
-            let provenance = Provenance { description, origin, date: description, name: Some(description) };
+            let provenance = Provenance {
+                description,
+                origin,
+                date: description,
+                name: Some(description),
+                linkage: Linkage::Imported,
+            };
             let header = header(&provenance, &[description.to_owned()], &[description.to_owned()]);
             assert!(header.lines().all(|line| line.starts_with('#')), "{header:?}");
             assert!(header.chars().all(|c| c == '\n' || (' '..='~').contains(&c)), "{header:?}");
@@ -159,7 +171,13 @@ fn no_description_breaks_out_of_the_header() {
 #[test]
 fn the_command_to_repeat_survives_a_shell() {
     let command = |description: &str, name| {
-        let provenance = Provenance { description, origin: Origin::Offline, date: "2026-01-31", name };
+        let provenance = Provenance {
+            description,
+            origin: Origin::Offline,
+            date: "2026-01-31",
+            name,
+            linkage: Linkage::Imported,
+        };
         let header = header(&provenance, &[], &[]);
         header.lines().last().unwrap().trim_start_matches("# repeat with: ").to_owned()
     };

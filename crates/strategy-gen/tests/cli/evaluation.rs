@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use strategy_gen::english::translate;
-use strategy_gen::python::{ClassName, Origin, Provenance, render};
+use strategy_gen::python::{ClassName, Linkage, Origin, Provenance, render};
 
 use crate::python::{interpreter, made_up_prices};
 
@@ -74,8 +74,13 @@ fn descriptions_become_what_their_users_meant() {
             }
         };
         let rules = spec.rules().join("; ");
-        let provenance =
-            Provenance { description: text, origin: Origin::Offline, date: "2026-01-31", name: None };
+        let provenance = Provenance {
+            description: text,
+            origin: Origin::Offline,
+            date: "2026-01-31",
+            name: None,
+            linkage: Linkage::Imported,
+        };
         let code = render(&spec, &ClassName::for_spec(&spec), &provenance);
         let parameters = case.get("params").unwrap_or_default();
         let lacking = parameters.split_whitespace().find(|one| {

@@ -261,6 +261,7 @@ fn the_engine_is_run_as_well() {
     demo.code(0).says(&["demo: ", "data ", "GOOG "]);
     let demo = place.read("demo.py");
     assert!(demo.contains("\ndef rsi(") && !demo.contains("from indicators"), "{demo}");
+    assert!(demo.contains("\n# repeat with: strategy-gen new --offline --standalone -- "), "{demo}");
 }
 
 #[test]
