@@ -36,7 +36,7 @@ pub enum EnvironmentFault {
     },
     /// Too few layers for the sandbox that was asked for.
     #[error(
-        "{what} here, so a strategy could reach what it must not\nhint: run it in a container or on a newer kernel, or accept less with `--sandbox seccomp-only` or `--sandbox none`"
+        "{what} here, so a strategy could reach what it must not\nhint: run it on Linux 5.13 or newer with Landlock, or in a virtual machine with one"
     )]
     Sandbox {
         /// What is lacking.

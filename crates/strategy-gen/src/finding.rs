@@ -166,6 +166,7 @@ fn of_failure(failure: &Failure, data: &str) -> Finding {
                 Limit::Memory => "keep no copies of the data",
                 Limit::Output => "print nothing",
                 Limit::FileSize | Limit::Files => "write nothing",
+                Limit::Threads => "start no threads",
             };
             Finding::error("limit", format!("{on}{told}"), hint)
         }

@@ -10,14 +10,21 @@ use serde::{Deserialize, Serialize};
 use crate::environment::{EnvironmentFault, PACKAGE};
 use crate::sandbox::{Cancel, Caps, Ended, run};
 
-/// Prints what there is, without an import of the library: that takes a second.
+/// Prints what there is, without an import of the library: that takes a second. Not all of `sys.path` is told: an editable
+/// install puts the root of a project there, with all its files.
 const PROBE: &str = "\
-import importlib.util, json, os, sys
-spec = importlib.util.find_spec('backtesting')
+import importlib.util, json, os, site, sys, sysconfig
+def folder(name):
+    spec = importlib.util.find_spec(name)
+    return os.path.dirname(spec.origin) if spec and spec.origin else None
+paths = sysconfig.get_paths()
+packages = [p for p in sys.path + site.getsitepackages() if os.path.basename(p) in ('site-packages', 'dist-packages')]
 print(json.dumps({
     'executable': os.path.realpath(sys.executable), 'started_as': sys.executable,
     'version': list(sys.version_info[:3]), 'prefix': sys.prefix, 'base_prefix': sys.base_prefix,
-    'path': sys.path, 'library': spec and spec.origin}))";
+    'modules': [paths[name] for name in ('stdlib', 'platstdlib', 'purelib', 'platlib')] + packages
+        + [p for p in map(folder, ('numpy', 'pandas', 'bokeh')) if p],
+    'library': folder('backtesting')}))";
 
 /// Longest that a Python may take to say what it is.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -50,7 +57,7 @@ struct Probed {
     version: Vec<u32>,
     prefix: PathBuf,
     base_prefix: PathBuf,
-    path: Vec<PathBuf>,
+    modules: Vec<PathBuf>,
     library: Option<PathBuf>,
 }
 
@@ -114,7 +121,7 @@ impl Python {
         for name in ["PATH", "HOME", "PYENV_ROOT"] {
             command.envs(env.get(name).map(|value| (name, value)));
         }
-        let output = run(command, false, None, &Caps::new(PATIENCE), &Cancel::new());
+        let output = run(command, None, &Caps::new(PATIENCE), &Cancel::new());
         let output = output.map_err(|error| format!("cannot be started: {error}"))?;
         if !matches!(output.ended, Ended::Itself { code: Some(0), .. }) {
             let said = String::from_utf8_lossy(&output.stderr);
@@ -130,18 +137,21 @@ impl Python {
         if probed.version.as_slice() < [3, 9].as_slice() {
             return Err(format!("it is Python {version}"));
         }
-        let package = probed.library.as_deref().and_then(Path::parent);
-        let package = package.ok_or_else(|| "it lacks backtesting.py".to_owned())?.to_owned();
+        let package = probed.library.ok_or_else(|| "it lacks backtesting.py".to_owned())?;
         let library = installed(&package).ok_or_else(|| "its backtesting.py has no version".to_owned())?;
         if !fits(&library) {
             return Err(format!("its backtesting.py is {library}"));
         }
-        let mut modules: Vec<PathBuf> = probed.path.into_iter().filter(|path| path.exists()).collect();
-        if probed.prefix != probed.base_prefix {
-            // Not the folder itself: some people make it the one of their project.
-            modules.extend(["pyvenv.cfg", "lib", "lib64"].map(|part| probed.prefix.join(part)));
-        }
+        let mut modules = probed.modules;
+        modules.push(package.clone());
+        // What the interpreter itself is linked with; of a virtual environment, where its base is.
         modules.push(probed.base_prefix.join("lib"));
+        modules.push(probed.prefix.join("pyvenv.cfg"));
+        // The rules of the sandbox are about real paths.
+        let mut modules: Vec<_> =
+            modules.iter().filter_map(|path| std::fs::canonicalize(path).ok()).collect();
+        modules.sort();
+        modules.dedup();
         Ok(Self {
             program: probed.started_as,
             version,
@@ -171,7 +181,7 @@ fn step(env: &EnvMap, program: &str, args: &[&str]) -> Result<(), String> {
     let mut command = Command::new(program);
     // The user's own settings of index and proxy are meant to count here.
     command.args(args).env_clear().envs(env.names().filter_map(|name| Some((name, env.get(name)?))));
-    let output = run(command, false, None, &Caps::new(Duration::from_secs(600)), &Cancel::new());
+    let output = run(command, None, &Caps::new(Duration::from_secs(600)), &Cancel::new());
     let output = output.map_err(|error| format!("`{program}`: {error}"))?;
     match output.ended {
         Ended::Itself { code: Some(0), .. } => Ok(()),

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::data::Costs;
+use crate::harness::{FRAMES, at_most, optional_text, text};
 use crate::sandbox::Limit;
 
 /// What came of a run.
@@ -157,6 +158,7 @@ pub struct Trade {
     /// Gain in percent.
     pub return_pct: Option<f64>,
     /// What the strategy called it.
+    #[serde(deserialize_with = "optional_text")]
     pub tag: Option<String>,
     /// When it began; filled in here, from the prices.
     #[serde(default)]
@@ -183,6 +185,7 @@ pub struct OpenTrade {
 #[non_exhaustive]
 pub struct IndicatorRange {
     /// Its name.
+    #[serde(deserialize_with = "text")]
     pub name: String,
     /// Lowest value.
     pub min: Option<f64>,
@@ -209,8 +212,10 @@ pub struct Difference {
     /// How many bars there were.
     pub cut: usize,
     /// `orders`, `exits`, `indicator` or `error`.
+    #[serde(deserialize_with = "text")]
     pub what: String,
     /// Which.
+    #[serde(deserialize_with = "text")]
     pub detail: String,
 }
 
@@ -219,7 +224,7 @@ pub struct Difference {
 #[non_exhaustive]
 pub struct Warning {
     /// For machines: `no_trades`, `rejected_orders`, `look_ahead`, `few_trades`, `data`, `library`, `plot`,
-    /// `unverified`, `other_data`.
+    /// `unverified`, `other_data`, `leftover`.
     pub code: &'static str,
     /// For people.
     pub message: String,
@@ -255,11 +260,13 @@ pub enum Failure {
 #[non_exhaustive]
 pub struct ErrorInChain {
     /// Its class.
-    #[serde(rename = "type")]
+    #[serde(rename = "type", deserialize_with = "text")]
     pub class: String,
     /// What it says.
+    #[serde(deserialize_with = "text")]
     pub message: String,
     /// The lines of the strategy that it passed, the innermost last.
+    #[serde(deserialize_with = "at_most::<FRAMES, _, _>")]
     pub frames: Vec<Frame>,
     /// The system's number, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -273,8 +280,10 @@ pub struct Frame {
     /// From 1.
     pub line: usize,
     /// The function it is in.
+    #[serde(deserialize_with = "text")]
     pub function: String,
     /// Its text.
+    #[serde(deserialize_with = "text")]
     pub code: String,
 }
 

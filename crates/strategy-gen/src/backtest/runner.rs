@@ -5,16 +5,20 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Once;
 
 use serde_json::Value;
 
-use super::report::Report;
+use super::report::{Report, Warning};
 use super::told::{Judge, not_drawn, value};
 use crate::data::Dataset;
 use crate::environment::EnvironmentFault;
 use crate::harness::{self, Job};
 use crate::interpreter::Python;
-use crate::sandbox::{Cancel, Caps, Ended, Layers, Level, Limits, Paths, Plan, closing_filter, run};
+use crate::sandbox::{
+    Attached, Cancel, Caps, Ended, Layers, Level, Limits, Paths, Plan, Room, RunFolder, closing_filter, run,
+    sweep,
+};
 
 /// Bytes; what the script of a chart needs is a third of it.
 const LARGEST_CHART: u64 = 16 << 20;
@@ -88,6 +92,7 @@ pub struct Runner {
     layers: Layers,
     limits: Limits,
     home: Option<PathBuf>,
+    temporary: PathBuf,
 }
 
 impl Runner {
@@ -97,7 +102,21 @@ impl Runner {
     /// [`EnvironmentFault::Sandbox`] where there are too few layers for `level`.
     pub fn new(python: Python, program: PathBuf, level: Level) -> Result<Self, EnvironmentFault> {
         let layers = Layers::here().for_level(level)?;
-        Ok(Self { python, program, layers, limits: Limits::default(), home: None })
+        Ok(Self {
+            python,
+            program,
+            layers,
+            limits: Limits::default(),
+            home: None,
+            temporary: std::env::temp_dir(),
+        })
+    }
+
+    /// With other layers than those of the level, such as an older kernel's.
+    #[must_use]
+    pub fn layers(mut self, layers: Layers) -> Self {
+        self.layers = layers;
+        self
     }
 
     /// With other limits.
@@ -114,17 +133,20 @@ impl Runner {
         self
     }
 
+    /// Where the folders of runs are made, instead of where the system keeps temporary files.
+    #[must_use]
+    pub fn temporary(mut self, folder: PathBuf) -> Self {
+        self.temporary = folder;
+        self
+    }
+
     /// Runs a strategy on all prices of the request, in one process.
     ///
     /// # Errors
     /// [`RunError`]; what the strategy does wrong is in the report.
     pub fn run(&self, request: &Request, cancel: &Cancel) -> Result<Report, RunError> {
-        let folder = tempfile::Builder::new().prefix("strategy-").tempdir()?;
-        // The rules of the sandbox are about real paths.
-        let real = fs::canonicalize(folder.path())?;
-        let (input, scratch) = (real.join("input"), real.join("scratch"));
-        fs::create_dir(&input)?;
-        fs::create_dir(&scratch)?;
+        let (folder, leftovers) = run_folder(&self.temporary)?;
+        let (input, scratch) = (folder.subfolder("input")?, folder.subfolder("scratch")?);
         let job = Job {
             strategy: &request.source,
             data: &request.data,
@@ -135,17 +157,15 @@ impl Runner {
         };
         job.write(&input)?;
         let command = self.command(&input, &scratch)?;
-        let output = run(command, true, Some(&scratch), &Caps::new(self.limits.wall), cancel)?;
+        let mut judge = Judge::new(request, self.limits, self.layers.clone());
+        let bounds = judge.bounds();
+        let caps = Caps { line: bounds.line(), channel: bounds.total(), ..Caps::new(self.limits.wall) };
+        let attached = Attached { lines: &mut |line| judge.line(line), room: Room::of(&scratch)? };
+        let output = run(command, Some(attached), &caps, cancel)?;
         if output.ended == Ended::Cancelled {
             return Err(RunError::Cancelled);
         }
-        let judge = Judge {
-            path: &request.path,
-            data: &request.data,
-            sandbox: self.layers.names(),
-            limits: self.limits,
-        };
-        let mut report = judge.report(&output)?;
+        let mut report = judge.finish(&output)?;
         if request.plot {
             for (i, result) in report.results.iter_mut().enumerate().filter(|(_, r)| r.metrics.is_some()) {
                 match chart(&scratch.join(harness::plot(i))) {
@@ -154,6 +174,14 @@ impl Runner {
                     Err(error) => result.warnings.push(not_drawn(&error.to_string())),
                 }
             }
+        }
+        let path = folder.path().display().to_string();
+        let left = folder
+            .close()
+            .err()
+            .map(|error| format!("cannot remove the folder of the run, `{path}`: {error}"));
+        if let Some(result) = report.results.first_mut() {
+            result.warnings.extend(leftovers.into_iter().chain(left).map(left_behind));
         }
         Ok(report)
     }
@@ -182,6 +210,20 @@ impl Runner {
         command.env("BOKEH_RESOURCES", "inline");
         Ok(command)
     }
+}
+
+/// A folder for a run, and what runs of programs that were killed have left for good. Once in a process, those that can
+/// be removed are.
+fn run_folder(temporary: &Path) -> io::Result<(RunFolder, Vec<String>)> {
+    static SWEPT: Once = Once::new();
+    let mut leftovers = Vec::new();
+    SWEPT.call_once(|| leftovers = sweep(temporary));
+    Ok((RunFolder::create(temporary)?, leftovers))
+}
+
+fn left_behind(message: String) -> Warning {
+    let hint = Some("remove it yourself".to_owned());
+    Warning { code: "leftover", message, hint }
 }
 
 /// A chart that a run left. A link would lead to where only we may read.

@@ -3,60 +3,88 @@
 use serde_json::Value;
 
 use super::report::{DatasetReport, ErrorInChain, Failure, LookAhead, Report, Status, StrategyInfo, Warning};
+use super::runner::Request;
 use super::{explain, verify};
 use crate::data::{Dataset, written};
 use crate::environment::EnvironmentFault;
-use crate::harness::{Message, Told, messages};
-use crate::sandbox::{Ended, Limit, Limits, Output};
+use crate::harness::{Bounds, Message, Told};
+use crate::sandbox::{Ended, Layers, Limit, Limits, Output};
 
 /// Bytes kept of what the strategy printed.
 const PRINTED: usize = 4 * 1024;
 /// `EFBIG`: the file is larger than may be written.
 const FILE_TOO_LARGE: i32 = 27;
+/// `ENOSPC`: the disk that the run may fill is full.
+const DISK_FULL: i32 = 28;
 
-/// A report of what a process left.
+/// A report, made as the harness speaks.
 pub(super) struct Judge<'a> {
-    pub(super) path: &'a str,
-    pub(super) data: &'a [Dataset],
-    pub(super) sandbox: Vec<String>,
-    pub(super) limits: Limits,
+    request: &'a Request,
+    limits: Limits,
+    layers: Layers,
+    bounds: Bounds,
+    report: Report,
+    /// Something else than the harness wrote on the channel, or the harness what it never would.
+    intruder: bool,
+    started: bool,
+    done: bool,
+    /// Why the strategy was not even loaded, for reasons that are not its own.
+    fault: Option<EnvironmentFault>,
 }
 
-impl Judge<'_> {
-    /// # Errors
-    /// Where the strategy was not even loaded, for reasons that are not its own.
-    pub(super) fn report(&self, output: &Output) -> Result<Report, EnvironmentFault> {
-        let mut report = Report {
+impl<'a> Judge<'a> {
+    pub(super) fn new(request: &'a Request, limits: Limits, layers: Layers) -> Self {
+        let report = Report {
             schema: 1,
             status: Status::Ok,
-            strategy: StrategyInfo { path: self.path.to_owned(), ..StrategyInfo::default() },
-            sandbox: self.sandbox.clone(),
-            took_ms: u64::try_from(output.took.as_millis()).unwrap_or(u64::MAX),
-            results: self.data.iter().map(empty).collect(),
+            strategy: StrategyInfo { path: request.path.clone(), ..StrategyInfo::default() },
+            sandbox: Vec::new(),
+            took_ms: 0,
+            results: request.data.iter().map(empty).collect(),
             failure: None,
-            output: printed(output),
+            output: String::new(),
         };
-        let mut intruder = false;
-        let (mut started, mut done) = (false, false);
-        for message in messages(&output.channel) {
-            intruder |= done;
-            match message {
-                Some(Message::Environment { message }) if !started => {
-                    return Err(EnvironmentFault::Start { why: message });
-                }
-                Some(Message::Started) if !started => started = true,
-                Some(Message::Done) => done = true,
-                Some(message) => intruder |= self.take(&mut report, message).is_none(),
-                None => intruder = true,
+        let bounds = Bounds::new(request.data.iter().map(|data| data.prices.bars.len()));
+        let (intruder, started, done) = (false, false, false);
+        Self { request, limits, layers, bounds, report, intruder, started, done, fault: None }
+    }
+
+    pub(super) fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
+    /// Takes the next line of the channel.
+    pub(super) fn line(&mut self, line: &[u8]) {
+        self.intruder |= self.done;
+        match Message::read(line, self.bounds) {
+            Some(Message::Entered { own_disk }) if !self.started => self.layers.own_disk = own_disk,
+            Some(Message::Environment { message }) if !self.started => {
+                self.fault.get_or_insert(EnvironmentFault::Start { why: message });
             }
+            Some(Message::Started {}) if !self.started => self.started = true,
+            Some(Message::Done {}) => self.done = true,
+            Some(message) => self.intruder |= self.take(message).is_none(),
+            None => self.intruder = true,
         }
-        self.end(&mut report, output, done);
-        Self::conclude(&mut report, intruder);
-        Ok(report)
+    }
+
+    /// # Errors
+    /// Where the strategy was not even loaded, for reasons that are not its own.
+    pub(super) fn finish(mut self, output: &Output) -> Result<Report, EnvironmentFault> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        self.report.sandbox = self.layers.names();
+        self.report.took_ms = u64::try_from(output.took.as_millis()).unwrap_or(u64::MAX);
+        self.report.output = printed(output);
+        self.end(output);
+        self.conclude();
+        Ok(self.report)
     }
 
     /// Puts a message in its place; `None` where it has none, or the place is taken.
-    fn take(&self, report: &mut Report, message: Message) -> Option<()> {
+    fn take(&mut self, message: Message) -> Option<()> {
+        let report = &mut self.report;
         match message {
             Message::Loaded { name, parameters, unknown } if report.strategy.name.is_none() => {
                 report.strategy.name = Some(name);
@@ -66,106 +94,88 @@ impl Judge<'_> {
                 report.strategy.params = parameters;
             }
             Message::Failed { stage, dataset: None, errors } if report.failure.is_none() => {
-                report.failure = Some(self.failure(stage, errors));
+                report.failure = Some(failure(self.limits, stage, errors));
             }
             Message::Failed { stage, dataset: Some(i), errors } => {
                 let result = report.results.get_mut(i).filter(|result| result.failure.is_none())?;
-                result.failure = Some(self.failure(stage, errors));
+                result.failure = Some(failure(self.limits, stage, errors));
             }
             Message::Result(told) => {
                 let i = told.dataset;
                 let result =
                     report.results.get_mut(i).filter(|r| r.metrics.is_none() && r.failure.is_none())?;
-                fill(result, self.data.get(i)?, *told);
+                fill(result, self.request.data.get(i)?, *told);
             }
             Message::LookAhead { dataset, cuts, differences } => {
                 let result = report.results.get_mut(dataset).filter(|result| result.look_ahead.is_none())?;
                 result.look_ahead = Some(LookAhead { cuts, differences });
             }
-            Message::Drawn { dataset, failure } => {
+            Message::Drawn { dataset, failure } if self.request.plot => {
                 let result = report.results.get_mut(dataset)?;
                 result.warnings.extend(failure.map(|why| not_drawn(&why)));
             }
             Message::Loaded { .. }
             | Message::Failed { .. }
+            | Message::Drawn { .. }
+            | Message::Entered { .. }
             | Message::Environment { .. }
-            | Message::Started
-            | Message::Done => return None,
+            | Message::Started {}
+            | Message::Done {} => return None,
         }
         Some(())
     }
 
-    /// A failure by its errors: some are limits.
-    fn failure(&self, stage: String, errors: Vec<ErrorInChain>) -> Failure {
-        if errors.iter().any(|error| error.class.ends_with("MemoryError")) {
-            return self.limit(Limit::Memory);
-        }
-        if errors.iter().any(|error| error.errno == Some(FILE_TOO_LARGE)) {
-            return self.limit(Limit::FileSize);
-        }
-        let hint = explain::remedy(&errors);
-        Failure::Strategy { stage, errors, hint }
-    }
-
-    fn limit(&self, limit: Limit) -> Failure {
-        let message = match limit {
-            Limit::Time => format!(
-                "stopped after {} s; hint: allow more with `--timeout`",
-                self.limits.wall.as_secs_f64()
-            ),
-            Limit::Memory => {
-                format!(
-                    "it needs more than {} MiB of memory; hint: allow more with `--memory`",
-                    self.limits.memory >> 20
-                )
+    /// How the process ended, where that says more than its messages.
+    fn end(&mut self, output: &Output) {
+        let failure = match output.ended {
+            Ended::Limit(reached) => limit(self.limits, reached),
+            Ended::Cancelled => return,
+            Ended::Itself { .. } if self.report.failure.is_some() => return,
+            Ended::Itself { code, signal } if !self.done => match signal {
+                // The kernel's last resort.
+                Some(9) => limit(self.limits, Limit::Memory),
+                _ => ended_itself(code, signal),
+            },
+            Ended::Itself { .. } if !self.started || self.report.strategy.name.is_none() => {
+                ended_itself(Some(0), None)
             }
-            Limit::Output => {
-                "stopped: it printed more than 1 MiB; hint: a strategy prints nothing".to_owned()
-            }
-            Limit::FileSize => {
-                "stopped: it wrote a file of more than 16 MiB; hint: a strategy writes nothing".to_owned()
-            }
-            Limit::Files => {
-                "stopped: it wrote too many or too large files; hint: a strategy writes nothing".to_owned()
+            Ended::Itself { .. } => {
+                // A backtest that nothing is known of did not happen.
+                for result in &mut self.report.results {
+                    if result.metrics.is_none() && result.failure.is_none() {
+                        result.failure = Some(ended_itself(Some(0), None));
+                    }
+                }
+                return;
             }
         };
-        Failure::Limit { limit, message }
+        self.report.failure = Some(failure);
     }
 
-    /// How the process ended, where that says more than its messages.
-    fn end(&self, report: &mut Report, output: &Output, done: bool) {
-        let nothing_wrong = report.failure.is_none();
-        match output.ended {
-            Ended::Limit(limit) => report.failure = Some(self.limit(limit)),
-            Ended::Cancelled => {}
-            Ended::Itself { code, signal } if !done && nothing_wrong => {
-                // The kernel's last resort.
-                report.failure = Some(match signal {
-                    Some(9) => self.limit(Limit::Memory),
-                    _ => ended_itself(code, signal),
-                });
-            }
-            Ended::Itself { .. } => {}
-        }
-    }
-
-    fn conclude(report: &mut Report, intruder: bool) {
+    fn conclude(&mut self) {
+        let Self { report, intruder, .. } = self;
         let params = report.strategy.params.clone();
         for result in &mut report.results {
             if result.metrics.is_some() {
                 let mut found = explain::warnings(result, &params);
                 result.warnings.append(&mut found);
             }
-            if let (Some(metrics), true) = (&mut result.metrics, intruder) {
+            let unlooked = self.request.look_ahead && result.look_ahead.is_none() && result.failure.is_none();
+            let doubt = match () {
+                () if *intruder => Some("something else than the harness wrote on its channel"),
+                () if unlooked => Some("whether its decisions depend on the future was not reported"),
+                () => None,
+            };
+            if let (Some(metrics), Some(doubt)) = (&mut result.metrics, doubt) {
                 metrics.verified = false;
-                result.warnings.push(unverified("something else than the harness wrote on its channel"));
+                result.warnings.push(unverified(doubt));
             }
         }
         let failures = || {
             report.failure.iter().chain(report.results.iter().filter_map(|result| result.failure.as_ref()))
         };
         let unverified =
-            intruder || report.results.iter().any(|r| r.metrics.as_ref().is_some_and(|m| !m.verified));
+            *intruder || report.results.iter().any(|r| r.metrics.as_ref().is_some_and(|m| !m.verified));
         report.status = if failures().any(|failure| matches!(failure, Failure::Limit { .. })) {
             Status::Limit
         } else if failures().next().is_some() {
@@ -176,6 +186,49 @@ impl Judge<'_> {
             Status::Ok
         };
     }
+}
+
+/// A failure by its errors: some are limits.
+fn failure(limits: Limits, stage: String, errors: Vec<ErrorInChain>) -> Failure {
+    let numbers = || errors.iter().filter_map(|error| error.errno);
+    if errors.iter().any(|error| error.class.ends_with("MemoryError")) {
+        return limit(limits, Limit::Memory);
+    }
+    if numbers().any(|number| number == FILE_TOO_LARGE) {
+        return limit(limits, Limit::FileSize);
+    }
+    if numbers().any(|number| number == DISK_FULL) {
+        return limit(limits, Limit::Files);
+    }
+    let hint = explain::remedy(&errors);
+    Failure::Strategy { stage, errors, hint }
+}
+
+fn limit(limits: Limits, reached: Limit) -> Failure {
+    let message = match reached {
+        Limit::Time => {
+            format!("stopped after {} s; hint: allow more with `--timeout`", limits.wall.as_secs_f64())
+        }
+        Limit::Memory => format!(
+            "it needs more than {} MiB of memory; hint: allow more with `--memory`",
+            limits.memory >> 20
+        ),
+        Limit::Output => {
+            "stopped: it printed more than 1 MiB, or reported more than a backtest can; hint: a strategy prints \
+             nothing"
+                .to_owned()
+        }
+        Limit::FileSize => {
+            "stopped: it wrote a file of more than 16 MiB; hint: a strategy writes nothing".to_owned()
+        }
+        Limit::Files => {
+            "stopped: it wrote too many or too large files; hint: a strategy writes nothing".to_owned()
+        }
+        Limit::Threads => {
+            "stopped: it started too many threads; hint: a strategy needs none".to_owned()
+        }
+    };
+    Failure::Limit { limit: reached, message }
 }
 
 fn unverified(why: &str) -> Warning {

@@ -50,7 +50,7 @@ pub(crate) struct Conditions {
     /// The most memory it may use, such as 512M or 2G.
     #[arg(long, value_name = "SIZE", default_value = "2G", value_parser = bytes)]
     pub(crate) memory: u64,
-    /// How much of a sandbox to insist on: auto, strict, seccomp-only or none.
+    /// How much of a sandbox to insist on: auto, strict or none.
     #[arg(long, value_name = "LEVEL", default_value = "auto")]
     pub(crate) sandbox: Level,
     /// The Python to use. Default: the active virtual environment, else the one that `doctor --install` makes.

@@ -1,4 +1,4 @@
-"""Runs one strategy on given prices and tells what came of it, one JSON object a line, on a pipe of its own.
+"""Runs one strategy on given prices and reports what came of it, one JSON object a line, on a pipe of its own.
 
 Usage: python -I -B -X utf8 harness.py FOLDER CHANNEL
 
@@ -16,10 +16,13 @@ FOLDER, CHANNEL = sys.argv[1], int(sys.argv[2])
 SCRATCH = os.getcwd()
 STRATEGY = "strategy.py"
 CUTS = 12
+# More than these is not a message to the reader: see `message.rs`.
+MOST_NAMES, MOST_LINES, MOST_DIFFERENCES, MOST_OPEN = 200, 500, 500, 1000
+LONGEST = 200
 
 
-def tell(**message):
-    text = (json.dumps(message, allow_nan=False) + "\n").encode()
+def tell(kind, **message):
+    text = (json.dumps({kind: message}, allow_nan=False, separators=(",", ":")) + "\n").encode()
     while text:
         text = text[os.write(CHANNEL, text) :]
 
@@ -37,7 +40,7 @@ def close_the_door(program):
     libc = ctypes.CDLL(None, use_errno=True)
     # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
     if libc.prctl(22, 2, ctypes.byref(filter_), 0, 0) != 0:
-        tell(kind="environment", message="cannot tighten the sandbox: " + os.strerror(ctypes.get_errno()))
+        tell("environment", message="cannot tighten the sandbox: " + os.strerror(ctypes.get_errno()))
         os._exit(70)
 
 
@@ -70,7 +73,7 @@ def frames(traceback):
         if code.co_filename == STRATEGY:
             line = traceback.tb_lineno
             text = LINES[line - 1].strip() if 0 < line <= len(LINES) else ""
-            found.append({"line": line, "function": code.co_name, "code": text[:200]})
+            found.append({"line": line, "function": code.co_name[:LONGEST], "code": text[:200]})
         traceback = traceback.tb_next
     return found[-20:]
 
@@ -84,7 +87,7 @@ def errors(error):
             message = str(error)
         except Exception:
             message = ""
-        entry = {"type": type(error).__name__, "message": message[:2000], "frames": frames(error.__traceback__)}
+        entry = {"type": type(error).__name__[:LONGEST], "message": message[:2000], "frames": frames(error.__traceback__)}
         if isinstance(error, SyntaxError) and error.filename == STRATEGY and error.lineno:
             entry["frames"].append({"line": error.lineno, "function": "", "code": (error.text or "").strip()[:200]})
         if isinstance(error, OSError) and error.errno is not None:
@@ -123,8 +126,12 @@ def parameters(strategy):
     for base in reversed(strategy.__mro__):
         if base.__module__ == "strategy":
             for name, value in vars(base).items():
-                if not name.startswith("_") and isinstance(value, (bool, int, float, str)):
+                if name.startswith("_") or len(name) > LONGEST or len(found) == MOST_NAMES:
+                    continue
+                if isinstance(value, (bool, float)) or isinstance(value, int) and abs(value) < 1 << 63:
                     found[name] = value if not isinstance(value, float) else number(value)
+                elif isinstance(value, str):
+                    found[name] = value[:LONGEST]
     return found
 
 
@@ -180,7 +187,7 @@ class Run:
         for indicator in self.indicators:
             values = np.atleast_2d(np.asarray(indicator, dtype=float))
             for i, row in enumerate(values):
-                yield str(indicator.name) + (f"[{i}]" if len(values) > 1 else ""), row
+                yield str(indicator.name)[:LONGEST] + (f"[{i}]" if len(values) > 1 else ""), row
 
     def exits(self, before):
         """What was closed before a bar, for a price or at a loss of nerve."""
@@ -236,12 +243,12 @@ def look_ahead(strategy, data, job, spec, whole):
             scale = np.nanmax(np.abs(full[:cut]), initial=1e-12)
             if not np.allclose(full[:cut], row, rtol=1e-9, atol=1e-9 * scale, equal_nan=True):
                 found.append({"cut": cut, "what": "indicator", "detail": name})
-    return {"cuts": len(tried), "differences": found}
+    return {"cuts": len(tried), "differences": found[:MOST_DIFFERENCES]}
 
 
 def ranges(run):
     found = []
-    for name, row in run.lines():
+    for name, row in itertools.islice(run.lines(), MOST_LINES):
         valid = np.isfinite(row)
         known = row[valid]
         found.append(
@@ -292,7 +299,7 @@ def result(run):
         # An order of the last bar is filled while the rest is closed, and stays open.
         "open": [
             {"size": number(t.size), "entry_bar": int(t.entry_bar), "entry_price": number(t.entry_price)}
-            for t in run.stats["_strategy"].trades
+            for t in run.stats["_strategy"].trades[:MOST_OPEN]
         ],
         "equity": numbers(run.stats["_equity_curve"]["Equity"]),
         "indicators": ranges(run),
@@ -326,6 +333,7 @@ with open(os.path.join(FOLDER, "job.json"), encoding="utf-8") as file:
 if JOB["filter"]:
     close_the_door(JOB["filter"])
 try:
+    import itertools
     import random
     import types
     import warnings
@@ -349,33 +357,33 @@ try:
     LINES = SOURCE.splitlines()
     DATA = [prices(FOLDER, spec) for spec in JOB["data"]]
 except BaseException as error:
-    tell(kind="environment", message=f"{type(error).__name__}: {error}")
+    tell("environment", message=f"{type(error).__name__}: {error}")
     sys.exit(70)
 
 
 def main():
-    tell(kind="started")
+    tell("started")
     try:
         strategy = load()
     except BaseException as error:
-        tell(kind="failed", stage="load", dataset=None, errors=errors(error))
+        tell("failed", stage="load", dataset=None, errors=errors(error))
         return
     known = parameters(strategy)
     unknown = [name for name in JOB["set"] if name not in known and not hasattr(strategy, name)]
-    tell(kind="loaded", name=strategy.__name__, parameters=known, unknown=unknown)
+    tell("loaded", name=strategy.__name__[:LONGEST], parameters=known, unknown=unknown[:MOST_NAMES])
     if unknown:
         return
     for i, (spec, data) in enumerate(zip(JOB["data"], DATA)):
         try:
             run = Run(strategy, data, JOB, spec)
-            tell(kind="result", dataset=i, **result(run))
+            tell("result", dataset=i, **result(run))
             if JOB["look_ahead"]:
-                tell(kind="look_ahead", dataset=i, **look_ahead(strategy, data, JOB, spec, run))
+                tell("look_ahead", dataset=i, **look_ahead(strategy, data, JOB, spec, run))
             if JOB["plot"]:
-                tell(kind="drawn", dataset=i, failure=draw(run, i))
+                tell("drawn", dataset=i, failure=draw(run, i))
         except BaseException as error:
-            tell(kind="failed", stage="run", dataset=i, errors=errors(error))
-    tell(kind="done")
+            tell("failed", stage="run", dataset=i, errors=errors(error))
+    tell("done")
 
 
 main()

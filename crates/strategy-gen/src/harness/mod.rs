@@ -1,16 +1,18 @@
-//! The Python beside the strategy: what it is given, and what it tells.
+//! The Python beside the strategy: what it is given, and what it reports.
+
+mod message;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::backtest::{Difference, ErrorInChain, IndicatorRange, OpenTrade, Trade};
 use crate::data::{Bar, Dataset};
 use crate::python;
+
+pub(crate) use message::{Bounds, FRAMES, Message, Told, at_most, optional_text, text};
 
 /// The file's text.
 const HARNESS: &str = include_str!("harness.py");
@@ -61,60 +63,7 @@ fn columns(bars: &[Bar]) -> Vec<u8> {
     columns.iter().flat_map(|column| bars.iter().flat_map(|bar| column(bar).to_le_bytes())).collect()
 }
 
-/// One line of the harness. Nothing in it is to be trusted.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub(crate) enum Message {
-    Environment {
-        message: String,
-    },
-    /// From here on the strategy may have its hand in what is told.
-    Started,
-    Loaded {
-        name: String,
-        parameters: Map<String, Value>,
-        unknown: Vec<String>,
-    },
-    Failed {
-        stage: String,
-        dataset: Option<usize>,
-        errors: Vec<ErrorInChain>,
-    },
-    Result(Box<Told>),
-    LookAhead {
-        dataset: usize,
-        cuts: usize,
-        differences: Vec<Difference>,
-    },
-    Drawn {
-        dataset: usize,
-        failure: Option<String>,
-    },
-    Done,
-}
-
 /// The file of a chart, in the folder of the run.
 pub(crate) fn plot(dataset: usize) -> String {
     format!("plot-{dataset}.html")
-}
-
-/// What is told of one backtest.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Told {
-    pub(crate) dataset: usize,
-    pub(crate) stats: Map<String, Value>,
-    pub(crate) trades: Vec<Trade>,
-    #[serde(default)]
-    pub(crate) open: Vec<OpenTrade>,
-    pub(crate) equity: Vec<Option<f64>>,
-    pub(crate) indicators: Vec<IndicatorRange>,
-    pub(crate) orders: usize,
-    pub(crate) rejected_orders: usize,
-    pub(crate) warnings: Vec<String>,
-}
-
-/// The lines of the channel; `None` for one that the harness does not write.
-pub(crate) fn messages(channel: &[u8]) -> Vec<Option<Message>> {
-    let lines = channel.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    lines.map(|line| serde_json::from_slice(line).ok()).collect()
 }

@@ -14,8 +14,6 @@ pub enum Level {
     Auto,
     /// Landlock with its rules for network, signals and abstract sockets (Linux 6.12 or newer), and seccomp.
     Strict,
-    /// Without Landlock: any file that the user can read can be read.
-    SeccompOnly,
     /// Limits, a clean environment and the deadline alone: for code that you would run yourself.
     None,
 }
@@ -27,9 +25,8 @@ impl FromStr for Level {
         Ok(match text {
             "auto" => Self::Auto,
             "strict" => Self::Strict,
-            "seccomp-only" => Self::SeccompOnly,
             "none" => Self::None,
-            _ => return Err("choose `auto`, `strict`, `seccomp-only` or `none`".to_owned()),
+            _ => return Err("expected `auto`, `strict` or `none`".to_owned()),
         })
     }
 }
@@ -42,21 +39,38 @@ pub struct Layers {
     pub landlock: Option<u8>,
     /// System calls are filtered.
     pub seccomp: bool,
+    /// What a strategy writes goes to a disk in memory that it alone sees. Not insisted on: where a system keeps user
+    /// namespaces from users, files are counted from outside, and none can be deleted.
+    pub own_disk: bool,
     /// macOS's own sandbox.
     pub sandbox_exec: bool,
 }
 
 /// The first version of Landlock that covers signals and abstract sockets.
 const SCOPED: u8 = 6;
+/// The first version of Landlock that keeps files from being emptied; before it, seccomp alone does.
+const TRUNCATING: u8 = 3;
 
 impl Layers {
     /// What this machine has.
     #[must_use]
     pub fn here() -> Self {
         #[cfg(target_os = "linux")]
-        return Self { landlock: landlock_version(), seccomp: has_seccomp(), sandbox_exec: false };
+        return Self {
+            landlock: landlock_version(),
+            seccomp: has_seccomp(),
+            own_disk: has_user_namespaces(),
+            sandbox_exec: false,
+        };
         #[cfg(not(target_os = "linux"))]
         Self { sandbox_exec: cfg!(target_os = "macos"), ..Self::default() }
+    }
+
+    /// These layers as a kernel has them whose Landlock is no newer than `version`: to see on a new kernel what holds
+    /// on an old one.
+    #[must_use]
+    pub fn no_newer_than(self, version: u8) -> Self {
+        Self { landlock: self.landlock.map(|here| here.min(version)), ..self }
     }
 
     /// Of these layers the ones that a run of `level` uses.
@@ -70,8 +84,6 @@ impl Layers {
         }
         match level {
             Level::None => Ok(Self::default()),
-            Level::SeccompOnly if self.seccomp => Ok(Self { landlock: None, ..self.clone() }),
-            Level::SeccompOnly => lacking("seccomp is not available"),
             Level::Auto if self.sandbox_exec => Ok(self.clone()),
             Level::Auto if !self.seccomp => lacking("seccomp is not available"),
             Level::Auto if self.landlock.is_none() => lacking("Landlock is not available"),
@@ -87,11 +99,39 @@ impl Layers {
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         let mut names = vec!["limits".to_owned(), "clean environment".to_owned()];
-        names.extend(self.landlock.map(|version| format!("landlock {version}")));
+        names.extend(self.landlock.map(|version| match version {
+            ..TRUNCATING => format!("landlock {version} (old: seccomp keeps files from being emptied)"),
+            _ => format!("landlock {version}"),
+        }));
         names.extend(self.seccomp.then(|| "seccomp".to_owned()));
+        names.extend(self.own_disk.then(|| "own disk".to_owned()));
         names.extend(self.sandbox_exec.then(|| "sandbox-exec".to_owned()));
         names
     }
+}
+
+#[cfg(target_os = "linux")]
+const VERSIONS: [landlock::ABI; 6] = {
+    use landlock::ABI;
+    [ABI::V1, ABI::V2, ABI::V3, ABI::V4, ABI::V5, ABI::V6]
+};
+
+/// The rules of a version of Landlock.
+#[cfg(target_os = "linux")]
+pub(super) fn abi(version: u8) -> Option<landlock::ABI> {
+    VERSIONS.get(usize::from(version).checked_sub(1)?).copied()
+}
+
+/// Whether this user may have namespaces, by what the system says of itself; a run tries, and tells what came of it.
+#[cfg(target_os = "linux")]
+fn has_user_namespaces() -> bool {
+    let says = |file: &str, word: &str| {
+        std::fs::read_to_string(format!("/proc/sys/{file}")).is_ok_and(|text| text.trim() == word)
+    };
+    let may = rustix::process::geteuid().is_root()
+        || !(says("kernel/unprivileged_userns_clone", "0")
+            || says("kernel/apparmor_restrict_unprivileged_userns", "1"));
+    may && std::path::Path::new("/proc/self/ns/user").exists() && !says("user/max_user_namespaces", "0")
 }
 
 /// The kernel is asked for a set of rules, which is not put to use.
@@ -110,9 +150,7 @@ fn landlock_version() -> Option<u8> {
         }
         rules.create().map(drop)
     };
-    [(ABI::V6, 6), (ABI::V5, 5), (ABI::V4, 4), (ABI::V3, 3), (ABI::V2, 2), (ABI::V1, 1)]
-        .into_iter()
-        .find_map(|(abi, version)| has(abi).is_ok().then_some(version))
+    (1..).zip(VERSIONS).take_while(|(_, abi)| has(*abi).is_ok()).last().map(|(version, _)| version)
 }
 
 #[cfg(target_os = "linux")]
@@ -129,8 +167,8 @@ mod tests {
 
     #[test]
     fn too_few_layers_are_refused_unless_told_otherwise() {
-        let full = Layers { landlock: Some(6), seccomp: true, sandbox_exec: false };
-        let old = Layers { landlock: Some(3), ..full.clone() };
+        let full = Layers { landlock: Some(6), seccomp: true, own_disk: true, sandbox_exec: false };
+        let old = full.clone().no_newer_than(3);
         let bare = Layers { landlock: None, ..full.clone() };
         let nothing = Layers::default();
         for (layers, level, fine) in [
@@ -140,21 +178,20 @@ mod tests {
             (&old, Level::Strict, false),
             (&bare, Level::Auto, false),
             (&bare, Level::Strict, false),
-            (&bare, Level::SeccompOnly, true),
             (&nothing, Level::Auto, false),
-            (&nothing, Level::SeccompOnly, false),
             (&nothing, Level::None, true),
         ] {
             assert_eq!(layers.for_level(level).is_ok(), fine, "{layers:?} {level:?}");
         }
         let said = bare.for_level(Level::Auto).expect_err("no Landlock").to_string();
         assert!(said.contains("Landlock") && said.contains("hint: "), "{said}");
-        assert_eq!(full.for_level(Level::SeccompOnly).expect("enough").landlock, None);
+        assert!(!said.contains("none"), "no way on without any protection is recommended: {said}");
+        assert!(full.no_newer_than(2).names().concat().contains("landlock 2 (old"));
     }
 
     #[test]
     fn levels_have_names() {
-        assert_eq!("seccomp-only".parse(), Ok(Level::SeccompOnly));
-        assert!("off".parse::<Level>().is_err());
+        assert_eq!("strict".parse(), Ok(Level::Strict));
+        assert!("seccomp-only".parse::<Level>().is_err());
     }
 }

@@ -57,14 +57,15 @@ pub(crate) const STAGE: &str = "__sandbox-stage";
 pub(super) const FILE_BYTES: u64 = 16 << 20;
 /// The most files that can be open.
 pub(super) const OPEN_FILES: u64 = 256;
+/// The most threads.
+pub(super) const THREADS: u32 = 128;
 
 /// Where a system keeps the libraries that Python loads, and what those read.
-const SYSTEM: [&str; 9] = [
+const SYSTEM: [&str; 8] = [
     "/lib",
     "/lib64",
     "/usr/lib",
     "/usr/lib64",
-    "/usr/local/lib",
     "/usr/share/zoneinfo",
     "/etc/ld.so.cache",
     "/etc/localtime",

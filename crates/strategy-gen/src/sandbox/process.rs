@@ -1,11 +1,9 @@
 //! One process with what it started, from its first to its last moment.
 //!
-//! A single thread reads all pipes and watches deadline, output and files; nothing waits for a pipe that somebody else
-//! may hold open.
+//! A single thread reads all pipes and watches deadline, output, threads and files; nothing waits for a pipe that
+//! another process may hold open.
 
-use std::fs;
-use std::io::{self, Read};
-use std::path::Path;
+use std::io;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +11,9 @@ use std::time::Duration;
 
 use keyrot::{Clock, SystemClock};
 use serde::Serialize;
+
+use super::folder::Room;
+use super::pipes::Pipes;
 
 /// Ends a run from elsewhere, together with all it started.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +51,8 @@ pub enum Limit {
     FileSize,
     /// The number or the size of all files.
     Files,
+    /// The number of threads.
+    Threads,
 }
 
 /// What is watched from outside.
@@ -58,16 +61,26 @@ pub(crate) struct Caps {
     pub(crate) wall: Duration,
     /// Bytes of standard output and error together.
     pub(crate) output: usize,
-    /// Bytes of the channel.
+    /// Bytes of one line of the channel.
+    pub(crate) line: usize,
+    /// Bytes of the channel in all.
     pub(crate) channel: usize,
-    pub(crate) files: usize,
-    pub(crate) file_bytes: u64,
+    pub(crate) threads: u32,
 }
 
 impl Caps {
     pub(crate) fn new(wall: Duration) -> Self {
-        Self { wall, output: 1 << 20, channel: 64 << 20, files: 1_000, file_bytes: 64 << 20 }
+        Self { wall, output: 1 << 20, line: 0, channel: 0, threads: super::plan::THREADS }
     }
+}
+
+/// What a run may reach besides its arguments and environment.
+pub(crate) struct Attached<'a> {
+    /// Takes the lines that the process writes on its channel, as they come. The channel is the process's standard
+    /// input.
+    pub(crate) lines: &'a mut dyn FnMut(&[u8]),
+    /// The folder that it may fill.
+    pub(crate) room: Room,
 }
 
 /// How it ended.
@@ -88,24 +101,21 @@ pub(crate) struct Output {
     pub(crate) ended: Ended,
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: Vec<u8>,
-    pub(crate) channel: Vec<u8>,
     pub(crate) took: Duration,
 }
 
-/// How often deadline and files are looked at.
+/// How often deadline, threads and files are looked at.
 const TICK: Duration = Duration::from_millis(20);
 /// How long a killed process may take to be gone.
-const BURIAL: Duration = Duration::from_secs(5);
-/// The variable by which what a run started is found again.
+const KILL_TIMEOUT: Duration = Duration::from_secs(5);
+/// The variable by which the processes that a run started are found again.
 const MARK: &str = "KEYROT_SANDBOX";
 
-/// Runs the command in a process group of its own. With `channel`, standard input of the command is the writing end of
-/// a pipe.
+/// Runs the command in a process group of its own.
 #[cfg(unix)]
 pub(crate) fn run(
     mut command: Command,
-    channel: bool,
-    scratch: Option<&Path>,
+    attached: Option<Attached<'_>>,
     caps: &Caps,
     cancel: &Cancel,
 ) -> io::Result<Output> {
@@ -115,11 +125,11 @@ pub(crate) fn run(
     let start = clock.now();
     let mark = format!("{}-{:016x}", std::process::id(), fastrand::u64(..));
     command.process_group(0).env(MARK, &mark).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut told = None;
-    if channel {
+    let mut channel = None;
+    if attached.is_some() {
         let (reader, writer) = io::pipe()?;
         command.stdin(writer);
-        told = Some(reader);
+        channel = Some(reader);
     } else {
         command.stdin(Stdio::null());
     }
@@ -127,19 +137,22 @@ pub(crate) fn run(
     // The command holds the writing end of the channel.
     drop(command);
     let mut tree = Tree { child, mark };
-    let mut pipes = Pipes {
-        stdout: Pipe::new(tree.child.stdout.take()),
-        stderr: Pipe::new(tree.child.stderr.take()),
-        channel: Pipe::new(told),
+    let mut pipes = Pipes::new(tree.child.stdout.take(), tree.child.stderr.take(), channel)?;
+    let (mut ignored, mut room) = (|_: &[u8]| {}, None);
+    let lines: &mut dyn FnMut(&[u8]) = match attached {
+        Some(attached) => {
+            room = Some(attached.room);
+            attached.lines
+        }
+        None => &mut ignored,
     };
-    pipes.nonblocking()?;
     let mut looked = start;
     let ended = loop {
         pipes.wait(TICK)?;
-        pipes.read()?;
+        pipes.read(caps, lines)?;
         if let Some(status) = tree.child.try_wait()? {
             // What was written before the end is still in the pipes.
-            pipes.read()?;
+            pipes.read_rest(caps, lines)?;
             break if pipes.over(caps) { Ended::Limit(Limit::Output) } else { by_itself(status) };
         }
         let now = clock.now();
@@ -154,20 +167,23 @@ pub(crate) fn run(
         }
         if now.since(looked) >= TICK {
             looked = now;
-            if scratch.is_some_and(|scratch| Room::default().exceeded(scratch, caps)) {
+            if room.as_mut().is_some_and(Room::is_exceeded) {
                 break Ended::Limit(Limit::Files);
+            }
+            if threads(&tree.child) > caps.threads {
+                break Ended::Limit(Limit::Threads);
             }
         }
     };
     tree.fell(&clock);
-    let Pipes { stdout, stderr, channel } = pipes;
     let took = clock.now().since(start);
-    Ok(Output { ended, stdout: stdout.held, stderr: stderr.held, channel: channel.held, took })
+    let (stdout, stderr) = pipes.printed();
+    Ok(Output { ended, stdout, stderr, took })
 }
 
 /// Elsewhere no run is begun: see [`super::Layers::for_level`].
 #[cfg(not(unix))]
-pub(crate) fn run(_: Command, _: bool, _: Option<&Path>, _: &Caps, _: &Cancel) -> io::Result<Output> {
+pub(crate) fn run(_: Command, _: Option<Attached<'_>>, _: &Caps, _: &Cancel) -> io::Result<Output> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
@@ -182,6 +198,20 @@ fn by_itself(status: ExitStatus) -> Ended {
     }
 }
 
+/// How many threads a process has; 0 where that cannot be told, as for a process that has ended.
+#[cfg(target_os = "linux")]
+fn threads(child: &Child) -> u32 {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{}/stat", child.id())) else { return 0 };
+    // The name, in parentheses, may hold anything; the number of threads is the eighteenth field after it.
+    let fields = stat.rsplit_once(')').map(|(_, fields)| fields.split_ascii_whitespace());
+    fields.and_then(|mut fields| fields.nth(17)).and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn threads(_child: &Child) -> u32 {
+    0
+}
+
 /// A process and its offspring; none outlives it.
 struct Tree {
     child: Child,
@@ -192,11 +222,11 @@ struct Tree {
 impl Tree {
     fn fell(&mut self, clock: &SystemClock) {
         self.kill();
-        let end = clock.now() + BURIAL;
+        let end = clock.now() + KILL_TIMEOUT;
         while matches!(self.child.try_wait(), Ok(None)) && clock.now() < end {
             nap();
         }
-        // Whoever left the group is found by what it inherited; whoever forks on is met again.
+        // A process that left the group is found by the mark it inherited; one that forks meanwhile, the next time.
         for _ in 0..50 {
             if !kill_marked(&self.mark) {
                 break;
@@ -223,21 +253,14 @@ impl Drop for Tree {
 
 #[cfg(unix)]
 fn nap() {
-    let _ = rustix::event::poll(&mut [], Some(&timespec(Duration::from_millis(2))));
-}
-
-#[cfg(unix)]
-fn timespec(duration: Duration) -> rustix::event::Timespec {
-    rustix::event::Timespec {
-        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: duration.subsec_nanos().into(),
-    }
+    let _ = rustix::event::poll(&mut [], Some(&super::pipes::timespec(Duration::from_millis(2))));
 }
 
 /// Kills every process that carries the mark; whether there was one.
 #[cfg(target_os = "linux")]
 fn kill_marked(mark: &str) -> bool {
     use rustix::process::{Pid, Signal, kill_process};
+    use std::fs;
 
     let mark = format!("{MARK}={mark}").into_bytes();
     let Ok(processes) = fs::read_dir("/proc") else { return false };
@@ -255,110 +278,4 @@ fn kill_marked(mark: &str) -> bool {
 #[cfg(all(unix, not(target_os = "linux")))]
 fn kill_marked(_mark: &str) -> bool {
     false
-}
-
-/// A pipe's reading end, and what came out of it.
-struct Pipe<R> {
-    end: Option<R>,
-    held: Vec<u8>,
-}
-
-impl<R: Read> Pipe<R> {
-    fn new(end: Option<R>) -> Self {
-        Self { end, held: Vec::new() }
-    }
-
-    /// Takes what is there, up to a share, so that no pipe keeps the others waiting.
-    fn read(&mut self) -> io::Result<()> {
-        let mut buffer = [0; 16 * 1024];
-        for _ in 0..64 {
-            let Some(end) = &mut self.end else { return Ok(()) };
-            match end.read(&mut buffer) {
-                Ok(0) => self.end = None,
-                Ok(n) => self.held.extend_from_slice(&buffer[..n]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-}
-
-struct Pipes {
-    stdout: Pipe<std::process::ChildStdout>,
-    stderr: Pipe<std::process::ChildStderr>,
-    channel: Pipe<io::PipeReader>,
-}
-
-#[cfg(unix)]
-impl Pipes {
-    fn descriptors(&self) -> Vec<std::os::fd::BorrowedFd<'_>> {
-        use std::os::fd::AsFd as _;
-        let ends = [
-            self.stdout.end.as_ref().map(|end| end.as_fd()),
-            self.stderr.end.as_ref().map(|end| end.as_fd()),
-            self.channel.end.as_ref().map(|end| end.as_fd()),
-        ];
-        ends.into_iter().flatten().collect()
-    }
-
-    fn nonblocking(&self) -> io::Result<()> {
-        for descriptor in self.descriptors() {
-            rustix::io::ioctl_fionbio(descriptor, true)?;
-        }
-        Ok(())
-    }
-
-    /// Until there is something to read, but no longer than `most`. With all pipes closed the end is near.
-    fn wait(&self, most: Duration) -> io::Result<()> {
-        use rustix::event::{PollFd, PollFlags, poll};
-        let descriptors = self.descriptors();
-        let most = if descriptors.is_empty() { Duration::from_millis(2) } else { most };
-        let mut asked: Vec<_> = descriptors.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
-        match poll(&mut asked, Some(&timespec(most))) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn read(&mut self) -> io::Result<()> {
-        self.stdout.read()?;
-        self.stderr.read()?;
-        self.channel.read()
-    }
-
-    fn over(&self, caps: &Caps) -> bool {
-        self.stdout.held.len() + self.stderr.held.len() > caps.output
-            || self.channel.held.len() > caps.channel
-    }
-}
-
-/// What a folder holds.
-#[derive(Default)]
-struct Room {
-    files: usize,
-    bytes: u64,
-}
-
-impl Room {
-    /// Counts until it is too much. What vanishes meanwhile counts for nothing.
-    fn exceeded(&mut self, folder: &Path, caps: &Caps) -> bool {
-        let Ok(entries) = fs::read_dir(folder) else { return false };
-        for entry in entries.flatten() {
-            self.files += 1;
-            let Ok(metadata) = entry.metadata() else { continue };
-            if metadata.is_dir() {
-                if self.exceeded(&entry.path(), caps) {
-                    return true;
-                }
-            } else {
-                self.bytes += metadata.len();
-            }
-            if self.files > caps.files || self.bytes > caps.file_bytes {
-                return true;
-            }
-        }
-        false
-    }
 }

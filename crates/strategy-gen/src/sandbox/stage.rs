@@ -27,21 +27,21 @@ pub fn enter_if_asked() -> Option<ExitCode> {
     let channel = rustix::io::dup(rustix::stdio::stdin());
     let Ok(channel) = channel else { return Some(ExitCode::from(FAILED)) };
     let number = channel.as_raw_fd();
+    let mut channel = std::fs::File::from(channel);
     let message = match plan.as_deref().map(serde_json::from_str::<Plan>) {
-        Some(Ok(plan)) => become_python(&plan, number),
+        Some(Ok(plan)) => become_python(&plan, &mut channel, number),
         Some(Err(_)) | None => "the plan of the sandbox cannot be read".to_owned(),
     };
-    let told = serde_json::json!({ "kind": "environment", "message": message });
+    let told = serde_json::json!({ "environment": { "message": message } });
     // Nobody is left to be told otherwise.
-    let _ = writeln!(std::fs::File::from(channel), "{told}");
+    let _ = writeln!(channel, "{told}");
     Some(ExitCode::from(FAILED))
 }
 
 /// Comes back only to say what went wrong.
-fn become_python(plan: &Plan, channel: i32) -> String {
-    match restrict(plan) {
-        Ok(()) => {}
-        Err(error) => return format!("cannot set up the sandbox: {error}"),
+fn become_python(plan: &Plan, channel: &mut impl std::io::Write, number: i32) -> String {
+    if let Err(error) = restrict(plan, channel) {
+        return format!("cannot set up the sandbox: {error}");
     }
     let mut command = match plan.layers.sandbox_exec {
         true => {
@@ -51,20 +51,13 @@ fn become_python(plan: &Plan, channel: i32) -> String {
         }
         false => Command::new(&plan.program),
     };
-    let error = command.args(&plan.args).arg(channel.to_string()).exec();
+    let error = command.args(&plan.args).arg(number.to_string()).exec();
     format!("cannot start `{}`: {error}", plan.program.display())
 }
 
-fn restrict(plan: &Plan) -> Result<(), String> {
+fn restrict(plan: &Plan, channel: &mut impl std::io::Write) -> Result<(), String> {
     let nothing = std::fs::File::open("/dev/null").map_err(|error| format!("`/dev/null`: {error}"))?;
     rustix::stdio::dup2_stdin(&nothing).map_err(|error| format!("standard input: {error}"))?;
-    #[cfg(target_os = "linux")]
-    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
-        .map_err(|error| format!("end with the parent: {error}"))?;
-    // It may have ended before that was heard.
-    if getppid().map(|parent| parent.as_raw_nonzero().get().unsigned_abs()) != Some(plan.parent) {
-        return Err("the program that asked for it is gone".to_owned());
-    }
     let limits = [
         (Resource::Core, 0, 0),
         // The first ends in a signal of its own, by which it is told from other ends.
@@ -78,25 +71,45 @@ fn restrict(plan: &Plan) -> Result<(), String> {
         setrlimit(resource, limit).map_err(|error| format!("limit {resource:?}: {error}"))?;
     }
     #[cfg(target_os = "linux")]
+    let own_disk = plan.layers.own_disk && super::confine::private_disk(&plan.paths.scratch).is_ok();
+    #[cfg(target_os = "linux")]
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+        .map_err(|error| format!("end with the parent: {error}"))?;
+    // It may have ended before that was heard.
+    if getppid().map(|parent| parent.as_raw_nonzero().get().unsigned_abs()) != Some(plan.parent) {
+        return Err("the program that asked for it is gone".to_owned());
+    }
+    #[cfg(target_os = "linux")]
     {
-        if plan.layers.landlock.is_some() {
-            landlock(&plan.paths)?;
+        let entered = serde_json::json!({ "entered": { "own_disk": own_disk } });
+        writeln!(channel, "{entered}").map_err(|error| format!("the channel: {error}"))?;
+        if plan.layers.seccomp {
+            super::confine::no_privileges()?;
+        }
+        if let Some(version) = plan.layers.landlock {
+            landlock(&plan.paths, version)?;
         }
         if plan.layers.seccomp {
-            super::syscalls::restrict()?;
+            super::syscalls::restrict(own_disk)?;
         }
     }
+    #[cfg(not(target_os = "linux"))]
+    let _ = channel;
     Ok(())
 }
 
-/// Files by their place: what is not named cannot be opened, whoever owns it.
+/// Files by their place: what is not named cannot be opened, whoever owns it. By the rules of exactly this version, so
+/// that what an older kernel lacks can be seen on a newer one.
 #[cfg(target_os = "linux")]
-fn landlock(paths: &super::plan::Paths) -> Result<(), String> {
+fn landlock(paths: &super::plan::Paths, version: u8) -> Result<(), String> {
     use landlock::{
-        ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
-        path_beneath_rules,
+        Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr,
+        RulesetStatus, Scope, path_beneath_rules,
     };
 
+    let abi =
+        super::layers::abi(version).ok_or_else(|| format!("Landlock: version {version} is not known"))?;
+    let known = AccessFs::from_all(abi);
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     let scratch = read
         | AccessFs::WriteFile
@@ -106,20 +119,29 @@ fn landlock(paths: &super::plan::Paths) -> Result<(), String> {
         | AccessFs::RemoveFile
         | AccessFs::RemoveDir;
     let apply = || {
-        Ruleset::default()
-            .handle_access(AccessFs::from_all(ABI::V6))?
-            .handle_access(AccessNet::from_all(ABI::V6))?
-            .scope(Scope::from_all(ABI::V6))?
+        let mut rules =
+            Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(known)?;
+        if !AccessNet::from_all(abi).is_empty() {
+            rules = rules.handle_access(AccessNet::from_all(abi))?;
+        }
+        if !Scope::from_all(abi).is_empty() {
+            rules = rules.scope(Scope::from_all(abi))?;
+        }
+        rules
             .create()?
+            // From here on a file may be given what makes sense for files alone.
+            .set_compatibility(CompatLevel::BestEffort)
             .add_rules(path_beneath_rules(&paths.read, read))?
             .add_rules(path_beneath_rules(&paths.execute, AccessFs::Execute | AccessFs::ReadFile))?
-            .add_rules(path_beneath_rules([&paths.scratch], scratch))?
+            .add_rules(path_beneath_rules([&paths.scratch], scratch & known))?
             .add_rules(path_beneath_rules(["/dev/null"], AccessFs::ReadFile | AccessFs::WriteFile))?
             .restrict_self()
     };
     let status = apply().map_err(|error: landlock::RulesetError| format!("Landlock: {error}"))?;
     match status.ruleset {
-        RulesetStatus::NotEnforced => Err("Landlock does not take effect".to_owned()),
-        RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(()),
+        RulesetStatus::FullyEnforced => Ok(()),
+        RulesetStatus::PartiallyEnforced | RulesetStatus::NotEnforced => {
+            Err("Landlock does not take effect".to_owned())
+        }
     }
 }

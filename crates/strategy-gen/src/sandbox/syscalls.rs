@@ -21,7 +21,6 @@ const PLAIN: &[c_long] = &[
     libc::SYS_pread64,
     libc::SYS_pwrite64,
     libc::SYS_lseek,
-    libc::SYS_openat,
     libc::SYS_close,
     libc::SYS_close_range,
     libc::SYS_fstat,
@@ -35,10 +34,6 @@ const PLAIN: &[c_long] = &[
     libc::SYS_chdir,
     libc::SYS_dup,
     libc::SYS_dup3,
-    libc::SYS_mkdirat,
-    libc::SYS_unlinkat,
-    libc::SYS_renameat,
-    libc::SYS_renameat2,
     libc::SYS_ftruncate,
     libc::SYS_fsync,
     libc::SYS_fdatasync,
@@ -98,17 +93,12 @@ const PLAIN: &[c_long] = &[
 /// Older forms of the above, which this processor's interface still has.
 #[cfg(target_arch = "x86_64")]
 const OLD: &[c_long] = &[
-    libc::SYS_open,
     libc::SYS_stat,
     libc::SYS_lstat,
     libc::SYS_access,
     libc::SYS_readlink,
     libc::SYS_getdents,
     libc::SYS_dup2,
-    libc::SYS_mkdir,
-    libc::SYS_rmdir,
-    libc::SYS_unlink,
-    libc::SYS_rename,
     libc::SYS_poll,
     libc::SYS_select,
     libc::SYS_time,
@@ -117,6 +107,38 @@ const OLD: &[c_long] = &[
 ];
 #[cfg(not(target_arch = "x86_64"))]
 const OLD: &[c_long] = &[];
+
+/// Take a name from a file. Where files are counted by their names, none may be without.
+const UNNAMING: &[c_long] = &[libc::SYS_unlinkat, libc::SYS_renameat, libc::SYS_renameat2];
+/// Older forms of the above.
+#[cfg(target_arch = "x86_64")]
+const OLD_UNNAMING: &[c_long] = &[libc::SYS_rmdir, libc::SYS_unlink, libc::SYS_rename];
+#[cfg(not(target_arch = "x86_64"))]
+const OLD_UNNAMING: &[c_long] = &[];
+
+/// Open a file, with the places of the flags and of the mode among their arguments.
+const OPENING: &[(c_long, u8, u8)] = &[
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_open, 1, 2),
+    (libc::SYS_openat, 2, 3),
+];
+/// Make a folder, with the place of the mode.
+const MAKING: &[(c_long, u8)] = &[
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_mkdir, 1),
+    (libc::SYS_mkdirat, 2),
+];
+
+/// Which way a file is opened; `O_RDONLY | O_WRONLY | O_RDWR`. The fourth value opens a file for neither, which Landlock
+/// does not see, and can empty it.
+const ACCESS: u32 = libc::O_ACCMODE.unsigned_abs();
+const CREATE: u32 = libc::O_CREAT.unsigned_abs();
+/// Empties a file even when it is opened to be read, which Landlock sees from its third version on.
+const TRUNCATE: u32 = libc::O_TRUNC.unsigned_abs();
+/// A file without a name, which nobody could count: the flag without `O_DIRECTORY`, which belongs to it.
+const UNNAMED: u32 = libc::O_TMPFILE.unsigned_abs() & !libc::O_DIRECTORY.unsigned_abs();
+/// A program with one of these runs as its owner.
+const SET_ID: u64 = (libc::S_ISUID | libc::S_ISGID) as u64;
 
 /// What a file or a terminal may be asked: whether it is a terminal, how wide; to be closed at `exec`.
 const IOCTLS: [u64; 4] = [0x5401, 0x5413, 0x5450, 0x5451];
@@ -137,14 +159,15 @@ const PRCTLS: [u64; 4] = [15, 16, 22, 0x5356_4d41];
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
-/// Filters the system calls of this thread and of all it becomes.
-pub(super) fn restrict() -> Result<(), String> {
+/// Filters the system calls of this thread and of all it becomes. Files can be deleted and renamed where they lie on
+/// their `own_disk`.
+pub(super) fn restrict(own_disk: bool) -> Result<(), String> {
     let refused = |number: i32| SeccompAction::Errno(number.unsigned_abs());
     let told = |error: seccompiler::Error| format!("seccomp: {error}");
     // Threads are made with `clone` where `clone3`, whose flags no filter can see, does not exist.
     let threads = Rules::from([(libc::SYS_clone3, vec![])]);
     apply_filter(&program(threads, SeccompAction::Allow, refused(libc::ENOSYS))?).map_err(told)?;
-    let allowed = rules().map_err(|error| format!("seccomp: {error}"))?;
+    let allowed = rules(own_disk).map_err(|error| format!("seccomp: {error}"))?;
     apply_filter(&program(allowed, refused(libc::EPERM), SeccompAction::Allow)?).map_err(told)
 }
 
@@ -169,7 +192,7 @@ fn program(rules: Rules, otherwise: SeccompAction, matched: SeccompAction) -> Re
     SeccompFilter::new(rules, otherwise, matched, arch).and_then(BpfProgram::try_from).map_err(told)
 }
 
-fn rules() -> Result<Rules, seccompiler::BackendError> {
+fn rules(own_disk: bool) -> Result<Rules, seccompiler::BackendError> {
     let one = |index: u8, width: Width, op: Op, value: u64| {
         SeccompCondition::new(index, width, op, value).and_then(|condition| SeccompRule::new(vec![condition]))
     };
@@ -177,6 +200,31 @@ fn rules() -> Result<Rules, seccompiler::BackendError> {
         values.iter().map(|value| one(index, Width::Dword, Op::Eq, *value)).collect()
     };
     let mut rules: Rules = PLAIN.iter().chain(OLD).map(|number| (*number, vec![])).collect();
+    if own_disk {
+        rules.extend(UNNAMING.iter().chain(OLD_UNNAMING).map(|number| (*number, vec![])));
+    }
+    let masked = |index: u8, mask: u32, value: u32| {
+        SeccompCondition::new(index, Width::Dword, Op::MaskedEq(mask.into()), value.into())
+    };
+    let no_set_id = |index: u8| SeccompCondition::new(index, Width::Dword, Op::MaskedEq(SET_ID), 0);
+    for (number, flags, mode) in OPENING {
+        let mut ways = Vec::new();
+        for (mask, value) in [
+            (ACCESS | TRUNCATE | UNNAMED, libc::O_RDONLY),
+            (ACCESS | UNNAMED, libc::O_WRONLY),
+            (ACCESS | UNNAMED, libc::O_RDWR),
+        ] {
+            let value = value.unsigned_abs();
+            ways.push(SeccompRule::new(vec![masked(*flags, mask | CREATE, value)?])?);
+            // Only a new file has a mode; of other calls the argument may be anything.
+            let new = masked(*flags, mask | CREATE, value | CREATE)?;
+            ways.push(SeccompRule::new(vec![new, no_set_id(*mode)?])?);
+        }
+        rules.insert(*number, ways);
+    }
+    for (number, mode) in MAKING {
+        rules.insert(*number, vec![SeccompRule::new(vec![no_set_id(*mode)?])?]);
+    }
     let thread = u64::from(libc::CLONE_THREAD.unsigned_abs());
     rules.insert(libc::SYS_clone, vec![one(0, Width::Qword, Op::MaskedEq(thread), thread)?]);
     let itself = u64::from(std::process::id());

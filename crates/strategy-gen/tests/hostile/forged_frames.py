@@ -13,7 +13,7 @@ trade = {
 def result(run):
     return {
         "stats": {"Return [%]": 1e8, "# Trades": 1, "Win Rate [%]": 100.0, "Max. Drawdown [%]": 0.0},
-        "trades": [trade], "equity": [], "indicators": [], "orders": 1, "rejected_orders": 0, "warnings": [],
+        "trades": [trade], "equity": [], "indicators": [], "orders": 1, "rejected_orders": 0, "warnings": [], "open": [],
     }
 
 

@@ -1,0 +1,334 @@
+//! What the harness says, as the strategy may have forged it: nothing in it is to be trusted, and nothing of it takes more
+//! memory than it is given.
+//!
+//! A message is one line with one name, `{"result": {...}}`. The name comes first, so that the size of a line is judged
+//! before it is read, and every part is read into its own type, which knows how many there may be.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+use crate::backtest::{Difference, ErrorInChain, IndicatorRange, OpenTrade, Trade};
+
+/// The most bytes of a message without results.
+const SHORT: usize = 512 << 10;
+/// The most bytes of a result, besides those of its bars.
+const RESULT: usize = 2 << 20;
+/// The most bytes of a result for each bar: one figure of the account, and the trades that begin on it.
+const BAR: usize = 1 << 10;
+/// The most bytes of a result, whatever the bars.
+const LONGEST_RESULT: usize = 64 << 20;
+/// The most bytes of all lines.
+const ALL: usize = 256 << 20;
+
+/// The most parameters of a strategy.
+const PARAMETERS: usize = 200;
+/// The most figures of backtesting.py; version 0.6.6 has 30.
+const STATS: usize = 100;
+/// The most lines that indicators draw.
+const INDICATORS: usize = 500;
+/// The most warnings of a backtest.
+const WARNINGS: usize = 20;
+/// The most errors in a chain of causes.
+const ERRORS: usize = 8;
+/// The most lines of the strategy that one error passed.
+pub(crate) const FRAMES: usize = 20;
+/// The most differences that a look for look-ahead tells.
+const DIFFERENCES: usize = 500;
+/// The most trades that a backtest leaves open.
+const OPEN: usize = 1_000;
+/// The most bytes of a name, a value or a line of text.
+const TEXT: usize = 2_000;
+
+/// One line of the channel.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Message {
+    /// The stage took its rights away and is about to become Python.
+    Entered {
+        own_disk: bool,
+    },
+    Environment {
+        #[serde(deserialize_with = "text")]
+        message: String,
+    },
+    /// From here on the strategy may have its hand in what is reported.
+    Started {},
+    Loaded {
+        #[serde(deserialize_with = "text")]
+        name: String,
+        #[serde(deserialize_with = "scalars::<PARAMETERS, _>")]
+        parameters: Map<String, Value>,
+        #[serde(deserialize_with = "texts::<PARAMETERS, _>")]
+        unknown: Vec<String>,
+    },
+    Failed {
+        #[serde(deserialize_with = "text")]
+        stage: String,
+        dataset: Option<usize>,
+        #[serde(deserialize_with = "at_most::<ERRORS, _, _>")]
+        errors: Vec<ErrorInChain>,
+    },
+    Result(Box<Told>),
+    LookAhead {
+        dataset: usize,
+        cuts: usize,
+        #[serde(deserialize_with = "at_most::<DIFFERENCES, _, _>")]
+        differences: Vec<Difference>,
+    },
+    Drawn {
+        dataset: usize,
+        #[serde(deserialize_with = "optional_text")]
+        failure: Option<String>,
+    },
+    Done {},
+}
+
+/// What is reported of one backtest.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Told {
+    pub(crate) dataset: usize,
+    #[serde(deserialize_with = "scalars::<STATS, _>")]
+    pub(crate) stats: Map<String, Value>,
+    /// A line of this length holds no more than there is room for.
+    pub(crate) trades: Vec<Trade>,
+    #[serde(deserialize_with = "at_most::<OPEN, _, _>")]
+    pub(crate) open: Vec<OpenTrade>,
+    pub(crate) equity: Vec<Option<f64>>,
+    #[serde(deserialize_with = "at_most::<INDICATORS, _, _>")]
+    pub(crate) indicators: Vec<IndicatorRange>,
+    pub(crate) orders: usize,
+    pub(crate) rejected_orders: usize,
+    #[serde(deserialize_with = "texts::<WARNINGS, _>")]
+    pub(crate) warnings: Vec<String>,
+}
+
+/// How long the lines of a run may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    result: usize,
+    datasets: usize,
+}
+
+impl Bounds {
+    /// For data sets of so many bars.
+    pub(crate) fn new(bars: impl IntoIterator<Item = usize>) -> Self {
+        let (longest, datasets) = bars.into_iter().fold((0, 0), |(most, n), bars| (bars.max(most), n + 1));
+        let result = RESULT.saturating_add(BAR.saturating_mul(longest));
+        Self { result: result.min(LONGEST_RESULT), datasets }
+    }
+
+    /// Bytes of the longest line.
+    pub(crate) fn line(self) -> usize {
+        self.result
+    }
+
+    /// Bytes of all lines: for each data set a result and two short messages, and three for the run.
+    pub(crate) fn total(self) -> usize {
+        let each = self.result.saturating_add(2 * SHORT);
+        each.saturating_mul(self.datasets).saturating_add(4 * SHORT).min(ALL)
+    }
+
+    fn of(self, line: &[u8]) -> usize {
+        if line.starts_with(br#"{"result":"#) { self.result } else { SHORT }
+    }
+}
+
+impl Message {
+    /// `None` for a line that the harness does not write.
+    pub(crate) fn read(line: &[u8], bounds: Bounds) -> Option<Self> {
+        if line.len() > bounds.of(line) {
+            return None;
+        }
+        serde_json::from_slice(line).ok()
+    }
+}
+
+/// No more than `N`; one more makes the message invalid.
+pub(crate) fn at_most<'de, const N: usize, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    struct Items<const N: usize, T>(PhantomData<T>);
+    impl<'de, const N: usize, T: Deserialize<'de>> Visitor<'de> for Items<N, T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "at most {N} items")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
+            let mut items = Vec::new();
+            while let Some(item) = seq.next_element()? {
+                if items.len() == N {
+                    return Err(de::Error::invalid_length(N + 1, &self));
+                }
+                items.push(item);
+            }
+            Ok(items)
+        }
+    }
+    deserializer.deserialize_seq(Items::<N, T>(PhantomData))
+}
+
+/// A text, cut where it is too long.
+pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    String::deserialize(deserializer).map(cut)
+}
+
+pub(crate) fn optional_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.map(cut))
+}
+
+fn cut(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(TEXT));
+    text.shrink_to_fit();
+    text
+}
+
+fn texts<'de, const N: usize, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    Ok(at_most::<N, String, D>(deserializer)?.into_iter().map(cut).collect())
+}
+
+/// Names with numbers, words and truths; a list or a table among them makes the message invalid.
+fn scalars<'de, const N: usize, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Map<String, Value>, D::Error> {
+    struct Entries<const N: usize>;
+    impl<'de, const N: usize> Visitor<'de> for Entries<N> {
+        type Value = Map<String, Value>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "at most {N} names with plain values")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Map<String, Value>, A::Error> {
+            let mut entries = Map::new();
+            while let Some(name) = map.next_key::<String>()? {
+                if entries.len() == N {
+                    return Err(de::Error::invalid_length(N + 1, &self));
+                }
+                entries.insert(cut(name), map.next_value_seed(Scalar)?);
+            }
+            Ok(entries)
+        }
+    }
+    deserializer.deserialize_map(Entries::<N>)
+}
+
+struct Scalar;
+
+impl<'de> DeserializeSeed<'de> for Scalar {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Scalar {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number, a text, a truth or nothing")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(cut(value.to_owned()).into())
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Option<Message> {
+        Message::read(line.as_bytes(), Bounds::new([10]))
+    }
+
+    #[test]
+    fn each_kind_is_read() {
+        for line in [
+            r#"{"entered":{"own_disk":true}}"#,
+            r#"{"environment":{"message":"no"}}"#,
+            r#"{"started":{}}"#,
+            r#"{"loaded":{"name":"A","parameters":{"n":14,"f":0.5,"b":true,"s":"x","z":null},"unknown":[]}}"#,
+            r#"{"failed":{"stage":"run","dataset":0,"errors":[{"type":"E","message":"m","frames":[]}]}}"#,
+            r#"{"look_ahead":{"dataset":0,"cuts":12,"differences":[]}}"#,
+            r#"{"drawn":{"dataset":0,"failure":null}}"#,
+            r#"{"done":{}}"#,
+        ] {
+            assert!(read(line).is_some(), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_the_harness_never_writes_is_no_message() {
+        let many = |n: usize, item: &str| vec![item; n].join(",");
+        let result = |field: &str, value: &str| {
+            let mut fields = vec![
+                ("dataset", "0"),
+                ("stats", "{}"),
+                ("trades", "[]"),
+                ("open", "[]"),
+                ("equity", "[]"),
+                ("indicators", "[]"),
+                ("orders", "0"),
+                ("rejected_orders", "0"),
+                ("warnings", "[]"),
+            ];
+            fields.retain(|(name, _)| *name != field);
+            fields.push((field, value));
+            let fields: Vec<_> = fields.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+            format!("{{\"result\":{{{}}}}}", fields.join(","))
+        };
+        assert!(read(&result("orders", "1")).is_some());
+        for line in [
+            "nonsense".to_owned(),
+            r#"{"kind":"done"}"#.to_owned(),
+            r#"{"done":{},"done":{}}"#.to_owned(),
+            r#"{"done":{"more":1}}"#.to_owned(),
+            r#"{"loaded":{"name":"A","parameters":{"p":[1,1]},"unknown":[]}}"#.to_owned(),
+            format!(
+                r#"{{"failed":{{"stage":"run","dataset":0,"errors":[{}]}}}}"#,
+                many(9, r#"{"type":"E","message":"m","frames":[]}"#)
+            ),
+            result("warnings", &format!("[{}]", many(WARNINGS + 1, "\"w\""))),
+            result("stats", "{\"a\":{\"b\":1}}"),
+            result("beside", "1"),
+            format!("{{\"drawn\":{{\"dataset\":0,\"failure\":\"{}\"}}}}", "x".repeat(SHORT)),
+        ] {
+            assert!(read(&line).is_none(), "{}", &line[..line.len().min(200)]);
+        }
+    }
+
+    #[test]
+    fn long_texts_are_cut() {
+        let line = format!(r#"{{"environment":{{"message":"{}"}}}}"#, "ü".repeat(TEXT));
+        let Some(Message::Environment { message }) = read(&line) else { panic!("not read") };
+        assert_eq!(message.len(), TEXT);
+    }
+}
