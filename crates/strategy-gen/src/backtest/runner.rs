@@ -7,17 +7,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::report::Report;
-use super::told::{Judge, not_drawn, value};
+use super::told::{Judge, value};
 use crate::data::Dataset;
 use crate::environment::EnvironmentFault;
 use crate::harness::{self, Job};
 use crate::interpreter::Python;
 use crate::sandbox::{Cancel, Caps, Ended, Layers, Level, Limits, Paths, Plan, closing_filter, run};
-
-/// Bytes; what the script of a chart needs is a third of it.
-const LARGEST_CHART: u64 = 16 << 20;
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -33,7 +31,7 @@ pub struct Request {
     pub set: BTreeMap<String, Value>,
     /// Whether to try if decisions depend on the future.
     pub look_ahead: bool,
-    /// Whether backtesting.py draws its own chart, which takes seconds.
+    /// Whether backtesting.py draws its own chart, in a process after the run, which takes seconds.
     pub plot: bool,
 }
 
@@ -86,7 +84,7 @@ pub struct Runner {
     python: Python,
     program: PathBuf,
     layers: Layers,
-    limits: Limits,
+    pub(super) limits: Limits,
     home: Option<PathBuf>,
 }
 
@@ -119,12 +117,7 @@ impl Runner {
     /// # Errors
     /// [`RunError`]; what the strategy does wrong is in the report.
     pub fn run(&self, request: &Request, cancel: &Cancel) -> Result<Report, RunError> {
-        let folder = tempfile::Builder::new().prefix("strategy-").tempdir()?;
-        // The rules of the sandbox are about real paths.
-        let real = fs::canonicalize(folder.path())?;
-        let (input, scratch) = (real.join("input"), real.join("scratch"));
-        fs::create_dir(&input)?;
-        fs::create_dir(&scratch)?;
+        let Folders { input, scratch, .. } = &Folders::new()?;
         let job = Job {
             strategy: &request.source,
             data: &request.data,
@@ -133,9 +126,9 @@ impl Runner {
             plot: request.plot,
             filter: closing_filter(&self.layers),
         };
-        job.write(&input)?;
-        let command = self.command(&input, &scratch)?;
-        let output = run(command, true, Some(&scratch), &Caps::new(self.limits.wall), cancel)?;
+        job.write(input)?;
+        let command = self.command(harness::FILE, input, scratch)?;
+        let output = run(command, true, Some(scratch), &Caps::new(self.limits.wall), cancel)?;
         if output.ended == Ended::Cancelled {
             return Err(RunError::Cancelled);
         }
@@ -144,21 +137,17 @@ impl Runner {
             data: &request.data,
             sandbox: self.layers.names(),
             limits: self.limits,
+            plot: request.plot,
         };
         let mut report = judge.report(&output)?;
         if request.plot {
-            for (i, result) in report.results.iter_mut().enumerate().filter(|(_, r)| r.metrics.is_some()) {
-                match chart(&scratch.join(harness::plot(i))) {
-                    Ok(chart) => result.plot = Some(chart),
-                    Err(_) if result.warnings.iter().any(|warning| warning.code == "plot") => {}
-                    Err(error) => result.warnings.push(not_drawn(&error.to_string())),
-                }
-            }
+            self.draw(&request.data, &mut report, cancel)?;
         }
         Ok(report)
     }
 
-    fn command(&self, input: &Path, scratch: &Path) -> Result<Command, RunError> {
+    /// Python in the sandbox, with one of the files in `input` as its program.
+    pub(super) fn command(&self, file: &str, input: &Path, scratch: &Path) -> Result<Command, RunError> {
         let Python { program, executable, modules, .. } = &self.python;
         let plan = Plan {
             layers: self.layers.clone(),
@@ -169,7 +158,7 @@ impl Runner {
             args: ["-I", "-B", "-X", "utf8"]
                 .map(str::to_owned)
                 .into_iter()
-                .chain([input.join(harness::FILE).display().to_string(), input.display().to_string()])
+                .chain([input.join(file).display().to_string(), input.display().to_string()])
                 .collect(),
             parent: std::process::id(),
         };
@@ -178,37 +167,27 @@ impl Runner {
         command.arg(crate::sandbox::STAGE).arg(plan).current_dir(scratch).env_clear();
         command.env("PATH", "/usr/bin:/bin").env("LANG", "C.UTF-8").env("OPENBLAS_NUM_THREADS", "1");
         command.env("HOME", scratch).env("TMPDIR", scratch);
-        // A chart that fetches its script from elsewhere is none without a network.
-        command.env("BOKEH_RESOURCES", "inline");
         Ok(command)
     }
 }
 
-/// A chart that a run left. A link would lead to where only we may read.
-fn chart(path: &Path) -> io::Result<String> {
-    let found = fs::symlink_metadata(path)?;
-    if !found.is_file() || found.len() > LARGEST_CHART {
-        return Err(io::Error::other("what was left in its place is no chart"));
-    }
-    fs::read_to_string(path)
+/// The folders of one process; deleted with all that is in them.
+pub(super) struct Folders {
+    /// Read by the process.
+    pub(super) input: PathBuf,
+    /// Filled by the process.
+    pub(super) scratch: PathBuf,
+    _whole: TempDir,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    #[cfg(unix)]
-    fn a_chart_is_a_file_of_its_own() {
-        let folder = tempfile::tempdir().unwrap();
-        let [secret, link, file] = ["secret", "link", "file"].map(|name| folder.path().join(name));
-        fs::write(&secret, "secret").unwrap();
-        std::os::unix::fs::symlink(&secret, &link).unwrap();
-        assert!(chart(&link).unwrap_err().to_string().contains("no chart"));
-        assert!(chart(folder.path()).is_err());
-        fs::write(&file, "<!doctype html>").unwrap();
-        assert_eq!(chart(&file).unwrap(), "<!doctype html>");
-        fs::File::create(&file).unwrap().set_len(LARGEST_CHART + 1).unwrap();
-        assert!(chart(&file).is_err());
+impl Folders {
+    pub(super) fn new() -> io::Result<Self> {
+        let whole = tempfile::Builder::new().prefix("strategy-").tempdir()?;
+        // The rules of the sandbox are about real paths.
+        let real = fs::canonicalize(whole.path())?;
+        let (input, scratch) = (real.join("input"), real.join("scratch"));
+        fs::create_dir(&input)?;
+        fs::create_dir(&scratch)?;
+        Ok(Self { input, scratch, _whole: whole })
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::report::{DatasetReport, ErrorInChain, Failure, LookAhead, Report, Status, StrategyInfo, Warning};
-use super::{explain, verify};
+use super::{draw, explain, verify};
 use crate::data::{Dataset, written};
 use crate::environment::EnvironmentFault;
 use crate::harness::{Message, Told, messages};
@@ -20,6 +20,8 @@ pub(super) struct Judge<'a> {
     pub(super) data: &'a [Dataset],
     pub(super) sandbox: Vec<String>,
     pub(super) limits: Limits,
+    /// Whether a chart was asked for.
+    pub(super) plot: bool,
 }
 
 impl Judge<'_> {
@@ -82,13 +84,11 @@ impl Judge<'_> {
                 let result = report.results.get_mut(dataset).filter(|result| result.look_ahead.is_none())?;
                 result.look_ahead = Some(LookAhead { cuts, differences });
             }
-            Message::Drawn { dataset, failure } => {
-                let result = report.results.get_mut(dataset)?;
-                result.warnings.extend(failure.map(|why| not_drawn(&why)));
-            }
+            Message::Line(line) if self.plot => draw::keep(report, *line)?,
             Message::Loaded { .. }
             | Message::Failed { .. }
             | Message::Environment { .. }
+            | Message::Line(_)
             | Message::Started
             | Message::Done => return None,
         }
@@ -186,10 +186,6 @@ fn unverified(why: &str) -> Warning {
     }
 }
 
-pub(super) fn not_drawn(why: &str) -> Warning {
-    Warning { code: "plot", message: format!("the chart was not drawn: {why}"), hint: None }
-}
-
 fn empty(data: &Dataset) -> DatasetReport {
     let bars = &data.prices.bars;
     let daily = bars.iter().all(|bar| bar.time.rem_euclid(86_400) == 0);
@@ -210,6 +206,7 @@ fn empty(data: &Dataset) -> DatasetReport {
         orders: 0,
         rejected_orders: 0,
         look_ahead: None,
+        lines: Vec::new(),
         plot: None,
         warnings: notes.map(|note| Warning { code: "data", message: note.clone(), hint: None }).collect(),
         failure: None,

@@ -39,7 +39,7 @@ impl Job<'_> {
         let mut data = Vec::new();
         for (i, Dataset { prices, costs }) in self.data.iter().enumerate() {
             let file = format!("prices-{i}");
-            fs::write(folder.join(&file), columns(&prices.bars))?;
+            fs::write(folder.join(&file), column_bytes(&prices.bars))?;
             data.push(json!({
                 "file": file, "cash": costs.cash, "commission": costs.commission, "spread": costs.spread,
             }));
@@ -53,7 +53,7 @@ impl Job<'_> {
 }
 
 /// One column after the other, each number as eight bytes.
-fn columns(bars: &[Bar]) -> Vec<u8> {
+pub(crate) fn column_bytes(bars: &[Bar]) -> Vec<u8> {
     #[expect(clippy::cast_precision_loss, reason = "seconds of any date fit into 53 bits")]
     let time = |bar: &Bar| bar.time as f64;
     let columns: [&dyn Fn(&Bar) -> f64; 6] =
@@ -86,16 +86,21 @@ pub(crate) enum Message {
         cuts: usize,
         differences: Vec<Difference>,
     },
-    Drawn {
-        dataset: usize,
-        failure: Option<String>,
-    },
+    Line(Box<ToldLine>),
     Done,
 }
 
-/// The file of a chart, in the folder of the run.
-pub(crate) fn plot(dataset: usize) -> String {
-    format!("plot-{dataset}.html")
+/// One line of an indicator, for the chart.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ToldLine {
+    pub(crate) dataset: usize,
+    pub(crate) indicator: usize,
+    pub(crate) label: String,
+    pub(crate) color: Option<String>,
+    pub(crate) overlay: bool,
+    pub(crate) plot: bool,
+    pub(crate) scatter: bool,
+    pub(crate) values: Option<Vec<Option<f64>>>,
 }
 
 /// What is told of one backtest.
