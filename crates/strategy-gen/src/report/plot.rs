@@ -45,8 +45,7 @@ pub fn plot(title: &str, chart: &Chart) -> String {
 }
 
 /// Allows these scripts, and nothing that goes anywhere. Bokeh's callbacks and formats are functions made from the text
-/// of its document, which takes `'unsafe-eval'`; no script of anybody else's is there to make use of it. Browsers that
-/// do not know `webrtc` leave it out.
+/// of its document, which takes `'unsafe-eval'`; no script of anybody else's is there to make use of it.
 fn policy(scripts: &[&str]) -> String {
     let digests: Vec<String> = scripts
         .iter()
@@ -55,7 +54,7 @@ fn policy(scripts: &[&str]) -> String {
     format!(
         "default-src 'none'; script-src {} 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:; \
          font-src data:; connect-src 'none'; frame-src 'none'; worker-src 'none'; base-uri 'none'; \
-         form-action 'none'; webrtc 'block'",
+         form-action 'none'",
         digests.join(" ")
     )
 }
