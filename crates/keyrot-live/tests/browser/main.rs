@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod charts;
+mod ways;
 
 use std::fs;
 use std::path::{Path, PathBuf};

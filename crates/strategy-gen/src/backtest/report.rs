@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::draw::{Chart, Line};
 use crate::data::Costs;
 use crate::harness::{FRAMES, at_most, optional_text, text};
 use crate::sandbox::Limit;
@@ -99,10 +100,12 @@ pub struct DatasetReport {
     pub rejected_orders: usize,
     /// Whether decisions depend on the future; `None` where it was not tried.
     pub look_ahead: Option<LookAhead>,
-    /// backtesting.py's own chart as a page with all it needs, where one was asked for. A stranger's: see
-    /// [`report::plot`](crate::report::plot).
+    /// The indicators' values, until the chart is drawn.
     #[serde(skip)]
-    pub plot: Option<String>,
+    pub(crate) lines: Vec<Line>,
+    /// backtesting.py's own chart, where one was asked for; [`report::plot`](crate::report::plot) makes a page of it.
+    #[serde(skip)]
+    pub plot: Option<Chart>,
     /// What to look at.
     pub warnings: Vec<Warning>,
     /// Why this backtest did not end.

@@ -1,27 +1,21 @@
 //! Runs strategies in the sandbox.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Once;
 
 use serde_json::Value;
 
-use super::report::{Report, Warning};
-use super::told::{Judge, not_drawn, value};
+use super::folders::Folders;
+use super::report::Report;
+use super::told::{Judge, value};
 use crate::data::Dataset;
 use crate::environment::EnvironmentFault;
 use crate::harness::{self, Job};
 use crate::interpreter::Python;
 use crate::sandbox::{
-    Attached, Cancel, Caps, Ended, Layers, Level, Limits, Paths, Plan, Room, RunFolder, closing_filter, run,
-    sweep,
+    Attached, Cancel, Caps, Ended, Layers, Level, Limits, Output, Paths, Plan, Room, closing_filter, run,
 };
-
-/// Bytes; what the script of a chart needs is a third of it.
-const LARGEST_CHART: u64 = 16 << 20;
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -37,7 +31,7 @@ pub struct Request {
     pub set: BTreeMap<String, Value>,
     /// Whether to try if decisions depend on the future.
     pub look_ahead: bool,
-    /// Whether backtesting.py draws its own chart, which takes seconds.
+    /// Whether backtesting.py draws its own chart, in a process after the run, which takes seconds.
     pub plot: bool,
 }
 
@@ -90,9 +84,9 @@ pub struct Runner {
     python: Python,
     program: PathBuf,
     layers: Layers,
-    limits: Limits,
+    pub(super) limits: Limits,
     home: Option<PathBuf>,
-    temporary: PathBuf,
+    pub(super) temporary: PathBuf,
 }
 
 impl Runner {
@@ -145,8 +139,7 @@ impl Runner {
     /// # Errors
     /// [`RunError`]; what the strategy does wrong is in the report.
     pub fn run(&self, request: &Request, cancel: &Cancel) -> Result<Report, RunError> {
-        let (folder, leftovers) = run_folder(&self.temporary)?;
-        let (input, scratch) = (folder.subfolder("input")?, folder.subfolder("scratch")?);
+        let folders = Folders::new(&self.temporary)?;
         let job = Job {
             strategy: &request.source,
             data: &request.data,
@@ -155,38 +148,42 @@ impl Runner {
             plot: request.plot,
             filter: closing_filter(&self.layers),
         };
-        job.write(&input)?;
-        let command = self.command(&input, &scratch)?;
+        job.write(&folders.input)?;
         let mut judge = Judge::new(request, self.limits, self.layers.clone());
         let bounds = judge.bounds();
-        let caps = Caps { line: bounds.line(), channel: bounds.total(), ..Caps::new(self.limits.wall) };
-        let attached = Attached { lines: &mut |line| judge.line(line), room: Room::of(&scratch)? };
-        let output = run(command, Some(attached), &caps, cancel)?;
-        if output.ended == Ended::Cancelled {
-            return Err(RunError::Cancelled);
-        }
+        let size = (bounds.line(), bounds.total());
+        let output = self.start(harness::FILE, &folders, size, &mut |line| judge.line(line), cancel)?;
         let mut report = judge.finish(&output)?;
-        if request.plot {
-            for (i, result) in report.results.iter_mut().enumerate().filter(|(_, r)| r.metrics.is_some()) {
-                match chart(&scratch.join(harness::plot(i))) {
-                    Ok(chart) => result.plot = Some(chart),
-                    Err(_) if result.warnings.iter().any(|warning| warning.code == "plot") => {}
-                    Err(error) => result.warnings.push(not_drawn(&error.to_string())),
-                }
-            }
-        }
-        let path = folder.path().display().to_string();
-        let left = folder
-            .close()
-            .err()
-            .map(|error| format!("cannot remove the folder of the run, `{path}`: {error}"));
         if let Some(result) = report.results.first_mut() {
-            result.warnings.extend(leftovers.into_iter().chain(left).map(left_behind));
+            result.warnings.extend(folders.close());
+        }
+        if request.plot {
+            self.draw(&request.data, &mut report, cancel)?;
         }
         Ok(report)
     }
 
-    fn command(&self, input: &Path, scratch: &Path) -> Result<Command, RunError> {
+    /// Runs one of the files in the input folder to its end. A line of its channel, and all of them, have no more than
+    /// `size` bytes.
+    pub(super) fn start(
+        &self,
+        file: &str,
+        folders: &Folders,
+        size: (usize, usize),
+        lines: &mut dyn FnMut(&[u8]),
+        cancel: &Cancel,
+    ) -> Result<Output, RunError> {
+        let command = self.command(file, &folders.input, &folders.scratch)?;
+        let caps = Caps { line: size.0, channel: size.1, ..Caps::new(self.limits.wall) };
+        let attached = Attached { lines, room: Room::of(&folders.scratch)? };
+        match run(command, Some(attached), &caps, cancel)? {
+            Output { ended: Ended::Cancelled, .. } => Err(RunError::Cancelled),
+            output => Ok(output),
+        }
+    }
+
+    /// Python in the sandbox, with one of the files in `input` as its program.
+    fn command(&self, file: &str, input: &Path, scratch: &Path) -> Result<Command, RunError> {
         let Python { program, executable, modules, .. } = &self.python;
         let plan = Plan {
             layers: self.layers.clone(),
@@ -197,7 +194,7 @@ impl Runner {
             args: ["-I", "-B", "-X", "utf8"]
                 .map(str::to_owned)
                 .into_iter()
-                .chain([input.join(harness::FILE).display().to_string(), input.display().to_string()])
+                .chain([input.join(file).display().to_string(), input.display().to_string()])
                 .collect(),
             parent: std::process::id(),
         };
@@ -206,51 +203,6 @@ impl Runner {
         command.arg(crate::sandbox::STAGE).arg(plan).current_dir(scratch).env_clear();
         command.env("PATH", "/usr/bin:/bin").env("LANG", "C.UTF-8").env("OPENBLAS_NUM_THREADS", "1");
         command.env("HOME", scratch).env("TMPDIR", scratch);
-        // A chart that fetches its script from elsewhere is none without a network.
-        command.env("BOKEH_RESOURCES", "inline");
         Ok(command)
-    }
-}
-
-/// A folder for a run, and what runs of programs that were killed have left for good. Once in a process, those that can
-/// be removed are.
-fn run_folder(temporary: &Path) -> io::Result<(RunFolder, Vec<String>)> {
-    static SWEPT: Once = Once::new();
-    let mut leftovers = Vec::new();
-    SWEPT.call_once(|| leftovers = sweep(temporary));
-    Ok((RunFolder::create(temporary)?, leftovers))
-}
-
-fn left_behind(message: String) -> Warning {
-    let hint = Some("remove it yourself".to_owned());
-    Warning { code: "leftover", message, hint }
-}
-
-/// A chart that a run left. A link would lead to where only we may read.
-fn chart(path: &Path) -> io::Result<String> {
-    let found = fs::symlink_metadata(path)?;
-    if !found.is_file() || found.len() > LARGEST_CHART {
-        return Err(io::Error::other("what was left in its place is no chart"));
-    }
-    fs::read_to_string(path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    #[cfg(unix)]
-    fn a_chart_is_a_file_of_its_own() {
-        let folder = tempfile::tempdir().unwrap();
-        let [secret, link, file] = ["secret", "link", "file"].map(|name| folder.path().join(name));
-        fs::write(&secret, "secret").unwrap();
-        std::os::unix::fs::symlink(&secret, &link).unwrap();
-        assert!(chart(&link).unwrap_err().to_string().contains("no chart"));
-        assert!(chart(folder.path()).is_err());
-        fs::write(&file, "<!doctype html>").unwrap();
-        assert_eq!(chart(&file).unwrap(), "<!doctype html>");
-        fs::File::create(&file).unwrap().set_len(LARGEST_CHART + 1).unwrap();
-        assert!(chart(&file).is_err());
     }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::report::{DatasetReport, ErrorInChain, Failure, LookAhead, Report, Status, StrategyInfo, Warning};
 use super::runner::Request;
-use super::{explain, verify};
+use super::{draw, explain, verify};
 use crate::data::{Dataset, written};
 use crate::environment::EnvironmentFault;
 use crate::harness::{Bounds, Message, Told};
@@ -44,7 +44,7 @@ impl<'a> Judge<'a> {
             failure: None,
             output: String::new(),
         };
-        let bounds = Bounds::new(request.data.iter().map(|data| data.prices.bars.len()));
+        let bounds = Bounds::new(request.data.iter().map(|data| data.prices.bars.len()), request.plot);
         let (intruder, started, done) = (false, false, false);
         Self { request, limits, layers, bounds, report, intruder, started, done, fault: None }
     }
@@ -110,15 +110,12 @@ impl<'a> Judge<'a> {
                 let result = report.results.get_mut(dataset).filter(|result| result.look_ahead.is_none())?;
                 result.look_ahead = Some(LookAhead { cuts, differences });
             }
-            Message::Drawn { dataset, failure } if self.request.plot => {
-                let result = report.results.get_mut(dataset)?;
-                result.warnings.extend(failure.map(|why| not_drawn(&why)));
-            }
+            Message::Line(line) if self.request.plot => draw::keep(report, *line)?,
             Message::Loaded { .. }
             | Message::Failed { .. }
-            | Message::Drawn { .. }
             | Message::Entered { .. }
             | Message::Environment { .. }
+            | Message::Line(_)
             | Message::Started {}
             | Message::Done {} => return None,
         }
@@ -239,10 +236,6 @@ fn unverified(why: &str) -> Warning {
     }
 }
 
-pub(super) fn not_drawn(why: &str) -> Warning {
-    Warning { code: "plot", message: format!("the chart was not drawn: {why}"), hint: None }
-}
-
 fn empty(data: &Dataset) -> DatasetReport {
     let bars = &data.prices.bars;
     let daily = bars.iter().all(|bar| bar.time.rem_euclid(86_400) == 0);
@@ -263,6 +256,7 @@ fn empty(data: &Dataset) -> DatasetReport {
         orders: 0,
         rejected_orders: 0,
         look_ahead: None,
+        lines: Vec::new(),
         plot: None,
         warnings: notes.map(|note| Warning { code: "data", message: note.clone(), hint: None }).collect(),
         failure: None,

@@ -13,11 +13,11 @@ import os
 import sys
 
 FOLDER, CHANNEL = sys.argv[1], int(sys.argv[2])
-SCRATCH = os.getcwd()
 STRATEGY = "strategy.py"
 CUTS = 12
-# More than these is not a message to the reader: see `message.rs`.
+# The reader takes no more: see `message.rs` and `draw.rs`.
 MOST_NAMES, MOST_LINES, MOST_DIFFERENCES, MOST_OPEN = 200, 500, 500, 1000
+MOST_DRAWN, MOST_VALUES = 100, 1_000_000
 LONGEST = 200
 
 
@@ -175,7 +175,6 @@ class Run:
                 finalize_trades=True,
             )
             self.stats = backtest.run(**job["set"])
-        self.backtest = backtest
         # What the library's own code will have to change one day is not the strategy's concern.
         ours = [w for w in caught if not issubclass(w.category, (DeprecationWarning, FutureWarning))]
         self.warnings = [str(warning.message) for warning in ours]
@@ -309,20 +308,34 @@ def result(run):
     }
 
 
-def draw(run, i):
-    """The library's own chart of a run, and why there is none."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from backtesting import _plotting
-
-            # A private name: what it adds asks a page of the library's author for a picture.
-            if hasattr(_plotting, "_add_popcon"):
-                _plotting._add_popcon = lambda: None
-            run.backtest.plot(filename=os.path.join(SCRATCH, f"plot-{i}.html"), open_browser=False)
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"[:300]
-    return None
+def for_chart(run, room):
+    """Each line that the library's own chart shows; without its values where there is no room for them."""
+    lines = 0
+    for i, indicator in enumerate(run.indicators):
+        options = getattr(indicator, "_opts", {})
+        overlay, plot = bool(options.get("overlay")), bool(options.get("plot"))
+        if not (overlay or plot):
+            continue
+        rows = np.atleast_2d(np.asarray(indicator, dtype=float))
+        name, color = indicator.name, options.get("color")
+        labels = [name] * len(rows) if isinstance(name, str) else list(name)
+        colors = list(color) if isinstance(color, (list, tuple)) and color else [color]
+        for j, (label, row) in enumerate(zip(labels, rows)):
+            if lines == MOST_LINES:
+                return
+            lines += 1
+            fits = lines <= MOST_DRAWN and len(row) <= room["values"]
+            room["values"] -= len(row) if fits else 0
+            color = colors[j % len(colors)]
+            yield {
+                "indicator": i,
+                "label": str(label)[:100],
+                "color": str(color)[:100] if color else None,
+                "overlay": overlay,
+                "plot": plot,
+                "scatter": bool(options.get("scatter")),
+                "values": numbers(row) if fits else None,
+            }
 
 
 # Whatever the caller's caller left open is none of the strategy's business.
@@ -373,6 +386,7 @@ def main():
     tell("loaded", name=strategy.__name__[:LONGEST], parameters=known, unknown=unknown[:MOST_NAMES])
     if unknown:
         return
+    room = {"values": MOST_VALUES}
     for i, (spec, data) in enumerate(zip(JOB["data"], DATA)):
         try:
             run = Run(strategy, data, JOB, spec)
@@ -380,7 +394,8 @@ def main():
             if JOB["look_ahead"]:
                 tell("look_ahead", dataset=i, **look_ahead(strategy, data, JOB, spec, run))
             if JOB["plot"]:
-                tell("drawn", dataset=i, failure=draw(run, i))
+                for line in for_chart(run, room):
+                    tell("line", dataset=i, **line)
         except BaseException as error:
             tell("failed", stage="run", dataset=i, errors=errors(error))
     tell("done")

@@ -23,6 +23,8 @@ const BAR: usize = 1 << 10;
 const LONGEST_RESULT: usize = 64 << 20;
 /// The most bytes of all lines.
 const ALL: usize = 256 << 20;
+/// The most bytes of what is drawn, for all data sets together: a million values.
+const DRAWN: usize = 32 << 20;
 
 /// The most parameters of a strategy.
 const PARAMETERS: usize = 200;
@@ -79,12 +81,25 @@ pub(crate) enum Message {
         #[serde(deserialize_with = "at_most::<DIFFERENCES, _, _>")]
         differences: Vec<Difference>,
     },
-    Drawn {
-        dataset: usize,
-        #[serde(deserialize_with = "optional_text")]
-        failure: Option<String>,
-    },
+    Line(Box<ToldLine>),
     Done {},
+}
+
+/// One line of an indicator, for the chart.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ToldLine {
+    pub(crate) dataset: usize,
+    pub(crate) indicator: usize,
+    #[serde(deserialize_with = "text")]
+    pub(crate) label: String,
+    #[serde(deserialize_with = "optional_text")]
+    pub(crate) color: Option<String>,
+    pub(crate) overlay: bool,
+    pub(crate) plot: bool,
+    pub(crate) scatter: bool,
+    /// A line of this length holds no more than there is room for.
+    pub(crate) values: Option<Vec<Option<f64>>>,
 }
 
 /// What is reported of one backtest.
@@ -112,14 +127,15 @@ pub(crate) struct Told {
 pub(crate) struct Bounds {
     result: usize,
     datasets: usize,
+    drawn: usize,
 }
 
 impl Bounds {
-    /// For data sets of so many bars.
-    pub(crate) fn new(bars: impl IntoIterator<Item = usize>) -> Self {
+    /// For data sets of so many bars, with or without charts.
+    pub(crate) fn new(bars: impl IntoIterator<Item = usize>, drawn: bool) -> Self {
         let (longest, datasets) = bars.into_iter().fold((0, 0), |(most, n), bars| (bars.max(most), n + 1));
         let result = RESULT.saturating_add(BAR.saturating_mul(longest));
-        Self { result: result.min(LONGEST_RESULT), datasets }
+        Self { result: result.min(LONGEST_RESULT), datasets, drawn: if drawn { DRAWN } else { 0 } }
     }
 
     /// Bytes of the longest line.
@@ -130,11 +146,12 @@ impl Bounds {
     /// Bytes of all lines: for each data set a result and two short messages, and three for the run.
     pub(crate) fn total(self) -> usize {
         let each = self.result.saturating_add(2 * SHORT);
-        each.saturating_mul(self.datasets).saturating_add(4 * SHORT).min(ALL)
+        each.saturating_mul(self.datasets).saturating_add(4 * SHORT + self.drawn).min(ALL)
     }
 
     fn of(self, line: &[u8]) -> usize {
-        if line.starts_with(br#"{"result":"#) { self.result } else { SHORT }
+        let long = line.starts_with(br#"{"result":"#) || line.starts_with(br#"{"line":"#);
+        if long { self.result } else { SHORT }
     }
 }
 
@@ -266,7 +283,7 @@ mod tests {
     use super::*;
 
     fn read(line: &str) -> Option<Message> {
-        Message::read(line.as_bytes(), Bounds::new([10]))
+        Message::read(line.as_bytes(), Bounds::new([10], true))
     }
 
     #[test]
@@ -278,7 +295,7 @@ mod tests {
             r#"{"loaded":{"name":"A","parameters":{"n":14,"f":0.5,"b":true,"s":"x","z":null},"unknown":[]}}"#,
             r#"{"failed":{"stage":"run","dataset":0,"errors":[{"type":"E","message":"m","frames":[]}]}}"#,
             r#"{"look_ahead":{"dataset":0,"cuts":12,"differences":[]}}"#,
-            r#"{"drawn":{"dataset":0,"failure":null}}"#,
+            r##"{"line":{"dataset":0,"indicator":0,"label":"SMA","color":"#0f0","overlay":true,"plot":true,"scatter":false,"values":[null,1]}}"##,
             r#"{"done":{}}"#,
         ] {
             assert!(read(line).is_some(), "{line}");
@@ -319,7 +336,7 @@ mod tests {
             result("warnings", &format!("[{}]", many(WARNINGS + 1, "\"w\""))),
             result("stats", "{\"a\":{\"b\":1}}"),
             result("beside", "1"),
-            format!("{{\"drawn\":{{\"dataset\":0,\"failure\":\"{}\"}}}}", "x".repeat(SHORT)),
+            format!("{{\"environment\":{{\"message\":\"{}\"}}}}", "x".repeat(SHORT)),
         ] {
             assert!(read(&line).is_none(), "{}", &line[..line.len().min(200)]);
         }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::data::{Bar, Dataset};
 use crate::python;
 
-pub(crate) use message::{Bounds, FRAMES, Message, Told, at_most, optional_text, text};
+pub(crate) use message::{Bounds, FRAMES, Message, Told, ToldLine, at_most, optional_text, text};
 
 /// The file's text.
 const HARNESS: &str = include_str!("harness.py");
@@ -41,7 +41,7 @@ impl Job<'_> {
         let mut data = Vec::new();
         for (i, Dataset { prices, costs }) in self.data.iter().enumerate() {
             let file = format!("prices-{i}");
-            fs::write(folder.join(&file), columns(&prices.bars))?;
+            fs::write(folder.join(&file), column_bytes(&prices.bars))?;
             data.push(json!({
                 "file": file, "cash": costs.cash, "commission": costs.commission, "spread": costs.spread,
             }));
@@ -55,15 +55,10 @@ impl Job<'_> {
 }
 
 /// One column after the other, each number as eight bytes.
-fn columns(bars: &[Bar]) -> Vec<u8> {
+pub(crate) fn column_bytes(bars: &[Bar]) -> Vec<u8> {
     #[expect(clippy::cast_precision_loss, reason = "seconds of any date fit into 53 bits")]
     let time = |bar: &Bar| bar.time as f64;
     let columns: [&dyn Fn(&Bar) -> f64; 6] =
         [&time, &|b| b.open, &|b| b.high, &|b| b.low, &|b| b.close, &|b| b.volume];
     columns.iter().flat_map(|column| bars.iter().flat_map(|bar| column(bar).to_le_bytes())).collect()
-}
-
-/// The file of a chart, in the folder of the run.
-pub(crate) fn plot(dataset: usize) -> String {
-    format!("plot-{dataset}.html")
 }

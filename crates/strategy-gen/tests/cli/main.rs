@@ -28,6 +28,7 @@ mod metrics;
 mod openai;
 mod output;
 mod pitfalls;
+mod plot;
 mod python;
 mod repair;
 mod rig;

@@ -172,21 +172,6 @@ fn what_is_made_can_be_shown_at_once() {
 }
 
 #[test]
-fn what_is_in_the_way_of_a_chart_costs_the_chart_alone() {
-    let place = Place::new();
-    cross(&place);
-    let text = place.read("cross.py").replace(
-        "    def init(self):\n",
-        "    def init(self):\n        import os\n        os.makedirs('plot-0.html', exist_ok=True)\n",
-    );
-    place.file("cross.py", text);
-    let ended = run(&place, &["cross.py", "--data", "synthetic", "--no-check", "--plot"]);
-    ended.code(0).says(&["the chart was not drawn: IsADirectoryError"]);
-    assert!(ended.stdout.contains("buy&hold"), "{ended}");
-    assert_eq!(place.names(), ["cross.py"]);
-}
-
-#[test]
 fn a_csv_of_ones_own_is_read_or_told_what_is_wrong() {
     let place = Place::new();
     cross(&place);
