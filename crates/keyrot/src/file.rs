@@ -102,7 +102,11 @@ fn open_at_once(path: &Path, links: Links, options: &mut OpenOptions) -> Result<
     }
     options.custom_flags(flags.bits().cast_signed());
     options.open(path).map_err(|error| match Errno::from_io_error(&error) {
-        Some(Errno::NXIO) => ReadError::NotAFile("a socket or a pipe without a reader"),
+        // A socket, or a device that is not there.
+        Some(Errno::NXIO) => {
+            let other = std::fs::metadata(path).ok().as_ref().and_then(other_than_file);
+            other.map_or_else(|| error.into(), ReadError::NotAFile)
+        }
         Some(Errno::LOOP) if links == Links::Refuse => ReadError::NotAFile("a symbolic link"),
         Some(Errno::ISDIR) => ReadError::NotAFile("a directory"),
         _ => error.into(),
