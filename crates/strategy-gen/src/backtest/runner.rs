@@ -100,6 +100,11 @@ impl Runner {
         Ok(Self { python, program, layers, limits: Limits::default(), home: None })
     }
 
+    /// The Python that runs them.
+    pub(super) fn python(&self) -> &Python {
+        &self.python
+    }
+
     /// With other limits.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
