@@ -6,6 +6,8 @@ use keyrot_core::{PacificDay, Timestamp};
 
 #[cfg(feature = "sqlite")]
 use crate::bytes::{Bytes, put};
+#[cfg(feature = "sqlite")]
+use crate::window::MOST_COUNTED;
 
 /// Longer than any two clocks that are right may differ.
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -146,6 +148,10 @@ impl DayCount {
         }
         let [start, end] = [bytes.take()?, bytes.take()?].map(Timestamp::from_millis);
         let (yesterday, today, tomorrow) = (bytes.take()?, bytes.take()?, bytes.take()?);
+        let is_a_day = start <= end && (end.since(start) <= DAY * 2 || end == Timestamp::NEVER);
+        if !is_a_day || [yesterday, today, tomorrow].iter().any(|count| *count > MOST_COUNTED) {
+            return None;
+        }
         Some(Self { day: Some(PacificDay { start, end }), yesterday, today, tomorrow })
     }
 }

@@ -26,6 +26,10 @@ const SLOT_MS: u64 = 250;
 /// any request there can be.
 const MOST_TOKENS: u64 = 1 << 40;
 
+/// More than anything adds up to; a file that says so is damaged.
+#[cfg(feature = "sqlite")]
+pub(crate) const MOST_COUNTED: u64 = 1 << 53;
+
 /// The number of a slot: its start in quarter seconds since the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SlotNo(u64);
@@ -229,8 +233,8 @@ impl Ring {
         for _ in 0..bytes.take()? {
             no = no.checked_add(bytes.take()?)?;
             let (requests, tokens) = (bytes.take()?, bytes.take()?);
-            ring.requests = ring.requests.checked_add(requests)?;
-            ring.tokens = ring.tokens.checked_add(tokens)?;
+            ring.requests = ring.requests.checked_add(requests).filter(|sum| *sum <= MOST_COUNTED)?;
+            ring.tokens = ring.tokens.checked_add(tokens).filter(|sum| *sum <= MOST_COUNTED)?;
             ring.slots.push_back(Slot { no: SlotNo(no), requests, tokens });
         }
         Some(ring)

@@ -11,6 +11,7 @@ mod estimate;
 mod event;
 mod exhausted;
 mod explain;
+pub mod file;
 mod fresh;
 #[cfg(feature = "gemini")]
 mod gemini;

@@ -1,7 +1,6 @@
 //! Where keys come from: the file, the variables that name keys by themselves, and their secrets.
 
 use std::collections::BTreeMap;
-use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
 use keyrot_core::keys::{Key, KeySet};
@@ -10,6 +9,7 @@ use keyrot_core::keys::{SecretRef, StoreKind};
 use keyrot_core::{EnvMap, KeyId, Project, SecretError};
 use keyrot_secrets::SecretCache;
 
+use crate::file::{self, LARGEST_KEYS_FILE, Links};
 use crate::setup::SetupError;
 
 /// The keys that variables name by themselves: those of `GEMINI_API_KEYS`, and the single one.
@@ -44,21 +44,17 @@ fn in_env(id: KeyId) -> Key {
     Key { secret: Some(SecretRef { store: StoreKind::Env, name: id.to_string() }), ..Key::new(id) }
 }
 
-/// No list of keys is larger: 4 MiB are some ten thousand.
-const LARGEST: u64 = 4 * 1024 * 1024;
-
 /// The text of the file; `None` when there is no such file.
 pub(crate) async fn read_keys_file(path: &Path) -> Result<Option<String>, SetupError> {
-    let file = path.to_owned();
-    let read = tokio::task::spawn_blocking(move || {
-        let mut text = String::new();
-        std::fs::File::open(file)?.take(LARGEST + 1).read_to_string(&mut text).map(|_| text)
-    });
+    let owned = path.to_owned();
+    let read = tokio::task::spawn_blocking(move || file::read(&owned, Links::Follow, LARGEST_KEYS_FILE));
     let unreadable = |why: String| Err(SetupError::Unreadable { path: path.display().to_string(), why });
     match read.await {
-        Ok(Ok(text)) if text.len() as u64 > LARGEST => unreadable("it is larger than 4 MiB".to_owned()),
-        Ok(Ok(text)) => Ok(Some(text)),
-        Ok(Err(error)) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Ok(Ok(bytes)) => match String::from_utf8(bytes) {
+            Ok(text) => Ok(Some(text)),
+            Err(_) => unreadable("it is not UTF-8 text".to_owned()),
+        },
+        Ok(Err(error)) if error.is_not_found() => Ok(None),
         Ok(Err(error)) => unreadable(error.to_string()),
         Err(error) => unreadable(error.to_string()),
     }

@@ -5,9 +5,10 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use crate::python::ClassName;
+use crate::interpreter::Python;
+use crate::python::{ClassName, is_installed};
 
 /// What to do when the file exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,15 +71,31 @@ pub enum WriteError {
     },
 }
 
-/// The file name for a strategy when the user gives none: `RsiStrategy` becomes `rsi_strategy.py`.
-pub fn file_name(class: &ClassName) -> PathBuf {
-    PathBuf::from(format!("{}.py", class.snake_case()))
+/// The file name for a strategy in `folder` when the user gives none: `RsiStrategy` becomes `rsi_strategy.py`, or gets
+/// a number where that would hide something that is installed for `python`.
+pub fn file_name(class: &ClassName, folder: &Path, python: Option<&Python>) -> PathBuf {
+    let name = PathBuf::from(format!("{}.py", class.file_stem()));
+    let hides = |name: &PathBuf| {
+        let stem = name.file_stem().unwrap_or_default().to_string_lossy();
+        python.is_some_and(|python| is_installed(&python.modules, folder, &stem))
+    };
+    let free = free_names(&name).find(|name| !hides(name));
+    free.unwrap_or(name)
 }
 
 /// The file name for an answer that is not good: of the class the user asked for, else of the first in the `draft`.
 pub fn draft_name(class: Option<&str>, draft: &str) -> PathBuf {
     let class = class.map(ClassName::new).or_else(|| ClassName::first_in(draft));
-    file_name(&class.unwrap_or_else(|| ClassName::new(""))).with_extension("draft.py")
+    // What has a dot in its name cannot be imported.
+    PathBuf::from(format!("{}.draft.py", class.unwrap_or_else(|| ClassName::new("")).file_stem()))
+}
+
+/// Whether `name` names a file in a folder and can lead nowhere else: a single part of a path on every system.
+pub(crate) fn is_bare_name(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    let is_one =
+        matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name);
+    is_one && !name.contains(['/', '\\', ':', '\0'])
 }
 
 /// Looks whether [`write()`] has a chance, without writing: before a call is paid for.

@@ -1,9 +1,11 @@
 //! `keyrot add`: a key more in keys.json, and where its secret belongs.
 
+use std::fmt::Display;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use keyrot::file::{self, LARGEST_KEYS_FILE, Links};
 use keyrot::settings::Settings;
 use keyrot::{Clock as _, Key, StoreKind, SystemClock, Timestamp, process_env};
 use keyrot_core::bucket::model_id;
@@ -20,9 +22,12 @@ pub(crate) fn run(args: Add, json: bool) -> Result<u8, Failure> {
     let key = key(args)?;
     let path = target(&settings.keys_file)?;
     let shown = settings.keys_file.display().to_string();
-    let (text, is_new) = match fs::read_to_string(&path) {
-        Ok(text) => (text, false),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => (String::new(), true),
+    let (text, is_new) = match file::read(&path, Links::Follow, LARGEST_KEYS_FILE) {
+        Ok(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => (text, false),
+            Err(_) => return Err(cannot("read", &shown, &"it is not UTF-8 text")),
+        },
+        Err(error) if error.is_not_found() => (String::new(), true),
         Err(error) => return Err(cannot("read", &shown, &error)),
     };
     let added = add(&shown, &text, &key).map_err(|error| match error {
@@ -130,7 +135,7 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     Ok(())
 }
 
-fn cannot(what: &str, path: &str, error: &io::Error) -> Failure {
+fn cannot(what: &str, path: &str, error: &dyn Display) -> Failure {
     Failure::usage(format!(
         "cannot {what} `{path}`: {error}\nhint: see to the permissions of the file and its folder, or set `KEYS_FILE`"
     ))

@@ -66,3 +66,11 @@ fn what_would_be_wrong_changes_nothing() {
     place.run(["add", "b"]).fails(2, &["has to be mended", "keys.json:1:", "keys.json:2:1"]);
     assert_eq!(place.names(), ["keys.json"]);
 }
+
+#[test]
+fn a_pipe_in_its_place_is_named_at_once() {
+    let place = Place::new();
+    let pipe = std::process::Command::new("mkfifo").arg(place.path().join("keys.json")).status();
+    assert!(pipe.expect("`mkfifo` runs").success());
+    place.run(["add", "a"]).fails(2, &["cannot read `keys.json`: it is a named pipe, not a regular file"]);
+}

@@ -13,9 +13,12 @@ local DAY = 24 * HOUR
 local LONGEST = 400 * DAY
 -- The slots of a minute, and what one charge counts at most, so that no sum can overflow.
 local SLOT, WINDOW, MOST_TOKENS = 250, 60000, 2 ^ 40
+-- The largest number that is told apart from the next. What is larger, below what it counts from, or not
+-- a number at all was written by nobody here: it is damaged, and taken for absent.
+local MOST = 2 ^ 53
 -- How a ledger and a permit are written down, and how long they are remembered: longer than today and
 -- tomorrow; as long as a charge may be in the window, if the lease is not longer.
-local LEDGER, LEDGER_LIFE = '<dddddddddddddddd', 52 * HOUR
+local LEDGER, LEDGER_SIZE, LEDGER_LIFE = '<dddddddddddddddd', 128, 52 * HOUR
 local PERMIT, PERMIT_LIFE, PERMIT_SIZE = '<dddddddddddddd', 65000, 112
 -- How a candidate is written in a question: its limits, its domain, and what these are made of.
 local CANDIDATE = '<dddddI4c0I4c0I4c0I4c0I4c0'

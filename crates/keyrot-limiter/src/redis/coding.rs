@@ -276,7 +276,11 @@ impl<'a> Answer<'a> {
         let why = match sort {
             0 => Why::Limit(limit()?),
             1 => Why::TooLarge(limit()?),
-            2 => Why::Cooling { scope: nth(&SCOPES, what)?, reason: nth(&REASONS, more)? },
+            // A newer build knows more reasons; the wait is true whatever the reason is.
+            2 => Why::Cooling {
+                scope: nth(&SCOPES, what)?,
+                reason: nth(&REASONS, more).unwrap_or(Reason::Flaky),
+            },
             _ => return Err(senseless()),
         };
         Ok(Some(Refusal { retry_after, why }))

@@ -74,7 +74,7 @@ end
 -- Whether so many projects are throttled together. A member is a project and a domain.
 local function stormy()
   local storm = prefix .. 'storm'
-  call('ZREMRANGEBYSCORE', storm, '-inf', now - STORM)
+  typed_call('ZREMRANGEBYSCORE', storm, '-inf', now - STORM)
   call('ZADD', storm, now, pack('<I4c0I4c0', #project, project, #domain, domain))
   call('PEXPIRE', storm, STORM + slack)
   local needed, seen, together = max(math.ceil(projects / 2), 2), {}, 0

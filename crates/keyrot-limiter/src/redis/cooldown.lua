@@ -11,10 +11,16 @@ local function open_cooldown(text)
     ends = -1, reason = 0, half = 0, deadline = 0, newest = 0, strikes = 0, lift_seq = -1, lift_at = -1,
     probe = '',
   }
-  if text then
-    c.ends, c.reason, c.half, c.deadline, c.newest, c.strikes, c.lift_seq, c.lift_at =
-      unpack('<dddddddd', text)
-    c.probe = string.sub(text, 65)
+  if text and #text >= 64 then
+    local ends, reason, half, deadline, newest, strikes, lift_seq, lift_at = unpack('<dddddddd', text)
+    -- One that is damaged is none.
+    if (ends >= -1 and ends <= MOST or ends == NEVER) and reason >= 0 and reason <= 255 and half >= 0 and half <= 1
+      and deadline >= 0 and newest >= -1 and newest <= MOST and strikes >= 0 and strikes <= MOST
+      and lift_seq >= -1 and lift_seq <= MOST and lift_at >= -1 and lift_at <= MOST then
+      c.ends, c.reason, c.half, c.deadline, c.newest, c.strikes, c.lift_seq, c.lift_at =
+        ends, reason, half, deadline, newest, strikes, lift_seq, lift_at
+      c.probe = string.sub(text, 65)
+    end
   end
   return c
 end

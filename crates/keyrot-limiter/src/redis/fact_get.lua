@@ -1,4 +1,4 @@
 -- One fact.
 
-local text = call('HGET', facts, ARGV[2])
+local text = typed_call('HGET', facts, ARGV[2])
 return open_fact(text) and text or false

@@ -26,7 +26,8 @@ impl FactStore for RedisStore {
         let args = vec![self.common(), name.as_bytes().to_vec()];
         match self.link.call(&SCRIPTS.fact_get, &args, Again::Yes, || ()).await?.0 {
             Value::Nil => Ok(None),
-            Value::BulkString(bytes) => fact(&bytes).map(Some),
+            // One that is damaged is none.
+            Value::BulkString(bytes) => Ok(fact(&bytes).ok()),
             _ => Err(senseless()),
         }
     }
@@ -43,10 +44,13 @@ impl FactStore for RedisStore {
         let Value::Array(pairs) = answer else { return Err(senseless()) };
         let (pairs, []) = pairs.as_chunks::<2>() else { return Err(senseless()) };
         let facts = pairs.iter().map(|pair| match pair {
-            [Value::BulkString(name), Value::BulkString(bytes)] => Ok((text(name)?, fact(bytes)?)),
+            // One that is damaged hides no other.
+            [Value::BulkString(name), Value::BulkString(bytes)] => {
+                Ok(text(name).and_then(|name| Ok((name, fact(bytes)?))).ok())
+            }
             _ => Err(senseless()),
         });
-        facts.collect()
+        facts.filter_map(Result::transpose).collect()
     }
 
     async fn increment(&self, name: &str, by: u64) -> Result<u64, LimitError> {

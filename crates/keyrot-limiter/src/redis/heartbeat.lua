@@ -7,7 +7,7 @@ open_pool(text)
 if not text then
   save_pool()
 end
-call('ZREMRANGEBYSCORE', live, '-inf', now)
+typed_call('ZREMRANGEBYSCORE', live, '-inf', now)
 call('ZADD', live, now + life, ARGV[3])
 if call('PTTL', live) < life + slack then
   call('PEXPIRE', live, min(life, LONGEST) + slack)

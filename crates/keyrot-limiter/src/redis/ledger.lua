@@ -8,6 +8,22 @@ local SECOND, RING_LIFE = 1000, 65000
 local FEW, ALL = 4, 1000000
 local RPM, TPM, RPD, BURST = 0, 1, 2, 3
 
+-- Whether a ledger is one that these scripts could have written: counts are counts, the newest slot is
+-- part of the sums and lies before tomorrow.
+local function sound_ledger(text)
+  if #text ~= LEDGER_SIZE then
+    return false
+  end
+  local requests, tokens, oldest, newest, newest_requests, newest_tokens, start, ends, yesterday, today,
+    tomorrow, rpm, tpm, rpd, burst, since = unpack(LEDGER, text)
+  return newest_requests >= 0 and newest_requests <= requests and requests <= MOST
+    and newest_tokens >= 0 and newest_tokens <= tokens and tokens <= MOST
+    and oldest >= -1 and oldest <= newest and newest * SLOT <= now + DAY
+    and start >= -1 and start <= MOST and start <= ends and (ends - start <= 2 * DAY or now == NEVER)
+    and yesterday >= 0 and yesterday <= MOST and today >= 0 and today <= MOST and tomorrow >= 0 and tomorrow <= MOST
+    and rpm >= -1 and tpm >= -1 and rpd >= -1 and burst >= -1 and since >= 0
+end
+
 local function open_ledger(name, text)
   local l = {
     name = prefix .. 'd:' .. name, ring = prefix .. 'r:' .. name,
@@ -17,10 +33,13 @@ local function open_ledger(name, text)
     rpm = -1, tpm = -1, rpd = -1, burst = -1, since = 0,
     closed = false, drop = 0, dirty = false,
   }
-  if text then
+  if text and sound_ledger(text) then
     l.requests, l.tokens, l.oldest, l.newest, l.newest_requests, l.newest_tokens,
     l.start, l.ends, l.yesterday, l.today, l.tomorrow,
     l.rpm, l.tpm, l.rpd, l.burst, l.since = unpack(LEDGER, text)
+  elseif text then
+    -- Begun anew with the next write, and its slots with it.
+    l.drop, l.dirty = ALL, true
   end
   return l
 end
@@ -37,10 +56,32 @@ local function save_ledger(l)
   l.dirty = false
 end
 
+-- What a slot holds; nil where it is damaged.
+local function open_slot(text)
+  if #text ~= 24 then
+    return nil
+  end
+  local no, requests, tokens = unpack('<ddd', text)
+  if no >= 0 and no <= MOST and requests >= 0 and requests <= MOST and tokens >= 0 and tokens <= MOST then
+    return no, requests, tokens
+  end
+end
+
+-- Forgets the slots before the newest.
+local function forget_closed(l)
+  l.drop, l.closed, l.dirty = ALL, {}, true
+  l.oldest, l.requests, l.tokens = l.newest, l.newest_requests, l.newest_tokens
+end
+
 -- The slots before the newest.
 local function closed(l)
   if not l.closed then
-    l.closed = call('LRANGE', l.ring, l.drop, -1)
+    l.closed = typed_call('LRANGE', l.ring, l.drop, -1)
+    for i = 1, #l.closed do
+      if not open_slot(l.closed[i]) then
+        forget_closed(l)
+      end
+    end
   end
   return l.closed
 end
@@ -58,9 +99,12 @@ local function prune(l, window)
     return
   end
   repeat
-    local some = call('LRANGE', l.ring, l.drop, l.drop + FEW - 1)
+    local some = typed_call('LRANGE', l.ring, l.drop, l.drop + FEW - 1)
     for i = 1, #some do
-      local no, requests, tokens = unpack('<ddd', some[i])
+      local no, requests, tokens = open_slot(some[i])
+      if not no then
+        return forget_closed(l)
+      end
       if (no + 1) * SLOT > latest then
         l.oldest = no
         return
@@ -145,7 +189,7 @@ local function charge_slot(l, requests, tokens)
         call('LTRIM', l.ring, l.drop, -1)
         l.drop = 0
       end
-      call('RPUSH', l.ring, pack('<ddd', l.newest, l.newest_requests, l.newest_tokens))
+      typed_call('RPUSH', l.ring, pack('<ddd', l.newest, l.newest_requests, l.newest_tokens))
       call('PEXPIRE', l.ring, RING_LIFE + slack)
       l.closed = false
     end
@@ -162,6 +206,8 @@ end
 -- window.
 local function amend_slot(l, slot, requests, tokens)
   if slot == l.newest then
+    -- A memory that was lost meanwhile may know less of the slot than is given back.
+    requests, tokens = max(requests, -l.newest_requests), max(tokens, -l.newest_tokens)
     l.newest_requests, l.newest_tokens = l.newest_requests + requests, l.newest_tokens + tokens
   else
     -- Not more than this many from the end, and just as many where every slot was used.
@@ -169,12 +215,12 @@ local function amend_slot(l, slot, requests, tokens)
     if l.oldest < 0 or slot < l.oldest or back <= 0 then
       return
     end
-    local at, found = -back, call('LINDEX', l.ring, -back)
-    if not found or unpack('<d', found) ~= slot then
-      local all = call('LRANGE', l.ring, -back, -1)
+    local at, found = -back, typed_call('LINDEX', l.ring, -back)
+    if not found or open_slot(found) ~= slot then
+      local all = typed_call('LRANGE', l.ring, -back, -1)
       found = nil
       for i = 1, #all do
-        if unpack('<d', all[i]) == slot then
+        if open_slot(all[i]) == slot then
           at, found = i - #all - 1, all[i]
           break
         end
@@ -184,6 +230,7 @@ local function amend_slot(l, slot, requests, tokens)
       end
     end
     local _, r, t = unpack('<ddd', found)
+    requests, tokens = max(requests, -r), max(tokens, -t)
     call('LSET', l.ring, at, pack('<ddd', slot, r + requests, t + tokens))
   end
   l.requests, l.tokens = l.requests + requests, l.tokens + tokens

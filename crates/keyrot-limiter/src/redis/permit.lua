@@ -16,7 +16,11 @@ local function open_permit(text)
   local p = {}
   p.asking, p.index, p.seq, p.admitted, p.probe, p.charged, p.slot, p.requests, p.tokens,
     p.settled, p.start, p.ends, p.in_yesterday, p.in_tomorrow = unpack(PERMIT, text)
-  return p
+  -- Without these nothing can be given back.
+  if p.index >= 0 and p.index < 1024 and p.slot >= -1 and p.slot <= MOST and p.requests >= 0 and p.requests <= MOST
+    and p.tokens >= 0 and p.tokens <= MOST then
+    return p
+  end
 end
 
 -- Gives a charge back whose request was never sent; what is settled was sent.

@@ -6,9 +6,12 @@ local NARROWEST, WIDEST = 250, 2000
 local epoch, seq, width, changed
 
 local function open_pool(text)
-  if text then
+  if text and #text == 32 then
     epoch, seq, width, changed = unpack('<dddd', text)
-  else
+  end
+  -- One that is damaged is one that was lost: an endless guard would keep every key out.
+  if not (epoch and epoch >= 0 and epoch <= MOST and seq >= 0 and seq <= MOST
+    and width >= NARROWEST and width <= WIDEST and changed >= -1 and changed <= MOST) then
     -- Time grows faster than the count: what was stamped before the memory was lost is older than
     -- anything counted since.
     epoch, seq, width, changed = fresh, now * 1024, NARROWEST, -1

@@ -28,7 +28,7 @@ local function places_refusal(c)
     return nil
   end
   local name, after = prefix .. 'f:' .. c.key, '(' .. now
-  c.in_flight = call('ZCOUNT', name, after, '+inf')
+  c.in_flight = typed_call('ZCOUNT', name, after, '+inf')
   local leaving = c.in_flight + 1 - c.concurrency
   if leaving <= 0 then
     return nil

@@ -21,7 +21,7 @@ local function asked_before(text)
   local p = open_permit(text)
   if not p then
     -- A tombstone: of this asking, or of another that says nothing of this one.
-    return unpack('<d', text) == asking and answer(0, NOT_GRANTED, {}, {})
+    return #text >= 8 and unpack('<d', text) == asking and answer(0, NOT_GRANTED, {}, {})
   end
   if p.asking ~= asking then
     p.asking = asking
@@ -36,7 +36,7 @@ end
 
 local function enter(c)
   local places, ends = prefix .. 'f:' .. c.key, now + lease
-  call('ZREMRANGEBYSCORE', places, '-inf', now)
+  typed_call('ZREMRANGEBYSCORE', places, '-inf', now)
   call('ZADD', places, ends, id)
   local life = min(lease, LONGEST) + slack
   if call('PTTL', places) < life then

@@ -59,6 +59,7 @@ impl Scripts {
             include_str!("ledger.lua"),
             include_str!("day.lua"),
         );
+        let typed = include_str!("typed.lua");
         let (cooldown, candidate, refusal, permit, facts) = (
             include_str!("cooldown.lua"),
             include_str!("candidate.lua"),
@@ -66,34 +67,34 @@ impl Scripts {
             include_str!("permit.lua"),
             include_str!("facts.lua"),
         );
-        let ends = [begin, zone, pool, ledger, day, cooldown, candidate, permit];
+        let ends = [begin, zone, typed, pool, ledger, day, cooldown, candidate, permit];
         let with = |parts: &[&str], last: &str| Script::new(&[parts, &[last]].concat());
         Self {
             hello: with(&[begin], include_str!("hello.lua")),
             reserve: quick_or(
                 include_str!("reserve_quick.lua"),
-                &[begin, zone, pool, ledger, day, cooldown, candidate, refusal, permit],
+                &[begin, zone, typed, pool, ledger, day, cooldown, candidate, refusal, permit],
                 include_str!("reserve.lua"),
             ),
             give_back: with(&ends, include_str!("give_back.lua")),
             settle: quick_or(
                 include_str!("settle_quick.lua"),
-                &[begin, zone, ledger, day, permit],
+                &[begin, zone, typed, ledger, day, permit],
                 include_str!("settle.lua"),
             ),
             release: quick_or(include_str!("release_quick.lua"), &ends, include_str!("release.lua")),
-            cool: with(&[begin, zone, pool, ledger, day, cooldown], include_str!("cool.lua")),
+            cool: with(&[begin, zone, typed, pool, ledger, day, cooldown], include_str!("cool.lua")),
             lift: with(&[begin, pool, cooldown], include_str!("lift.lua")),
             snapshot: with(
-                &[begin, zone, pool, ledger, day, cooldown, candidate, refusal],
+                &[begin, zone, typed, pool, ledger, day, cooldown, candidate, refusal],
                 include_str!("snapshot.lua"),
             ),
-            heartbeat: with(&[begin, pool], include_str!("heartbeat.lua")),
-            absorb: with(&[begin, zone, pool, ledger, day], include_str!("absorb.lua")),
-            fact_get: with(&[begin, facts], include_str!("fact_get.lua")),
-            fact_put: with(&[begin, facts], include_str!("fact_put.lua")),
-            fact_scan: with(&[begin, facts], include_str!("fact_scan.lua")),
-            fact_add: with(&[begin, facts], include_str!("fact_add.lua")),
+            heartbeat: with(&[begin, typed, pool], include_str!("heartbeat.lua")),
+            absorb: with(&[begin, zone, typed, pool, ledger, day], include_str!("absorb.lua")),
+            fact_get: with(&[begin, typed, facts], include_str!("fact_get.lua")),
+            fact_put: with(&[begin, typed, facts], include_str!("fact_put.lua")),
+            fact_scan: with(&[begin, typed, facts], include_str!("fact_scan.lua")),
+            fact_add: with(&[begin, typed, facts], include_str!("fact_add.lua")),
         }
     }
 

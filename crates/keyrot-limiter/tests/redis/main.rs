@@ -5,6 +5,8 @@ mod access;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod damaged;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod people;

@@ -113,6 +113,11 @@ impl Runner {
         self
     }
 
+    /// The Python that runs them.
+    pub(super) fn python(&self) -> &Python {
+        &self.python
+    }
+
     /// With other limits.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {

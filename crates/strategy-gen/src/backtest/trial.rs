@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use super::report::{Report, Status, Warning};
 use super::runner::{Request, RunError, Runner};
 use crate::data::Dataset;
+use crate::interpreter::Python;
 use crate::sandbox::Cancel;
 
 /// How long an abandoned run may take to be gone.
@@ -56,6 +57,12 @@ impl Trial {
     pub fn drawn(mut self, drawn: bool) -> Self {
         self.setting().request.plot = drawn;
         self
+    }
+
+    /// The Python that runs them.
+    #[must_use]
+    pub fn python(&self) -> &Python {
+        self.0.runner.python()
     }
 
     /// The prices that were asked for.

@@ -8,7 +8,7 @@ use super::ideas::Idea;
 use super::log::{Line, LogError};
 use super::outcome::{Item, State, Step};
 use super::work::Shared;
-use crate::backtest::Report;
+use crate::backtest::{Report, Trial};
 use crate::failure::GenerateError;
 use crate::generator::{Round, Strategy};
 use crate::output::{Existing, WriteError, draft_name, file_name, free_names, write, write_free};
@@ -41,11 +41,9 @@ impl Shared {
     /// Writes the strategy under the first free name.
     fn written(&self, n: usize, strategy: &Strategy) -> Result<Result<PathBuf, WriteError>, LogError> {
         let _naming = self.naming.lock();
-        let wanted = self.folder.join(file_name(&ClassName::new(&strategy.name)));
-        let is_free = |path: &PathBuf| {
-            // The ranking is nobody's page.
-            fs::symlink_metadata(path).is_err() && !path.with_extension("html").ends_with(board::BOARD)
-        };
+        let python = self.generator.trial().map(Trial::python);
+        let wanted = self.folder.join(file_name(&ClassName::new(&strategy.name), &self.folder, python));
+        let is_free = |path: &PathBuf| fs::symlink_metadata(path).is_err();
         for path in free_names(&wanted).filter(is_free) {
             // The log first, the file last: only a file that is there makes a line count.
             self.log.write(&Line::Made {
@@ -57,7 +55,8 @@ impl Shared {
                 at: self.now(),
             })?;
             let made = Made { path: &path, date: self.now(), command: (self.command)(&self.ideas[n]) };
-            let kept = Sidecar::of(strategy, made).and_then(|sidecar| sidecar.write(&path));
+            let kept =
+                Sidecar::of(strategy, made).and_then(|sidecar| sidecar.write(&path, self.key.as_ref()));
             match write(&path, &strategy.code, Existing::Keep) {
                 Err(WriteError::Exists { .. } | WriteError::IsDirectory { .. }) => {}
                 written => {
@@ -124,7 +123,7 @@ impl Shared {
         let drawn = report.results.iter().zip(data()).find_map(|(r, data)| Run::of(r, data));
         let curve = drawn.map(|run| board::thinned(&run.equity)).unwrap_or_default();
         let noted = |warning: String| self.tell(Some(n), &Step::Noted { warning });
-        Sidecar::ran(path, &run).map_err(|error| error.to_string()).unwrap_or_else(noted);
+        Sidecar::ran(path, &run, self.key.as_ref()).map_err(|error| error.to_string()).unwrap_or_else(noted);
         let subject = Subject::of(report, data(), code, true, (self.command)(&self.ideas[n]));
         let place = path.with_extension("html");
         let page = match save(&place, &page(&subject)) {

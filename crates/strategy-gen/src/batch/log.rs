@@ -9,10 +9,12 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use keyrot::file::{self, Links, ReadError};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use crate::shelf::LastRun;
+use crate::output::is_bare_name;
+use crate::shelf::{LastRun, RecordKey, Signer};
 
 /// Its name.
 pub const LOG: &str = "batch.jsonl";
@@ -74,15 +76,23 @@ pub(super) struct Past {
 pub(super) struct Log {
     path: PathBuf,
     file: Mutex<File>,
+    key: Option<RecordKey>,
     past: HashMap<String, Past>,
+    /// What is wrong with lines that do not count.
+    pub(super) warnings: Vec<String>,
 }
 
 impl Log {
-    /// Opens the log of `folder`, and reads what there is.
-    pub(super) fn open(folder: &Path) -> Result<Self, LogError> {
+    /// Opens the log of `folder`, and reads what there is. Lines that were not signed with `key` do not count.
+    pub(super) fn open(folder: &Path, key: Option<RecordKey>) -> Result<Self, LogError> {
         let path = folder.join(LOG);
         let failed = |source| LogError::Io { path: path.clone(), source };
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(failed)?;
+        let opened =
+            file::open(&path, Links::Refuse, OpenOptions::new().read(true).append(true).create(true));
+        let mut file = opened.map_err(|error| match error {
+            ReadError::Io(source) => failed(source),
+            _ => LogError::Foreign { path: path.clone() },
+        })?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(LogError::Busy { path }),
@@ -91,38 +101,24 @@ impl Log {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed)?;
         let text = String::from_utf8_lossy(&bytes);
-        let lines: Vec<Line> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        let mut log = Self { path: path.clone(), file: Mutex::new(file), past: HashMap::new() };
+        let mut lines = text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
         // A crash may have cut off the very first line.
-        match lines.first() {
-            Some(Line::Begun { schema: 1, .. }) => {}
-            None if BEGINNING.starts_with(text.trim_end()) || text.starts_with(BEGINNING) => {}
+        let is_begun = match lines.next() {
+            Some(Line::Begun { schema: 1, .. }) => true,
+            None if BEGINNING.starts_with(text.trim_end()) || text.starts_with(BEGINNING) => false,
             _ => return Err(LogError::Foreign { path }),
-        }
+        };
+        let (past, warnings) = remembered(&path, &text, key.as_ref());
+        let log = Self { path: path.clone(), file: Mutex::new(file), key, past, warnings };
         if !bytes.is_empty() && bytes.last() != Some(&b'\n') {
             // What was cut off stays alone.
             log.file.lock().write_all(b"\n").map_err(failed)?;
         }
-        if lines.is_empty() {
+        if !is_begun {
             let tool = format!("strategy-gen {}", env!("CARGO_PKG_VERSION"));
             log.write(&Line::Begun { schema: 1, tool })?;
         }
-        for line in lines {
-            log.remember(line);
-        }
         Ok(log)
-    }
-
-    fn remember(&mut self, line: Line) {
-        match line {
-            Line::Made { key, name, file, sha256, .. } => {
-                self.past.insert(key, Past { made: Some((name, file, sha256)), ran: None });
-            }
-            Line::Ran { key, with, run, curve, page } => {
-                self.past.entry(key).or_default().ran = Some((with, run, curve, page));
-            }
-            Line::Begun { .. } | Line::Failed { .. } => {}
-        }
     }
 
     /// What is known of the description with this key, from before this run.
@@ -134,6 +130,9 @@ impl Log {
     pub(super) fn write(&self, line: &Line) -> Result<(), LogError> {
         let failed = |source| LogError::Io { path: self.path.clone(), source };
         let mut text = serde_json::to_string(line).map_err(|error| failed(error.into()))?;
+        if let Some(key) = &self.key {
+            text = key.sign(Signer::Log, &text);
+        }
         text.push('\n');
         let mut file = self.file.lock();
         let before = file.metadata().map_err(failed)?.len();
@@ -147,9 +146,74 @@ impl Log {
     }
 }
 
+/// What the lines of a log say, and what is wrong with those that do not count: what is not in the folder, and what
+/// was not signed with `signer`. A line that was cut off is none.
+fn remembered(path: &Path, text: &str, signer: Option<&RecordKey>) -> (HashMap<String, Past>, Vec<String>) {
+    let (mut past, mut warnings, mut unsigned) = (HashMap::<String, Past>::new(), Vec::new(), Vec::new());
+    for (number, text) in (1_usize..).zip(text.lines()) {
+        let line = match serde_json::from_str(text) {
+            Ok(Line::Begun { .. } | Line::Failed { .. }) => continue,
+            Err(_) if !text.ends_with('}') => continue,
+            Ok(line) => line,
+            Err(error) => {
+                warnings.push(format!("`{}`, line {number}, does not count: {error}", path.display()));
+                continue;
+            }
+        };
+        if let Some(name) = line.file().filter(|name| !is_bare_name(name)) {
+            warnings.push(format!(
+                "`{}`, line {number}, does not count: `{name}` is no file of its folder",
+                path.display()
+            ));
+        } else if signer.is_some_and(|signer| signer.signed(Signer::Log, text)) {
+            line.remember(&mut past);
+        } else {
+            unsigned.push(number);
+        }
+    }
+    if let Some(first) = unsigned.first() {
+        warnings.push(format!(
+            "{} of the lines in `{}` do not count, the first is line {first}: they were not written by this \
+             installation, or were changed since\nhint: what they tell of is made again",
+            unsigned.len(),
+            path.display()
+        ));
+    }
+    (past, warnings)
+}
+
+impl Line {
+    /// The file that it tells of.
+    fn file(&self) -> Option<&str> {
+        match self {
+            Self::Made { file, .. } => Some(file),
+            Self::Ran { page, .. } => page.as_deref(),
+            Self::Begun { .. } | Self::Failed { .. } => None,
+        }
+    }
+
+    fn remember(self, past: &mut HashMap<String, Past>) {
+        match self {
+            Self::Made { key, name, file, sha256, .. } => {
+                past.insert(key, Past { made: Some((name, file, sha256)), ran: None });
+            }
+            Self::Ran { key, with, run, curve, page } => {
+                past.entry(key).or_default().ran = Some((with, run, curve, page));
+            }
+            Self::Begun { .. } | Self::Failed { .. } => {}
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A key for a test, in a folder of its own.
+    fn key() -> Option<RecordKey> {
+        let folder = tempfile::tempdir().expect("a folder");
+        Some(RecordKey::read_or_make(&folder.path().join("records.key")).expect("made"))
+    }
 
     fn made(key: &str) -> Line {
         let [description, name, file, sha256, at] =
@@ -159,35 +223,39 @@ mod tests {
 
     #[test]
     fn a_line_that_was_cut_off_anywhere_costs_itself_alone() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let (folder, key) = (tempfile::tempdir().expect("a folder"), key());
         let path = folder.path().join(LOG);
-        let log = Log::open(folder.path()).expect("open");
+        let log = Log::open(folder.path(), key.clone()).expect("open");
         log.write(&made("a")).expect("written");
         log.write(&made("b")).expect("written");
         drop(log);
         let whole = std::fs::read(&path).expect("read");
         for cut in 0..=whole.len() {
             std::fs::write(&path, &whole[..cut]).expect("cut");
-            let log = Log::open(folder.path()).unwrap_or_else(|error| panic!("cut at {cut}: {error}"));
+            let log =
+                Log::open(folder.path(), key.clone()).unwrap_or_else(|error| panic!("cut at {cut}: {error}"));
             let lines = whole[..cut].iter().filter(|byte| **byte == b'\n').count();
             // The last one may be whole but for its end.
             let known = usize::from(log.past("a").made.is_some()) + usize::from(log.past("b").made.is_some());
             assert!(known == lines.saturating_sub(1) || known == lines, "cut at {cut}: {known} of {lines}");
             log.write(&made("c")).expect("written");
             drop(log);
-            assert!(Log::open(folder.path()).expect("open").past("c").made.is_some(), "cut at {cut}");
+            assert!(
+                Log::open(folder.path(), key.clone()).expect("open").past("c").made.is_some(),
+                "cut at {cut}"
+            );
         }
     }
 
     #[test]
     fn one_batch_at_a_time_and_no_file_of_somebody_else() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let log = Log::open(folder.path()).expect("open");
-        assert!(matches!(Log::open(folder.path()), Err(LogError::Busy { .. })));
+        let (folder, key) = (tempfile::tempdir().expect("a folder"), key());
+        let log = Log::open(folder.path(), key.clone()).expect("open");
+        assert!(matches!(Log::open(folder.path(), key.clone()), Err(LogError::Busy { .. })));
         drop(log);
         for theirs in ["{}\n", "notes\n", "{\"event\":\"begun\",\"schema\":2,\"tool\":\"\"}\n"] {
             std::fs::write(folder.path().join(LOG), theirs).expect("theirs");
-            let opened = Log::open(folder.path());
+            let opened = Log::open(folder.path(), key.clone());
             if theirs.contains("begun") {
                 // A newer one.
                 assert!(matches!(opened, Err(LogError::Foreign { .. })));

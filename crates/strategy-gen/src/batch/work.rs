@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use keyrot::file::{self, Links};
 use keyrot::settings::SHUTDOWN;
 use keyrot::{Clock as _, Event, SystemClock};
 use parking_lot::Mutex;
@@ -17,9 +18,10 @@ use super::ideas::Idea;
 use super::log::{LOG, Log, LogError};
 use super::outcome::{BatchError, Done, Item, State, Step};
 use crate::backtest::{RunError, Trial};
+use crate::check::MAX_SOURCE;
 use crate::generator::{Round, StrategyGenerator};
 use crate::report::save;
-use crate::shelf::digest;
+use crate::shelf::{RecordKey, digest};
 
 /// How long what is at work may take to end when a batch is given up.
 const END: Duration = Duration::from_secs(2);
@@ -46,6 +48,7 @@ pub struct Batch {
     options: String,
     jobs: usize,
     command: Box<dyn Fn(&Idea) -> String + Send + Sync>,
+    key: Option<RecordKey>,
 }
 
 impl Batch {
@@ -59,7 +62,15 @@ impl Batch {
             options: options.to_owned(),
             jobs: 1,
             command: Box::new(|_| String::new()),
+            key: None,
         }
+    }
+
+    /// What signs the log and the files beside the strategies. Without it, nothing counts as done by an earlier run.
+    #[must_use]
+    pub fn signed_with(mut self, key: Option<RecordKey>) -> Self {
+        self.key = key;
+        self
     }
 
     /// How many descriptions are worked on at a time.
@@ -82,10 +93,11 @@ impl Batch {
     /// [`BatchError`] where nothing can go on; what fails of one description is in its [`Item`].
     pub async fn run(self, ideas: Vec<Idea>, told: Told) -> Result<Done, BatchError> {
         let (folder, trial) = (self.folder.clone(), self.generator.trial().cloned());
+        let signer = self.key.clone();
         let begun = spawn_blocking(move || {
             fs::create_dir_all(&folder)
                 .map_err(|source| BatchError::Folder { folder: folder.clone(), source })?;
-            Ok::<_, BatchError>((Log::open(&folder)?, trial.as_ref().map(with).unwrap_or_default()))
+            Ok::<_, BatchError>((Log::open(&folder, signer)?, trial.as_ref().map(with).unwrap_or_default()))
         });
         let (log, with) = begun.await.map_err(|error| broken(&self.folder, error))??;
         let watching = Arc::clone(&told);
@@ -106,6 +118,7 @@ impl Batch {
             log,
             generator,
             command: self.command,
+            key: self.key,
             todo: Mutex::default(),
             naming: Mutex::default(),
             clock: SystemClock::start(),
@@ -113,6 +126,9 @@ impl Batch {
             end: Mutex::new(Some(end)),
         });
         let _ending = Ending { shared: Arc::clone(&shared), ended };
+        for warning in &shared.log.warnings {
+            shared.tell(None, &Step::Noted { warning: warning.clone() });
+        }
         shared.all(self.jobs).await?;
         let items = shared.items.lock().clone();
         let (place, page) = (shared.folder.join(board::BOARD), board::page(&items));
@@ -162,6 +178,7 @@ pub(super) struct Shared {
     /// What is run on.
     pub(super) with: String,
     pub(super) command: Box<dyn Fn(&Idea) -> String + Send + Sync>,
+    pub(super) key: Option<RecordKey>,
     todo: Mutex<VecDeque<(usize, Todo)>>,
     /// Everything at work holds one; when all are gone, all have ended.
     end: Mutex<Option<mpsc::Sender<()>>>,
@@ -254,13 +271,14 @@ impl Shared {
         let past = self.log.past(&self.keys[n]);
         let Some((name, file, sha256)) = past.made else { return Some(Todo::Make) };
         let path = self.folder.join(&file);
-        let Some(code) = fs::read_to_string(&path).ok().filter(|code| digest(code) == sha256) else {
-            return Some(Todo::Make);
-        };
+        let code = file::read(&path, Links::Refuse, MAX_SOURCE as u64).ok();
+        let code = code.and_then(|code| String::from_utf8(code).ok()).filter(|code| digest(code) == sha256);
+        let Some(code) = code else { return Some(Todo::Make) };
         self.set(n, |item| {
             (item.name, item.file, item.state, item.error) = (Some(name), Some(file), State::Kept, None);
         });
-        match (self.generator.trial(), past.ran) {
+        let ran = past.ran.filter(|(_, run, ..)| run.sha256 == sha256);
+        match (self.generator.trial(), ran) {
             // What failed is tried again.
             (Some(_), Some((with, run, ..))) if self.with != with || run.exit_code != 0 => {}
             (Some(_), None) => {}

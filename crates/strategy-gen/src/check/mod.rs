@@ -79,13 +79,20 @@ fn literal(text: &str) -> Value {
     }
 }
 
-fn inspect(source: &str, description: Option<&str>) -> Result<Report, CheckError> {
+/// What is said of a source of more than [`MAX_SOURCE`] bytes, which need not be read for it.
+#[must_use]
+pub fn too_large() -> Report {
     let start = Position { line: 1, column: 1 };
+    let message = format!("the source is larger than {} KiB", MAX_SOURCE / 1024);
+    let diagnostic = Diagnostic::new(Code::TooLarge, start, message, "write a shorter strategy");
+    Report { strategies: Vec::new(), diagnostics: vec![diagnostic] }
+}
+
+fn inspect(source: &str, description: Option<&str>) -> Result<Report, CheckError> {
     if source.len() > MAX_SOURCE {
-        let message = format!("the source is larger than {} KiB", MAX_SOURCE / 1024);
-        let diagnostic = Diagnostic::new(Code::TooLarge, start, message, "write a shorter strategy");
-        return Ok(Report { strategies: Vec::new(), diagnostics: vec![diagnostic] });
+        return Ok(too_large());
     }
+    let start = Position { line: 1, column: 1 };
     let facts = syntax::facts(source)?;
     let (mut diagnostics, strategies) = policy::judge(&facts);
     if facts.errors.is_empty() {

@@ -136,8 +136,8 @@ impl Change {
     async fn kept(&self, keep: &Keep) -> Vec<String> {
         let header = Header::read(&self.strategy.code);
         let path = header.as_ref().map(|_| self.file.as_path());
-        let command = header.map(|header| header.command).unwrap_or_default();
-        keep.made(self.kind, &self.strategy, path, command).await
+        // What the header says repeats it may be anybody's words; a record of our own knows better.
+        keep.made(self.kind, &self.strategy, path, String::new()).await
     }
 
     fn told(&self, written: bool, args: &Amend, ready: &Ready, progress: &Progress) -> Result<(), Failure> {

@@ -6,6 +6,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use keyrot::file::{self, Links, ReadError};
 use keyrot::process_env;
 use keyrot::settings::DEFAULT_MODEL;
 use parking_lot::Mutex;
@@ -45,8 +46,16 @@ pub(crate) async fn run(args: args::Batch) -> Result<u8, Failure> {
     let args = Arc::new(args);
     let repeated = Arc::clone(&args);
     let health = generator.sharing();
+    let key = apart(|| Ok(keep::record_key_or_made())).await?;
+    if key.is_none() {
+        say(
+            "warning: nothing signs the log of this batch, so it cannot be continued: the next one begins anew\n\
+             hint: name a file that can be written with `KEYROT_STATE`",
+        );
+    }
     let batch = Batch::new(&args.out_dir, generator, &options(&args.made))
         .jobs(usize::from(args.jobs))
+        .signed_with(key)
         .command(move |idea| command(&repeated, idea));
     let descriptions = ideas.iter().map(|idea| idea.description.clone()).collect();
     let bars = Arc::new(Bars::new(descriptions, usize::from(args.jobs), health));
@@ -90,20 +99,24 @@ impl Drop for Unfinished {
 
 fn read(file: &Path) -> Result<Vec<Idea>, Failure> {
     let name = file.display();
-    let cannot = |error: std::io::Error| {
-        Failure::usage(format!(
-            "cannot read `{name}`: {error}\nhint: name a text file with one description a line"
-        ))
+    let read = match file.to_str() {
+        Some("-") => {
+            let mut bytes = Vec::new();
+            let read = std::io::stdin().lock().take(MOST + 1).read_to_end(&mut bytes);
+            let whole = || {
+                if bytes.len() as u64 > MOST { Err(ReadError::TooLarge { most: MOST }) } else { Ok(bytes) }
+            };
+            read.map_err(ReadError::Io).and_then(|_| whole())
+        }
+        _ => file::read(file, Links::Follow, MOST),
     };
-    let mut bytes = Vec::new();
-    let input: Box<dyn std::io::Read> = match file.to_str() {
-        Some("-") => Box::new(std::io::stdin().lock()),
-        _ => Box::new(std::fs::File::open(file).map_err(cannot)?),
-    };
-    input.take(MOST + 1).read_to_end(&mut bytes).map_err(cannot)?;
-    if bytes.len() as u64 > MOST {
-        return Err(Failure::usage(format!("`{name}` is larger than {} MiB\nhint: split it", MOST >> 20)));
-    }
+    let bytes = read.map_err(|error| {
+        let hint = match error {
+            ReadError::TooLarge { .. } => "split it",
+            _ => "name a text file with one description a line",
+        };
+        Failure::usage(format!("cannot read `{name}`: {error}\nhint: {hint}"))
+    })?;
     let text = String::from_utf8(bytes)
         .map_err(|_| Failure::usage(format!("`{name}` is not UTF-8 text\nhint: save it as UTF-8")))?;
     ideas(&text).map_err(|error| Failure::usage(format!("`{name}`: {error}")))

@@ -1,10 +1,9 @@
 //! `strategy-gen check FILE`.
 
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::Path;
 
-use strategy_gen::check::{MAX_SOURCE, check_against};
+use keyrot::file::{self, Links, ReadError};
+use strategy_gen::check::{MAX_SOURCE, check_against, too_large};
 use strategy_gen::python::description_in;
 
 use super::args::Format;
@@ -18,9 +17,13 @@ pub(crate) fn run(
     strict: bool,
 ) -> Result<u8, Failure> {
     let name = file.display();
-    let source = read(file, &name.to_string())?;
-    let description = description.or_else(|| description_in(&source)).unwrap_or_default();
-    let report = check_against(&source, description).map_err(strategy_gen::GenerateError::from)?;
+    let report = match text(file, &name.to_string())? {
+        Some(source) => {
+            let description = description.or_else(|| description_in(&source)).unwrap_or_default();
+            check_against(&source, description).map_err(strategy_gen::GenerateError::from)?
+        }
+        None => too_large(),
+    };
     let failed = report.has_errors();
     let status = if failed { "findings" } else { "ok" };
     if format == Format::Jsonl {
@@ -53,20 +56,25 @@ pub(crate) fn run(
     Ok(strictly(strict, u8::from(failed), !report.diagnostics.is_empty()))
 }
 
-/// The text of the file, and of no more than it takes to see that it is too large: it may have no end.
+/// The whole text of the file.
 pub(super) fn read(file: &Path, name: &str) -> Result<String, Failure> {
-    let cannot = |error: io::Error| {
+    text(file, name)?.ok_or_else(|| {
         Failure::usage(format!(
-            "cannot read `{name}`: {error}\nhint: name a Python file that exists and can be read"
+            "`{name}` is larger than {} KiB, the most that a strategy may have\nhint: write a shorter strategy",
+            MAX_SOURCE / 1024
         ))
-    };
-    let mut bytes = Vec::new();
-    let file = File::open(file).map_err(cannot)?;
-    file.take(MAX_SOURCE as u64 + 1).read_to_end(&mut bytes).map_err(cannot)?;
-    if bytes.len() > MAX_SOURCE {
-        // The cut may have gone through a character, and the check looks no further than the size.
-        return Ok(String::from_utf8_lossy(&bytes).into_owned());
+    })
+}
+
+/// The whole text of the file; `None` where it is too large.
+fn text(file: &Path, name: &str) -> Result<Option<String>, Failure> {
+    match file::read(file, Links::Follow, MAX_SOURCE as u64) {
+        Ok(bytes) => String::from_utf8(bytes)
+            .map(Some)
+            .map_err(|_| Failure::usage(format!("`{name}` is not UTF-8 text\nhint: save it as UTF-8"))),
+        Err(ReadError::TooLarge { .. }) => Ok(None),
+        Err(error) => Err(Failure::usage(format!(
+            "cannot read `{name}`: {error}\nhint: name a Python file that exists and can be read"
+        ))),
     }
-    String::from_utf8(bytes)
-        .map_err(|_| Failure::usage(format!("`{name}` is not UTF-8 text\nhint: save it as UTF-8")))
 }

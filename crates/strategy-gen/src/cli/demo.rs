@@ -49,7 +49,7 @@ pub(crate) async fn run(
     server.shutdown().await;
     progress.finish();
     let strategy = made?;
-    let path = new::save(&strategy, args.output.as_deref(), existing, &progress)?;
+    let path = new::save(&strategy, args.output.as_deref(), existing, ready, &progress)?;
     let command = args.command(&strategy.description);
     progress.warn(args.keep.made(Kind::New, &strategy, path.as_deref(), command).await);
     new::report(

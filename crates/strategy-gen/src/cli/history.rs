@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 
 use keyrot::process_env;
 use serde_json::json;
-use strategy_gen::history::{Entry, History, HistoryError, place};
+use strategy_gen::history::{Entries, Entry, History, HistoryError, place};
 
 use super::args::Past;
 use super::conditions::answered_yes;
@@ -23,7 +23,8 @@ pub(crate) fn run(args: &Past) -> Result<u8, Failure> {
         return clear(history.as_ref(), args);
     }
     let search = args.search.as_deref();
-    let entries = history.map(|history| history.entries(search, args.limit)).transpose()?.unwrap_or_default();
+    let found = history.map(|history| history.entries(search, args.limit)).transpose()?.unwrap_or_default();
+    let entries = readable(found);
     if args.json {
         let place = place(&process_env()).map(|place| place.display().to_string());
         print(&format!("{:#}", json!({ "schema": 1, "status": "ok", "file": place, "entries": entries })))?;
@@ -33,6 +34,17 @@ pub(crate) fn run(args: &Past) -> Result<u8, Failure> {
         print(&table::entries(&entries))?;
     }
     Ok(0)
+}
+
+/// Those that can be read, with a warning of those that cannot.
+pub(crate) fn readable(Entries { read, odd }: Entries) -> Vec<Entry> {
+    if odd > 0 {
+        let entries = if odd == 1 { "entry" } else { "entries" };
+        say(&format!(
+            "warning: {odd} {entries} of the history cannot be read: damaged, or written by a newer release"
+        ));
+    }
+    read
 }
 
 /// The history of this user, where there is one. It is not begun merely to be looked at.

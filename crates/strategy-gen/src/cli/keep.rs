@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use keyrot::{Clock as _, SystemClock, Timestamp, process_env};
 use strategy_gen::backtest::Report;
 use strategy_gen::history::{Entry, History, Kind, place};
-use strategy_gen::shelf::{Book, LastRun, Made, Sidecar, digest};
+use strategy_gen::shelf::{Book, LastRun, Made, Record, RecordKey, RecordKeyError, Sidecar, digest};
 use strategy_gen::{GenerateError, Round, Strategy};
 
-use super::apart;
 use super::args::Keep;
+use super::{apart, say};
 
 impl Keep {
     /// Where the history is; `None` where none is to be kept.
@@ -29,14 +29,19 @@ impl Keep {
         let mut warnings = Vec::new();
         if let Some(path) = path {
             let made = Made { path, date: now().to_string(), command };
+            let key = record_key_or_made();
             let written = Sidecar::of(strategy, made).and_then(|mut sidecar| {
-                if let (Kind::Fix, true, Some(before)) =
-                    (kind, sidecar.rounds.is_empty(), Sidecar::read(path)?)
+                if let Kind::Fix | Kind::Improve = kind
+                    && let Some(Record { sidecar: before, verified: true, .. }) =
+                        Sidecar::read(path, key.as_ref())?
                 {
-                    // What was mended without a model is still the model's.
-                    sidecar.rounds = before.rounds;
+                    sidecar.command = before.command;
+                    if kind == Kind::Fix && sidecar.rounds.is_empty() {
+                        // What was mended without a model is still the model's.
+                        sidecar.rounds = before.rounds;
+                    }
                 }
-                sidecar.write(path)
+                sidecar.write(path, key.as_ref())
             });
             warnings.extend(written.err().map(|error| error.to_string()));
         }
@@ -58,9 +63,13 @@ impl Keep {
     pub(crate) fn ran(&self, file: &Path, source: &str, report: &Report) -> Vec<String> {
         let at = now();
         let run = LastRun::of(report, source, at.to_string());
-        let beside = Sidecar::ran(file, &run).err().map(|error| error.to_string());
+        let key = record_key();
+        let beside = Sidecar::ran(file, &run, key.as_ref()).err().map(|error| error.to_string());
         let entry = Entry {
-            description: Book::open(file).ok().and_then(|book| book.description).unwrap_or_default(),
+            description: Book::open(file, key.as_ref())
+                .ok()
+                .and_then(|book| book.description)
+                .unwrap_or_default(),
             name: report.strategy.name.clone(),
             path: Some(in_full(file)),
             sha256: Some(run.sha256.clone()),
@@ -75,6 +84,23 @@ impl Keep {
         let place = self.place()?;
         apart(move || Ok(kept(&place, &entry))).await.unwrap_or_else(|failure| Some(failure.message))
     }
+}
+
+/// What tells the records of this installation from others; `None` where there is nothing of the kind yet.
+pub(crate) fn record_key() -> Option<RecordKey> {
+    let place = RecordKey::place(&process_env())?;
+    RecordKey::read(&place).unwrap_or_else(|error| warned(&error))
+}
+
+/// The same, made first where there is none; `None` where nothing outlives the process.
+pub(crate) fn record_key_or_made() -> Option<RecordKey> {
+    let place = RecordKey::place(&process_env())?;
+    RecordKey::read_or_make(&place).map_or_else(|error| warned(&error), Some)
+}
+
+fn warned(error: &RecordKeyError) -> Option<RecordKey> {
+    say(&format!("warning: {error}"));
+    None
 }
 
 /// What the history says of a strategy that was made.

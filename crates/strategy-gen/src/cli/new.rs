@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use keyrot::settings::SHUTDOWN;
 use serde_json::{Value, json};
-use strategy_gen::backtest::Status;
+use strategy_gen::backtest::{Status, Trial};
 use strategy_gen::history::Kind;
 use strategy_gen::output::{Existing, can_write, can_write_in, file_name, write, write_free};
-use strategy_gen::python::{ClassName, Linkage};
+use strategy_gen::python::{ClassName, Linkage, Meaning, meaning};
 use strategy_gen::{GenerateError, MAX_DESCRIPTION, OpenAi, Strategy, StrategyGenerator};
 
 use super::args::{Asked, Made, New, Provider};
 use super::conditions::{Ready, ready};
 use super::draft::{self, Draft};
 use super::progress::Progress;
-use super::{Failure, apart, demo, print, run as runs, strictly, table};
+use super::{Failure, apart, demo, print, run as runs, say, strictly, table};
 
 /// Generates, writes, reports.
 pub(crate) async fn run(args: New) -> Result<u8, Failure> {
@@ -29,7 +29,10 @@ pub(crate) async fn run(args: New) -> Result<u8, Failure> {
     // Before a call is paid for.
     match args.output.as_deref() {
         Some(path) if path == Path::new("-") => {}
-        Some(path) => can_write(path, existing).map_err(GenerateError::from)?,
+        Some(path) => {
+            can_write(path, existing).map_err(GenerateError::from)?;
+            warned_of(path);
+        }
         None => can_write_in(Path::new(".")).map_err(|error| {
             Failure::usage(format!(
                 "cannot write here: {error}\nhint: choose another place with `-o`, or print with `-o -`"
@@ -64,7 +67,7 @@ pub(crate) async fn run(args: New) -> Result<u8, Failure> {
         }
     };
     // Until it is saved, it may have to be saved elsewhere.
-    let path = save(&strategy, args.output.as_deref(), existing, &progress)?;
+    let path = save(&strategy, args.output.as_deref(), existing, &ready, &progress)?;
     draft.done();
     let command = args.command(&strategy.description);
     progress.warn(args.keep.made(Kind::New, &strategy, path.as_deref(), command).await);
@@ -217,6 +220,7 @@ pub(crate) fn save(
     strategy: &Strategy,
     output: Option<&Path>,
     existing: Existing,
+    ready: &Ready,
     progress: &Progress,
 ) -> Result<Option<PathBuf>, Failure> {
     match output {
@@ -227,13 +231,31 @@ pub(crate) fn save(
         }
         None => {}
     }
-    let wanted = file_name(&ClassName::new(&strategy.name));
+    let wanted = unnamed(strategy, ready);
     // Nobody chose the name, and a strategy that was paid for is not given up for it.
     let path = write_free(&wanted, &strategy.code, existing).map_err(GenerateError::from)?;
     if path != wanted {
         progress.line(&format!("`{}` exists: the strategy is in `{}`", wanted.display(), path.display()));
     }
     Ok(Some(path))
+}
+
+/// The file that a strategy gets when its user names none.
+fn unnamed(strategy: &Strategy, ready: &Ready) -> PathBuf {
+    file_name(&ClassName::new(&strategy.name), Path::new("."), ready.trial().map(Trial::python))
+}
+
+/// Warns of a name that Python gives a meaning: the file is its user's, and so is the choice.
+fn warned_of(path: &Path) {
+    let shown = path.display();
+    let what = match meaning(path) {
+        Some(Meaning::Imported) => {
+            "every Python that is started in its folder loads it in place of the real module"
+        }
+        Some(Meaning::RunByItself) => "Python or its tools run a file of this name without being asked",
+        None => return,
+    };
+    say(&format!("warning: `{shown}`: {what}\nhint: end the name in `_strategy.py`"));
 }
 
 /// Says what was made: on stdout the path, the code or the JSON; the rest on stderr.
@@ -250,7 +272,7 @@ pub(crate) fn report(
     }
     found(strategy, ready, progress);
     if let (Some(trial), Some(run)) = (ready.trial(), &strategy.run) {
-        let unnamed = file_name(&ClassName::new(&strategy.name));
+        let unnamed = unnamed(strategy, ready);
         let command = args.command(&strategy.description);
         args.pages.write(path.unwrap_or(&unnamed), trial, &strategy.code, true, command, run)?;
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 use strategy_gen::history::Entry;
 use strategy_gen::shelf::{Book, books};
 
-use super::keep::in_full;
+use super::keep::{in_full, record_key};
 use super::{Failure, history, print, say, table};
 
 /// Entries about one strategy that are shown.
@@ -16,6 +16,12 @@ const SHOWN: u32 = 20;
 /// The strategies of a folder.
 pub(crate) fn list(folder: &Path, json: bool) -> Result<u8, Failure> {
     let books = read(folder)?;
+    let odd = books.iter().filter(|book| book.problem.is_some()).count();
+    if odd > 0 {
+        let records =
+            if odd == 1 { "the record of 1 strategy" } else { &format!("the records of {odd} strategies") };
+        say(&format!("warning: {records} cannot be read\nhint: `strategy-gen show FILE` says why"));
+    }
     if json {
         print(&format!("{:#}", json!({ "schema": 1, "status": "ok", "strategies": books })))?;
     } else if books.is_empty() {
@@ -27,7 +33,7 @@ pub(crate) fn list(folder: &Path, json: bool) -> Result<u8, Failure> {
 }
 
 fn read(folder: &Path) -> Result<Vec<Book>, Failure> {
-    books(folder).map_err(|error| {
+    books(folder, record_key().as_ref()).map_err(|error| {
         Failure::usage(format!("cannot read `{}`: {error}\nhint: name a folder", folder.display()))
     })
 }
@@ -36,7 +42,9 @@ fn read(folder: &Path) -> Result<Vec<Book>, Failure> {
 pub(crate) fn show(what: &str, json: bool) -> Result<u8, Failure> {
     let entry = history::numbered(what)?;
     let book = match &entry {
-        Some(entry) => entry.path.as_ref().and_then(|path| Book::open(Path::new(path)).ok()),
+        Some(entry) => {
+            entry.path.as_ref().and_then(|path| Book::open(Path::new(path), record_key().as_ref()).ok())
+        }
         None => Some(found(what)?),
     };
     let path = book.as_ref().map(|book| in_full(&book.path));
@@ -58,7 +66,7 @@ pub(crate) fn show(what: &str, json: bool) -> Result<u8, Failure> {
 /// lot.
 fn known_of(what: &str) -> Vec<Entry> {
     let known = history::open().and_then(|history| match history {
-        Some(history) => Ok(history.about(what, SHOWN)?),
+        Some(history) => Ok(history::readable(history.about(what, SHOWN)?)),
         None => Ok(Vec::new()),
     });
     known.unwrap_or_else(|failure| {
@@ -71,7 +79,7 @@ fn known_of(what: &str) -> Vec<Entry> {
 fn found(what: &str) -> Result<Book, Failure> {
     let path = Path::new(what);
     if path.is_file() {
-        return Book::open(path).map_err(|error| {
+        return Book::open(path, record_key().as_ref()).map_err(|error| {
             Failure::usage(format!("cannot read `{what}`: {error}\nhint: name the Python file of a strategy"))
         });
     }
@@ -85,7 +93,7 @@ fn found(what: &str) -> Result<Book, Failure> {
     candidates.extend(known.map(PathBuf::from).filter(|path| path.is_file()));
     let mut candidates: Vec<PathBuf> = candidates.into_iter().collect();
     match (candidates.pop(), candidates.is_empty()) {
-        (Some(path), true) => Book::open(&path)
+        (Some(path), true) => Book::open(&path, record_key().as_ref())
             .map_err(|error| Failure::usage(format!("cannot read `{}`: {error}", path.display()))),
         (Some(last), false) => {
             candidates.push(last);

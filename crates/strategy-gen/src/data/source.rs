@@ -1,13 +1,12 @@
 //! Where prices come from, what trading them costs, and which part of them counts.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use keyrot::file::{self, Links, ReadError};
 use serde::{Deserialize, Serialize};
 
 use super::{Prices, csv, synthetic};
@@ -207,14 +206,12 @@ impl Source {
 }
 
 fn read(path: &Path) -> Result<Prices, DataError> {
-    let unreadable = |source| DataError::Unreadable { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
-    // One byte more than is taken: it may have no end.
-    file.take(csv::MAX_FILE as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() > csv::MAX_FILE {
-        return Err(DataError::TooLarge { path: path.to_owned() });
-    }
+    let path_of = || path.to_owned();
+    let bytes = file::read(path, Links::Follow, csv::MAX_FILE as u64).map_err(|error| match error {
+        ReadError::Io(source) => DataError::Unreadable { path: path_of(), source },
+        ReadError::TooLarge { .. } => DataError::TooLarge { path: path_of() },
+        other => DataError::Unreadable { path: path_of(), source: std::io::Error::other(other) },
+    })?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     csv::read(&name, &bytes).map_err(|error| DataError::Csv { path: path.to_owned(), error })
 }

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use keyrot::Timestamp;
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
+use rusqlite::{Connection, Params, Row, params};
 
 use super::open::{open, refused};
-use super::{Entry, HistoryError, Kind};
+use super::{Entries, Entry, HistoryError, Kind};
 
 /// Entries that are kept; the oldest make room.
 const MOST: i64 = 20_000;
@@ -66,27 +66,26 @@ impl History {
         })
     }
 
-    /// The newest entries, at most `limit`; with `words`, those that have all of them, or begin with them, in
+    /// The newest entries that can be read, at most `limit`; with `words`, those that have all of them, or begin with them, in
     /// description, name or path.
     ///
     /// # Errors
     /// [`HistoryError`].
-    pub fn entries(&self, words: Option<&str>, limit: u32) -> Result<Vec<Entry>, HistoryError> {
+    pub fn entries(&self, words: Option<&str>, limit: u32) -> Result<Entries, HistoryError> {
         let Some(words) = words.map(str::trim).filter(|words| !words.is_empty()) else {
-            return self.list(&format!("SELECT {COLUMNS} FROM entry ORDER BY id DESC LIMIT ?1"), [limit]);
+            return self.list(&format!("SELECT {COLUMNS} FROM entry ORDER BY id DESC"), [], limit);
         };
         let Some(query) = query(words) else {
             // Signs alone, such as `<`: the index holds words.
-            let sql = format!(
-                "SELECT {COLUMNS} FROM entry WHERE instr(description, ?1) > 0 ORDER BY id DESC LIMIT ?2"
-            );
-            return self.list(&sql, params![words, limit]);
+            let sql =
+                format!("SELECT {COLUMNS} FROM entry WHERE instr(description, ?1) > 0 ORDER BY id DESC");
+            return self.list(&sql, params![words], limit);
         };
         let sql = format!(
             "SELECT {COLUMNS} FROM entry WHERE id IN (SELECT rowid FROM word WHERE word MATCH ?1) \
-             ORDER BY id DESC LIMIT ?2"
+             ORDER BY id DESC"
         );
-        self.list(&sql, params![query, limit])
+        self.list(&sql, params![query], limit)
     }
 
     /// The entry with this number.
@@ -95,18 +94,22 @@ impl History {
     /// [`HistoryError`].
     pub fn entry(&self, id: i64) -> Result<Option<Entry>, HistoryError> {
         let sql = format!("SELECT {COLUMNS} FROM entry WHERE id = ?1");
-        self.ask(|file| file.query_row(&sql, [id], read).optional())
+        let found = self.list(&sql, [id], 1)?;
+        match found.odd {
+            0 => Ok(found.read.into_iter().next()),
+            _ => Err(HistoryError::Odd { path: self.path.clone(), id }),
+        }
     }
 
     /// The newest entries about what is called `name`, at most `limit`: a file in full, or a class whatever the case.
     ///
     /// # Errors
     /// [`HistoryError`].
-    pub fn about(&self, name: &str, limit: u32) -> Result<Vec<Entry>, HistoryError> {
+    pub fn about(&self, name: &str, limit: u32) -> Result<Entries, HistoryError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM entry WHERE path = ?1 OR name = ?1 COLLATE NOCASE ORDER BY id DESC LIMIT ?2"
+            "SELECT {COLUMNS} FROM entry WHERE path = ?1 OR name = ?1 COLLATE NOCASE ORDER BY id DESC"
         );
-        self.list(&sql, params![name, limit])
+        self.list(&sql, params![name], limit)
     }
 
     /// Forgets everything, on the disk too; gives how many entries that were.
@@ -127,8 +130,22 @@ impl History {
         Ok(gone)
     }
 
-    fn list(&self, sql: &str, params: impl Params) -> Result<Vec<Entry>, HistoryError> {
-        self.ask(|file| file.prepare(sql)?.query_map(params, read)?.collect())
+    /// The first `limit` rows that can be read: one that cannot hides no other.
+    fn list(&self, sql: &str, params: impl Params, limit: u32) -> Result<Entries, HistoryError> {
+        self.ask(|file| {
+            let mut statement = file.prepare(sql)?;
+            let mut rows = statement.query(params)?;
+            let mut entries = Entries::default();
+            while entries.read.len() < limit as usize
+                && let Some(row) = rows.next()?
+            {
+                match read(row) {
+                    Ok(entry) => entries.read.push(entry),
+                    Err(_) => entries.odd += 1,
+                }
+            }
+            Ok(entries)
+        })
     }
 
     fn ask<T>(&self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, HistoryError> {

@@ -34,6 +34,15 @@ const FILE: &str = "history.db";
 /// Turns it off.
 const SWITCH: &str = "STRATEGY_GEN_HISTORY";
 
+/// Entries that were asked for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Entries {
+    /// Those that can be read.
+    pub read: Vec<Entry>,
+    /// How many were passed over because they cannot: damaged ones, and those of a newer release.
+    pub odd: usize,
+}
+
 /// Something that was made or run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Entry {
@@ -158,6 +167,14 @@ pub enum HistoryError {
         path: PathBuf,
         /// What SQLite says.
         why: String,
+    },
+    /// An entry cannot be read; the others can.
+    #[error("entry #{id} of the history `{}` cannot be read: it is damaged, or a newer release wrote it\nhint: use the newer release", path.display())]
+    Odd {
+        /// The file.
+        path: PathBuf,
+        /// Its number.
+        id: i64,
     },
     /// Anything else: a folder without permission, a full disk.
     #[error("history `{}` cannot be used: {why}\nhint: see to its folder, or keep no history with `{SWITCH}=off`", path.display())]

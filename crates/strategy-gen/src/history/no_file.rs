@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Entry, HistoryError};
+use super::{Entries, Entry, HistoryError};
 
 /// A history that cannot be opened in this build.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl History {
     ///
     /// # Errors
     /// None: there is no history to call it on.
-    pub fn entries(&self, _: Option<&str>, _: u32) -> Result<Vec<Entry>, HistoryError> {
+    pub fn entries(&self, _: Option<&str>, _: u32) -> Result<Entries, HistoryError> {
         match *self {}
     }
 
@@ -45,7 +45,7 @@ impl History {
     ///
     /// # Errors
     /// None: there is no history to call it on.
-    pub fn about(&self, _: &str, _: u32) -> Result<Vec<Entry>, HistoryError> {
+    pub fn about(&self, _: &str, _: u32) -> Result<Entries, HistoryError> {
         match *self {}
     }
 

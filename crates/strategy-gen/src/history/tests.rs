@@ -23,7 +23,7 @@ fn folder() -> (TempDir, PathBuf) {
 }
 
 fn descriptions(history: &History, words: &str) -> Vec<String> {
-    history.entries(Some(words), 10).expect("read").into_iter().map(|entry| entry.description).collect()
+    history.entries(Some(words), 10).expect("read").read.into_iter().map(|entry| entry.description).collect()
 }
 
 #[test]
@@ -43,17 +43,17 @@ fn what_is_kept_is_found_the_newest_first() {
     drop(history);
     let history = History::open(&path).expect("open again");
     assert_eq!(history.entry(id).expect("read"), Some(Entry { id, ..full }));
-    assert_eq!(history.entries(None, 1).expect("read")[0].description, "the 50 day average crosses");
+    assert_eq!(history.entries(None, 1).expect("read").read[0].description, "the 50 day average crosses");
     for words in ["rsi", "RSI buy", "bounce", "RSI(14)", "sel", "/a/bounce.py", "<"] {
         assert_eq!(descriptions(&history, words).len(), 1, "{words}");
     }
     for words in ["macd", "rsi OR average", "\"", "rsi*macd", "description:rsi", "%"] {
         assert_eq!(descriptions(&history, words).len(), 0, "{words}");
     }
-    assert_eq!(history.about("BOUNCE", 9).expect("read").len(), 1);
-    assert_eq!(history.about("/a/bounce.py", 9).expect("read").len(), 1);
+    assert_eq!(history.about("BOUNCE", 9).expect("read").read.len(), 1);
+    assert_eq!(history.about("/a/bounce.py", 9).expect("read").read.len(), 1);
     assert_eq!(history.clear().expect("cleared"), 2);
-    assert_eq!(history.entries(Some("rsi"), 10).expect("read"), []);
+    assert_eq!(history.entries(Some("rsi"), 10).expect("read"), Entries::default());
     drop(history);
     assert!(!String::from_utf8_lossy(&fs::read(&path).expect("read")).contains("average"));
 }
@@ -71,7 +71,7 @@ fn many_begin_it_at_once_and_none_is_lost() {
             });
         }
     });
-    assert_eq!(History::open(&path).expect("open").entries(Some("once"), 100).expect("read").len(), 80);
+    assert_eq!(History::open(&path).expect("open").entries(Some("once"), 100).expect("read").read.len(), 80);
 }
 
 #[test]

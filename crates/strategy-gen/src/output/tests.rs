@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::{Existing, WriteError, file_name, write};
+use super::{Existing, WriteError, draft_name, file_name, is_bare_name, write};
 use crate::python::ClassName;
 
 fn names(directory: &Path) -> Vec<String> {
@@ -109,5 +109,31 @@ fn permissions_and_links_survive_a_replacement() {
 
 #[test]
 fn the_default_name_comes_from_the_class() {
-    assert_eq!(file_name(&ClassName::new("RsiSmaStrategy")), Path::new("rsi_sma_strategy.py"));
+    let name = |class| file_name(&ClassName::new(class), Path::new("."), None);
+    assert_eq!(name("RsiSmaStrategy"), Path::new("rsi_sma_strategy.py"));
+    assert_eq!(name("Random"), Path::new("random_strategy.py"));
+    assert_eq!(draft_name(Some("Conftest"), ""), Path::new("conftest_strategy.draft.py"));
+}
+
+#[test]
+fn a_name_in_a_folder_leads_nowhere_else() {
+    for name in ["rsi_strategy.py", "a b.html", "\u{416}.py", "..py"] {
+        assert!(is_bare_name(name), "{name}");
+    }
+    for name in [
+        "",
+        ".",
+        "..",
+        "/",
+        "/a.py",
+        "a/b.py",
+        "../a.py",
+        "./a.py",
+        "a/",
+        "a\\b.py",
+        "C:a.py",
+        "javascript:alert(1)",
+    ] {
+        assert!(!is_bare_name(name), "{name}");
+    }
 }

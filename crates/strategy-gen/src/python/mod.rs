@@ -16,6 +16,7 @@
 mod class;
 mod header;
 mod indicators;
+mod modules;
 mod names;
 mod orders;
 
@@ -25,6 +26,8 @@ pub use header::{Header, Origin, Provenance, description_in, header, quoted};
 pub(crate) use header::{assumptions_in, header_of};
 pub(crate) use indicators::{Function, functions};
 pub use indicators::{Linkage, MODULE, standalone};
+pub(crate) use modules::is_installed;
+pub use modules::{Meaning, meaning};
 pub use names::ClassName;
 
 use crate::spec::StrategySpec;

@@ -78,8 +78,27 @@ impl ClassName {
         &self.0
     }
 
-    /// The name as part of a file name: `RsiSmaStrategy` becomes `rsi_sma_strategy`.
-    pub fn snake_case(&self) -> String {
+    /// The name as that of a file without its ending: `RsiSmaStrategy` becomes `rsi_sma_strategy`, `Random` becomes
+    /// `random_strategy`. It is never the name of a module of Python's or of one that is loaded unasked.
+    ///
+    /// ```
+    /// use strategy_gen::python::ClassName;
+    /// assert_eq!(ClassName::new("Random").file_stem(), "random_strategy");
+    /// assert_eq!(ClassName::new("RsiStrategy").file_stem(), "rsi_strategy");
+    /// ```
+    pub fn file_stem(&self) -> String {
+        let mut stem = self.snake_case();
+        if !stem.ends_with("_strategy") {
+            stem.push_str("_strategy");
+        }
+        // Test runners load whatever begins like this.
+        if stem.starts_with("test") {
+            stem.insert_str(0, "my_");
+        }
+        stem
+    }
+
+    fn snake_case(&self) -> String {
         let mut snake = String::new();
         let mut before = None::<char>;
         let mut chars = self.0.chars().peekable();

@@ -2,10 +2,15 @@
 
 use std::fmt::Write as _;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::chart;
 use super::data::{Run, Unit};
 use super::escape::Text;
 use super::page::{document, in_unit};
+
+/// What is written as it is in a link to a file: nothing that could be a scheme or lead to another folder.
+const IN_A_NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_');
 
 /// Strategies drawn over each other: the first of the ranking.
 const DRAWN: usize = 20;
@@ -17,7 +22,7 @@ pub struct Entry {
     pub name: String,
     /// The user's words.
     pub description: String,
-    /// Where its own page is, relative to this one; `None` where it has none.
+    /// The file of its own page, in the same folder; `None` where it has none.
     pub link: Option<String>,
     /// Its backtest; `Err` says in a line why there is none.
     pub run: Result<Run, String>,
@@ -75,7 +80,10 @@ pub fn board(title: &str, entries: &[Entry]) -> String {
 
 fn row(body: &mut String, place: usize, entry: &Entry) {
     let name = match &entry.link {
-        Some(link) => format!("<a href=\"{}\">{}</a>", Text(link), Text(&entry.name)),
+        Some(link) => {
+            let link = utf8_percent_encode(link, IN_A_NAME);
+            format!("<a href=\"{link}\">{}</a>", Text(&entry.name))
+        }
         None => Text(&entry.name).to_string(),
     };
     let _ = write!(
@@ -96,4 +104,28 @@ fn row(body: &mut String, place: usize, entry: &Entry) {
         }
     }
     body.push_str("</tr>");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_stays_in_its_folder_whatever_the_name() {
+        for (name, link) in [
+            ("rsi_strategy.html", "rsi_strategy.html"),
+            ("javascript:alert(1)", "javascript%3Aalert%281%29"),
+            ("../a b.html", "..%2Fa%20b.html"),
+            ("//host/\"x", "%2F%2Fhost%2F%22x"),
+        ] {
+            let (name, link) = (Some(name.to_owned()), format!("href=\"{link}\""));
+            let entry = Entry {
+                name: "a".to_owned(),
+                description: String::new(),
+                link: name,
+                run: Err("no".to_owned()),
+            };
+            assert!(board("one", &[entry]).contains(&link), "{link}");
+        }
+    }
 }

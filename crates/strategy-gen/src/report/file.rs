@@ -1,8 +1,10 @@
 //! Pages as files: one of ours may be replaced by the next, and nothing else.
 
-use std::fs::{self, File};
+use std::fs::OpenOptions;
 use std::io::Read as _;
 use std::path::Path;
+
+use keyrot::file::{self, Links};
 
 use super::is_page;
 use crate::output::{Existing, WriteError, can_write, write};
@@ -34,12 +36,10 @@ fn of_a_page(error: WriteError) -> WriteError {
 }
 
 fn existing(path: &Path) -> Existing {
-    // Opening a pipe would wait for whoever writes to it.
-    if !fs::metadata(path).is_ok_and(|there| there.is_file()) {
-        return Existing::Keep;
-    }
     let mut beginning = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(BEGINNING).read_to_end(&mut beginning));
+    // A link may lead to a page in another folder, which is not the one that was asked for.
+    let read = file::open(path, Links::Refuse, OpenOptions::new().read(true))
+        .and_then(|file| Ok(file.take(BEGINNING).read_to_end(&mut beginning)?));
     match read {
         Ok(_) if is_page(&String::from_utf8_lossy(&beginning)) => Existing::Replace,
         _ => Existing::Keep,

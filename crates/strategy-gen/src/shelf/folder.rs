@@ -1,12 +1,13 @@
 //! The strategies of a folder.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use keyrot::file::{self, Links, ReadError};
 use serde::{Serialize, Serializer};
 
-use super::{Sidecar, digest};
+use super::{RecordKey, Sidecar, digest};
 use crate::check::MAX_SOURCE;
 use crate::python::{description_in, header_of};
 
@@ -17,7 +18,7 @@ pub struct Book {
     /// The file.
     #[serde(serialize_with = "as_shown")]
     pub path: PathBuf,
-    /// The class, where its sidecar names it, else the name of the file.
+    /// The class, where a verified sidecar names it, else the name of the file.
     pub name: String,
     /// The user's words, as far as they are known.
     pub description: Option<String>,
@@ -39,6 +40,8 @@ pub enum Condition {
     Saved,
     /// Somebody changed it.
     Changed,
+    /// What says how it was saved was not written by this installation, or was changed since.
+    Unverified,
     /// Nothing says how it was saved.
     Unknown,
 }
@@ -55,23 +58,24 @@ impl Condition {
         match self {
             Self::Saved => "as saved",
             Self::Changed => "changed since",
+            Self::Unverified => "unverified",
             Self::Unknown => "no record",
         }
     }
 }
 
-/// The strategies in `folder`, by name of the file; what neither has our header nor a sidecar is none.
+/// The strategies in `folder`, by name of the file, with `key` to tell their records from anybody's; what neither has our header nor a sidecar is none.
 ///
 /// # Errors
 /// What the system says of the folder; a file that cannot be read is left out.
-pub fn books(folder: &Path) -> io::Result<Vec<Book>> {
+pub fn books(folder: &Path, key: Option<&RecordKey>) -> io::Result<Vec<Book>> {
     let mut paths: Vec<PathBuf> = fs::read_dir(folder)?
         .flatten()
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "py"))
         .collect();
     paths.sort();
-    Ok(paths.iter().filter_map(|path| Book::open(path).ok()).filter(Book::is_strategy).collect())
+    Ok(paths.iter().filter_map(|path| Book::open(path, key).ok()).filter(Book::is_strategy).collect())
 }
 
 impl Book {
@@ -79,33 +83,38 @@ impl Book {
     ///
     /// # Errors
     /// When it cannot be read, or is no text of a size that a strategy has.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        let mut source = String::new();
-        if !fs::metadata(path)?.is_file() {
-            // Opening a pipe would wait for whoever writes to it.
-            return Err(io::Error::other("it is no regular file"));
-        }
-        // It may have no end.
-        File::open(path)?.take(MAX_SOURCE as u64 + 1).read_to_string(&mut source)?;
-        let (sidecar, problem) = match Sidecar::read(path) {
-            Ok(sidecar) => (sidecar, None),
+    pub fn open(path: &Path, key: Option<&RecordKey>) -> io::Result<Self> {
+        let bytes = file::read(path, Links::Follow, MAX_SOURCE as u64).map_err(|error| match error {
+            ReadError::Io(error) => error,
+            other => io::Error::other(other),
+        })?;
+        let source = String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8 text"))?;
+        let (record, problem) = match Sidecar::read(path, key) {
+            Ok(record) => (record, None),
             Err(error) => (None, Some(error.to_string())),
         };
         let sha256 = digest(&source);
-        let condition = match &sidecar {
-            Some(sidecar) if sidecar.sha256 == sha256 => Condition::Saved,
+        let condition = match &record {
+            Some(record) if !record.verified => Condition::Unverified,
+            Some(record) if record.sidecar.sha256 == sha256 => Condition::Saved,
             Some(_) => Condition::Changed,
             None => Condition::Unknown,
         };
+        let sidecar = record.map(|record| match condition {
+            // Nobody is to paste a stranger's command into a shell.
+            Condition::Unverified => Sidecar { command: String::new(), ..record.sidecar },
+            _ => record.sidecar,
+        });
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let own = sidecar.as_ref().filter(|_| condition != Condition::Unverified);
         let described = description_in(header_of(&source).0);
         Ok(Self {
             path: path.to_owned(),
-            name: sidecar.as_ref().map_or_else(|| stem.into_owned(), |sidecar| sidecar.name.clone()),
-            description: sidecar
-                .as_ref()
+            name: own.map_or_else(|| stem.into_owned(), |sidecar| sidecar.name.clone()),
+            description: own
                 .map(|sidecar| sidecar.description.clone())
-                .or_else(|| described.map(str::to_owned)),
+                .or_else(|| described.map(str::to_owned))
+                .or_else(|| Some(sidecar.as_ref()?.description.clone())),
             sha256,
             condition,
             sidecar,

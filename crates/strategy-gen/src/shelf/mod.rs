@@ -7,11 +7,13 @@
 
 mod folder;
 mod headline;
+mod record_key;
 mod sidecar;
 
 pub use folder::{Book, Condition, books};
 pub use headline::{Headline, LastRun};
-pub use sidecar::{Checks, Made, Sidecar, SidecarError};
+pub use record_key::{RecordKey, RecordKeyError, Signer};
+pub use sidecar::{Checks, Made, Record, Sidecar, SidecarError};
 
 use sha2::{Digest as _, Sha256};
 

@@ -3,14 +3,15 @@
 //! `rsi.py` has `rsi.strategy.json`. The ending has two parts because `rsi.json` is a name that people give to files
 //! of their own; even so, a file of that name which is not ours is never replaced.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use keyrot::file::{self, Links, ReadError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{LastRun, digest};
+use super::record_key::has_code;
+use super::{LastRun, RecordKey, Signer, digest};
 use crate::check::{CheckError, parameters};
 use crate::finding::Finding;
 use crate::generator::Strategy;
@@ -56,6 +57,18 @@ pub struct Sidecar {
     pub command: String,
     /// The last run of the file, as long as it is unchanged.
     pub run: Option<LastRun>,
+}
+
+/// A sidecar as it was found.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Record {
+    /// What it says.
+    pub sidecar: Sidecar,
+    /// Whether this installation has written it, and nobody has changed it since.
+    pub verified: bool,
+    /// Whether some installation has signed it.
+    pub signed: bool,
 }
 
 /// What was checked.
@@ -137,47 +150,53 @@ impl Sidecar {
         strategy.with_extension("strategy.json")
     }
 
-    /// Reads the one beside `strategy`; `None` where there is none.
+    /// Reads the one beside `strategy`, and whether it was signed with `key`; `None` where there is none.
     ///
     /// # Errors
     /// [`SidecarError::Foreign`] and [`SidecarError::Unreadable`].
-    pub fn read(strategy: &Path) -> Result<Option<Self>, SidecarError> {
+    pub fn read(strategy: &Path, key: Option<&RecordKey>) -> Result<Option<Record>, SidecarError> {
         let path = Self::path(strategy);
-        let mut text = Vec::new();
-        let read = File::open(&path).and_then(|file| file.take(MOST + 1).read_to_end(&mut text));
-        match read {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(SidecarError::Unreadable { path, source }),
-            Ok(_) => {}
-        }
+        let text = match file::read(&path, Links::Refuse, MOST) {
+            Ok(bytes) => String::from_utf8(bytes).unwrap_or_default(),
+            Err(ReadError::Io(error)) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(ReadError::Io(source)) => return Err(SidecarError::Unreadable { path, source }),
+            Err(_) => return Err(SidecarError::Foreign { path }),
+        };
         let ours = |read: &Self| read.schema == SCHEMA && read.tool.starts_with(TOOL);
-        let read = serde_json::from_slice(&text).ok().filter(ours);
-        read.map(Some).ok_or(SidecarError::Foreign { path })
+        let sidecar = serde_json::from_str(&text).ok().filter(ours);
+        let sidecar = sidecar.ok_or(SidecarError::Foreign { path })?;
+        let verified = key.is_some_and(|key| key.signed(Signer::Sidecar, &text));
+        Ok(Some(Record { sidecar, verified, signed: has_code(&text) }))
     }
 
     /// Keeps what a run of the file gave in the one beside `strategy`, if there is one and it is about the same text.
+    /// One that somebody else signed is left as it is, and one that nobody signed is not signed for it.
     ///
     /// # Errors
     /// [`SidecarError`].
-    pub fn ran(strategy: &Path, run: &LastRun) -> Result<(), SidecarError> {
-        match Self::read(strategy)? {
-            Some(sidecar) if sidecar.sha256 == run.sha256 => {
-                Self { run: Some(run.clone()), ..sidecar }.write(strategy)
+    pub fn ran(strategy: &Path, run: &LastRun, key: Option<&RecordKey>) -> Result<(), SidecarError> {
+        match Self::read(strategy, key)? {
+            Some(Record { sidecar, verified, signed })
+                if sidecar.sha256 == run.sha256 && verified == signed =>
+            {
+                let key = key.filter(|_| verified);
+                Self { run: Some(run.clone()), ..sidecar }.write(strategy, key)
             }
             Some(_) | None => Ok(()),
         }
     }
 
-    /// Writes it beside `strategy`, whole or not at all; replaces only one of ours.
+    /// Writes it beside `strategy`, whole or not at all, signed where there is a key; replaces only one of ours.
     ///
     /// # Errors
     /// [`SidecarError`].
-    pub fn write(&self, strategy: &Path) -> Result<(), SidecarError> {
-        let existing = match Self::read(strategy)? {
+    pub fn write(&self, strategy: &Path, key: Option<&RecordKey>) -> Result<(), SidecarError> {
+        let existing = match Self::read(strategy, None)? {
             Some(_) => Existing::Replace,
             None => Existing::Keep,
         };
-        let text = serde_json::to_string_pretty(self).unwrap_or_default() + "\n";
+        let text = serde_json::to_string_pretty(self).unwrap_or_default();
+        let text = key.map_or_else(|| text.clone(), |key| key.sign(Signer::Sidecar, &text)) + "\n";
         Ok(write(&Self::path(strategy), &text, existing)?)
     }
 }
@@ -212,12 +231,13 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("rsi.py");
         let sidecar = made(&path);
-        assert_eq!(Sidecar::read(&path).expect("nothing"), None);
-        sidecar.write(&path).expect("written");
-        assert_eq!(Sidecar::read(&path).expect("read"), Some(sidecar.clone()));
+        assert_eq!(Sidecar::read(&path, None).expect("nothing"), None);
+        sidecar.write(&path, None).expect("written");
+        let record = Record { sidecar: sidecar.clone(), verified: false, signed: false };
+        assert_eq!(Sidecar::read(&path, None).expect("read"), Some(record));
         assert_eq!(sidecar.parameters.get("rsi_period"), Some(&Value::from(7)));
         // Its own is replaced.
-        sidecar.write(&path).expect("written again");
+        sidecar.write(&path, None).expect("written again");
         assert_eq!(fs::read_dir(folder.path()).expect("read").count(), 1);
     }
 
@@ -233,7 +253,7 @@ mod tests {
         newer["schema"] = 2.into();
         for theirs in ["".to_owned(), "{}".to_owned(), other_tool.to_string(), newer.to_string()] {
             fs::write(Sidecar::path(&path), &theirs).expect("written");
-            let error = sidecar.write(&path).expect_err("foreign").to_string();
+            let error = sidecar.write(&path, None).expect_err("foreign").to_string();
             assert!(error.contains("rsi.strategy.json` is not of this program"), "{error}");
             assert_eq!(fs::read_to_string(Sidecar::path(&path)).expect("read"), theirs);
         }

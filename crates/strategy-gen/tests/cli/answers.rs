@@ -16,9 +16,9 @@ fn a_good_answer_is_saved_with_its_origin() {
     let gemini = Gemini::good();
     let ended = gemini.program(&place, [RSI]).run();
     ended.code(0).says(&["attempt 1: key GEMINI_API_KEY", "success"]);
-    assert_eq!(ended.stdout, "bounce.py\n");
-    assert_eq!(place.names(), ["bounce.py", "bounce.strategy.json"]);
-    let saved = place.read("bounce.py");
+    assert_eq!(ended.stdout, "bounce_strategy.py\n");
+    assert_eq!(place.names(), ["bounce_strategy.py", "bounce_strategy.strategy.json"]);
+    let saved = place.read("bounce_strategy.py");
     assert!(saved.starts_with("# ") && saved.contains("model gemini-2.5-flash") && saved.ends_with(STRATEGY));
 }
 
@@ -51,7 +51,7 @@ fn the_error_of_a_broken_answer_goes_back_word_for_word() {
         "{second}"
     );
     ended.says(&["attempt 1", &problem, "repair 1 of 3", "attempt 1", "success"]);
-    assert_eq!(place.names(), ["bounce.py", "bounce.strategy.json"]);
+    assert_eq!(place.names(), ["bounce_strategy.py", "bounce_strategy.strategy.json"]);
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn three_repairs_are_all_there_are_unless_told_otherwise() {
         let ended = gemini.program(&place, [RSI].into_iter().chain(flags.iter().copied())).run();
         ended.fails(1, &["the strategy is still not valid after ", &format!("{repairs} repair"), "hint: "]);
         assert_eq!(gemini.requests(), repairs + 1);
-        assert_eq!(place.names(), ["bounce.draft.py"]);
+        assert_eq!(place.names(), ["bounce_strategy.draft.py"]);
     }
 }
 
@@ -118,7 +118,7 @@ fn a_block_that_was_cut_off_is_never_saved() {
     let place = Place::new();
     gemini.program(&place, [RSI]).run().fails(1, &["still not valid after 2 repairs", "shorter", "hint: "]);
     // What there is of it is a draft, and no strategy.
-    assert_eq!(place.names(), ["bounce.draft.py"]);
+    assert_eq!(place.names(), ["bounce_strategy.draft.py"]);
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn code_that_reaches_out_is_not_accepted() {
     let gemini = Gemini::answering(vec![Answer::text(block(&spy))]);
     let ended = gemini.program(&place, [RSI]).run();
     ended.fails(1, &["still not valid", "`os` may not be imported", "hint: "]);
-    assert_eq!(place.names(), ["bounce.draft.py"]);
+    assert_eq!(place.names(), ["bounce_strategy.draft.py"]);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn the_asked_name_is_insisted_upon() {
     let renamed = STRATEGY.replace("Bounce", "MyBot");
     let gemini = Gemini::answering(vec![Answer::text(block(STRATEGY)), Answer::text(block(&renamed))]);
     let ended = gemini.program(&place, [RSI, "--name", "my bot"]).run();
-    assert_eq!(ended.code(0).stdout, "my_bot.py\n");
+    assert_eq!(ended.code(0).stdout, "my_bot_strategy.py\n");
     let asked = gemini.asked();
     assert!(asked[0].prompt_text.contains("Call the class `MyBot`"));
     assert!(asked[1].prompt_text.contains("the class is called `Bounce`; hint: call it `MyBot`"));

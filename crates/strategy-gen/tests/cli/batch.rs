@@ -6,6 +6,7 @@ use std::process::Command;
 
 use gemini_sim::{Answer, Fault, FaultRule, KeySpec, ProjectSpec, Verdict};
 use serde_json::{Value, json};
+use strategy_gen::shelf::{RecordKey, Signer};
 
 use crate::gemini::{Gemini, STRATEGY, block, one_key};
 use crate::rig::{Ended, Place, Program, test_python};
@@ -40,7 +41,8 @@ fn ideas(count: usize) -> String {
 }
 
 fn batch(place: &Place, more: &[&str]) -> Program {
-    place.program(["batch", "ideas.txt", "-d", "out"].into_iter().chain(more.iter().copied()))
+    let program = place.program(["batch", "ideas.txt", "-d", "out"].into_iter().chain(more.iter().copied()));
+    program.env("KEYROT_STATE", &place.path().join("state/keys.db").display().to_string())
 }
 
 #[test]
@@ -51,7 +53,7 @@ fn every_idea_is_made_run_and_ranked_and_once_is_enough() {
     let all = ["--offline", "--data", "synthetic", "--python", &python];
     let ended = batch(&place, &all).run();
     ended.code(0).says(&["3 done, 0 done before, 0 failed; the ranking is in `out/index.html`"]);
-    for stem in ["rsi_strategy", "turtle", "sma_strategy"] {
+    for stem in ["rsi_strategy", "turtle_strategy", "sma_strategy"] {
         for ending in ["py", "strategy.json", "html"] {
             assert!(names(&place).contains(&format!("{stem}.{ending}")), "{stem}.{ending}: {ended}");
         }
@@ -61,10 +63,10 @@ fn every_idea_is_made_run_and_ranked_and_once_is_enough() {
     let gains: Vec<f64> = ended.stdout.lines().skip(1).map(gain).collect();
     assert!(gains.len() == 3 && gains.is_sorted_by(|a, b| a >= b), "{ended}");
     let board = place.read("out/index.html");
-    for part in ["3 ideas", "href=\"turtle.html\"", "Buy at a 20 day high"] {
+    for part in ["3 ideas", "href=\"turtle_strategy.html\"", "Buy at a 20 day high"] {
         assert!(board.contains(part), "{part}");
     }
-    let page = place.read("out/turtle.html");
+    let page = place.read("out/turtle_strategy.html");
     assert!(page.contains("strategy-gen new --offline --name Turtle --data synthetic:1 -- "), "{page:.2000}");
     // Nothing is done twice.
     let before = place.read("out/batch.jsonl");
@@ -76,9 +78,9 @@ fn every_idea_is_made_run_and_ranked_and_once_is_enough() {
     batch(&place, &other).run().code(0).says(&["ran: out/"]).is_silent_about("made: ");
     assert_eq!((logged(&place, "made").len(), logged(&place, "ran").len()), (3, 6));
     // What its user changed is the user's: that idea is made again beside it.
-    place.file("out/turtle.py", "# mine\n");
-    batch(&place, &other).run().code(0).says(&["made: out/turtle_2.py", "1 done, 2 done before"]);
-    assert_eq!(place.read("out/turtle.py"), "# mine\n");
+    place.file("out/turtle_strategy.py", "# mine\n");
+    batch(&place, &other).run().code(0).says(&["made: out/turtle_strategy_2.py", "1 done, 2 done before"]);
+    assert_eq!(place.read("out/turtle_strategy.py"), "# mine\n");
 }
 
 /// The return in a line of the ranking.
@@ -163,9 +165,9 @@ fn killed_it_goes_on_where_it_was() {
     ended.code(0).says(&["2 done, 3 done before, 0 failed"]);
     assert_eq!((gemini.requests(), python_files(&place)), (2, 5));
     // A line whose file never came, as when the end came between the two, is no strategy.
-    std::fs::remove_file(place.path().join("out/bounce_3.py")).expect("removed");
+    std::fs::remove_file(place.path().join("out/bounce_strategy_3.py")).expect("removed");
     let ended = gemini.reached_by(batch(&place, &["--no-run"]).envs(&[key])).run();
-    ended.code(0).says(&["made: out/bounce_3.py", "1 done, 4 done before"]);
+    ended.code(0).says(&["made: out/bounce_strategy_3.py", "1 done, 4 done before"]);
 }
 
 #[test]
@@ -193,7 +195,7 @@ fn ctrl_c_leaves_no_sandbox_and_keeps_the_best_answer() {
     assert!(Command::new("kill").args(["-INT", &id]).status().expect("`kill` runs").success());
     Ended::of(child).code(130).says(&["repair 1 of 3", "stopped: 0 of 1 are finished"]);
     assert_eq!(sandboxes(), 0);
-    assert!(place.read("out/bounce.draft.py").contains("size=12.7"));
+    assert!(place.read("out/bounce_strategy.draft.py").contains("size=12.7"));
 }
 
 #[test]
@@ -208,11 +210,18 @@ fn a_failed_run_stays_a_failure_where_nothing_can_be_run() {
     batch(&place, &all).run().code(0);
     let log = place.read("out/batch.jsonl");
     assert!(log.contains("\"exit_code\":0"), "{log}");
-    place.file("out/batch.jsonl", log.replace("\"exit_code\":0", "\"exit_code\":7"));
+    // As if this program had written it.
+    let key = RecordKey::read(&place.path().join("state/records.key")).expect("private").expect("a key");
+    let failed = log.lines().map(|line| {
+        let (fields, _) = line.split_once(",\"mac\"").expect("signed");
+        let fields = fields.replace("\"exit_code\":0", "\"exit_code\":7");
+        key.sign(Signer::Log, &format!("{fields}}}")) + "\n"
+    });
+    place.file("out/batch.jsonl", failed.collect::<String>());
     batch(&place, &["--offline", "--no-run"]).run().code(1).says(&["0 done, 0 done before, 1 failed"]);
     // The ranking's page is not the strategy's.
-    assert!(names(&place).is_superset(&["index_2.py".to_owned(), "index.html".to_owned()].into()));
-    assert!(place.read("out/index_2.strategy.json").contains("--cash 5000 --timeout 50 -- "));
+    assert!(names(&place).is_superset(&["index_strategy.py".to_owned(), "index.html".to_owned()].into()));
+    assert!(place.read("out/index_strategy.strategy.json").contains("--cash 5000 --timeout 50 -- "));
 }
 
 #[test]
@@ -230,7 +239,7 @@ fn ctrl_c_keeps_what_is_finished() {
     let id = child.id().to_string();
     assert!(Command::new("kill").args(["-INT", &id]).status().expect("`kill` runs").success());
     Ended::of(child).code(130).says(&[
-        "made: out/bounce.py",
+        "made: out/bounce_strategy.py",
         "stopped: 1 of 3 are finished, 0 of them without success; the same command goes on with the rest",
         "error: interrupted",
     ]);
@@ -250,12 +259,12 @@ fn what_runs_badly_is_repaired_and_the_best_answer_of_a_failure_is_kept() {
     ended.code(1).says(&[
         "repair 1 of 3: Buy when RSI",
         "failed: ",
-        "the best answer is in `out/bounce.draft.py`",
+        "the best answer is in `out/bounce_strategy.draft.py`",
     ]);
-    assert!(place.read("out/bounce.draft.py").contains("# draft: not valid yet"));
+    assert!(place.read("out/bounce_strategy.draft.py").contains("# draft: not valid yet"));
     let gemini = Gemini::answering(vec![failing(), Answer::text(block(STRATEGY))]);
     let ended = gemini.reached_by(batch(&place, &args).envs(&[key])).run();
-    ended.code(0).says(&["repair 1 of 3: ", "made: out/bounce.py: ", "return ", "1 done"]);
+    ended.code(0).says(&["repair 1 of 3: ", "made: out/bounce_strategy.py: ", "return ", "1 done"]);
     assert_eq!(logged(&place, "ran").len(), 1);
 }
 

@@ -46,8 +46,6 @@ fn what_is_far_too_large_is_a_finding_and_read_no_further() {
     place.file("huge.py", "x = 1\n".repeat(1_000_000));
     let ended = place.run(["check", "huge.py"]);
     assert!(ended.code(1).stdout.contains("larger than 128 KiB"), "{ended}");
-    // It never ends.
-    place.run(["check", "/dev/zero"]).code(1);
     place.file("deep.py", format!("x = {}1\n", "-".repeat(120_000)));
     place.run(["check", "deep.py"]).code(1);
 }

@@ -12,9 +12,9 @@ fn success_is_one_document() {
     let ended = gemini.program(&place, [RSI, "--json"]).run();
     let document = ended.code(0).json();
     assert_eq!(document["status"], "ok");
-    assert_eq!(document["path"], "bounce.py");
+    assert_eq!(document["path"], "bounce_strategy.py");
     assert_eq!(document["strategy"]["name"], "Bounce");
-    assert_eq!(document["strategy"]["code"], place.read("bounce.py"));
+    assert_eq!(document["strategy"]["code"], place.read("bounce_strategy.py"));
     assert_eq!(document["strategy"]["model"], "gemini-2.5-flash");
     assert_eq!(document["attempts"][0]["key_id"], "GEMINI_API_KEY");
     assert_eq!(document["attempts"][0]["outcome"], "success");

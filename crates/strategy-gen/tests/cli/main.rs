@@ -18,6 +18,8 @@ mod doctor;
 mod dotenv;
 mod endings;
 mod evaluation;
+#[cfg(target_os = "linux")]
+mod files;
 mod gemini;
 #[cfg(target_os = "linux")]
 mod hostile;
@@ -25,11 +27,14 @@ mod interrupt;
 mod json;
 mod keys_file;
 mod metrics;
+mod names;
 mod openai;
 mod output;
 mod pitfalls;
 mod plot;
 mod python;
+#[cfg(unix)]
+mod records;
 mod repair;
 mod rig;
 mod run;

@@ -87,14 +87,14 @@ fn links_are_followed_and_a_link_to_nothing_is_in_the_way() {
 fn without_a_name_the_first_free_one_is_taken() {
     let place = Place::new();
     let gemini = Gemini::good();
-    place.file("bounce.py", "precious");
+    place.file("bounce_strategy.py", "precious");
     let second = gemini.program(&place, [RSI]).run();
-    second.code(0).says(&["`bounce.py` exists", "`bounce_2.py`"]);
-    assert_eq!(second.stdout, "bounce_2.py\n");
-    assert_eq!(gemini.program(&place, [RSI]).run().code(0).stdout, "bounce_3.py\n");
-    assert_eq!(place.read("bounce.py"), "precious");
-    assert_eq!(gemini.program(&place, [RSI, "--force"]).run().code(0).stdout, "bounce.py\n");
-    assert!(place.read("bounce.py").ends_with(STRATEGY));
+    second.code(0).says(&["`bounce_strategy.py` exists", "`bounce_strategy_2.py`"]);
+    assert_eq!(second.stdout, "bounce_strategy_2.py\n");
+    assert_eq!(gemini.program(&place, [RSI]).run().code(0).stdout, "bounce_strategy_3.py\n");
+    assert_eq!(place.read("bounce_strategy.py"), "precious");
+    assert_eq!(gemini.program(&place, [RSI, "--force"]).run().code(0).stdout, "bounce_strategy.py\n");
+    assert!(place.read("bounce_strategy.py").ends_with(STRATEGY));
 }
 
 #[test]

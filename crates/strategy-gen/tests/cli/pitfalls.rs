@@ -266,8 +266,8 @@ fn slips(pitfall: &Pitfall) -> Vec<String> {
             );
             holds(ended.stderr.contains("asking for repair 1 of 3"), "what is shown");
             holds(
-                place.names() == ["tried.py", "tried.strategy.json"]
-                    && place.read("tried.py").ends_with(GOOD),
+                place.names() == ["tried_strategy.py", "tried_strategy.strategy.json"]
+                    && place.read("tried_strategy.py").ends_with(GOOD),
                 "the file",
             );
         }

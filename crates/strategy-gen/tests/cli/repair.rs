@@ -55,8 +55,8 @@ fn what_fails_in_the_sandbox_goes_back_with_its_causes_and_its_lines() {
         assert!(asked.prompt_text.contains(part), "{part}\n{}", asked.prompt_text);
     }
     assert!(!asked.prompt_text.contains("site-packages"), "{}", asked.prompt_text);
-    assert_eq!(ended.stdout, "bounce.py\n");
-    assert_eq!(place.names(), ["bounce.py", "bounce.strategy.json"]);
+    assert_eq!(ended.stdout, "bounce_strategy.py\n");
+    assert_eq!(place.names(), ["bounce_strategy.py", "bounce_strategy.strategy.json"]);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_model_that_repeats_itself_is_asked_differently_once() {
         &[
             "asking for repair 1 of 9\n",
             "asking for repair 2 of 9, differently",
-            "the best answer is in `bounce.draft.py`",
+            "the best answer is in `bounce_strategy.draft.py`",
             "error: the model repeats itself: the strategy is still not valid after 2 repairs",
             "size must be a positive fraction",
             "hint: a size is a share",
@@ -90,7 +90,7 @@ fn the_way_back_is_open_after_a_repetition() {
     with_python(&gemini, &place, [RSI]).code(0);
     assert_eq!(
         (gemini.asked().len(), place.names()),
-        (3, vec!["bounce.py".to_owned(), "bounce.strategy.json".to_owned()])
+        (3, vec!["bounce_strategy.py".to_owned(), "bounce_strategy.strategy.json".to_owned()])
     );
 }
 
@@ -164,8 +164,10 @@ fn ctrl_c_keeps_the_best_answer_so_far() {
     }
     let id = child.id().to_string();
     assert!(Command::new("kill").args(["-INT", &id]).status().expect("`kill` runs").success());
-    Ended::of(child).code(130).says(&["the best answer is in `bounce.draft.py`", "error: interrupted"]);
-    assert!(place.read("bounce.draft.py").contains("self.buy(size=12.7)"));
+    Ended::of(child)
+        .code(130)
+        .says(&["the best answer is in `bounce_strategy.draft.py`", "error: interrupted"]);
+    assert!(place.read("bounce_strategy.draft.py").contains("self.buy(size=12.7)"));
 }
 
 #[test]
@@ -174,8 +176,9 @@ fn a_call_that_fails_for_good_leaves_the_best_answer() {
     let gemini = Gemini::start(vec![failing()], |sim| {
         one_key(sim).fault(FaultRule::new(Fault::LocationBlocked).after(1).always())
     });
-    with_python(&gemini, &place, [RSI]).fails(6, &["the best answer is in `bounce.draft.py`", "location"]);
-    assert_eq!(place.names(), ["bounce.draft.py"]);
+    with_python(&gemini, &place, [RSI])
+        .fails(6, &["the best answer is in `bounce_strategy.draft.py`", "location"]);
+    assert_eq!(place.names(), ["bounce_strategy.draft.py"]);
 }
 
 #[test]
@@ -202,7 +205,7 @@ fn what_is_missing_here_is_told_before_a_call_and_goes_to_no_model() {
     // Who does not gets the strategy, and a word on how to make a run possible.
     let ended = gemini.program(&place, [RSI]).run();
     ended.code(0).says(&["not run: no Python with `backtesting", "doctor --install"]);
-    assert_eq!((gemini.asked().len(), ended.stdout.as_str()), (1, "bounce.py\n"));
+    assert_eq!((gemini.asked().len(), ended.stdout.as_str()), (1, "bounce_strategy.py\n"));
     let told = gemini.program(&place, [RSI, "--json"]).run().code(0).json();
     assert!(
         told["results"].is_null() && told["not_run"].as_str().is_some_and(|why| why.contains("no Python"))
@@ -240,9 +243,9 @@ fn a_library_that_breaks_after_the_call_costs_no_repair() {
         "error: the strategy was not started",
         "hint: ",
     ]);
-    assert_eq!((gemini.asked().len(), ended.stdout.as_str()), (2, "bounce.py\n"));
+    assert_eq!((gemini.asked().len(), ended.stdout.as_str()), (2, "bounce_strategy.py\n"));
     assert!(!gemini.asked()[1].prompt_text.contains("not started"));
-    assert!(place.read("bounce.py").ends_with(STRATEGY));
+    assert!(place.read("bounce_strategy.py").ends_with(STRATEGY));
 }
 
 #[test]

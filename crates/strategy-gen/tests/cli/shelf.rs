@@ -59,11 +59,12 @@ fn a_file_beside_each_strategy_says_how_it_was_made_and_what_it_earned() {
 #[test]
 fn a_change_of_a_file_brings_its_record_up_to_date() {
     let place = Place::new();
-    place.run([RSI, "--offline", "-o", "rsi.py"]).code(0);
+    let run = |args: &[&str]| with_history(&place, place.program(args.iter().copied())).run();
+    run(&[RSI, "--offline", "-o", "rsi.py"]).code(0);
     let broken = place.read("rsi.py").replace("from backtesting import Strategy\n", "");
     place.file("rsi.py", broken);
     assert_eq!(told(&place, ["list"])["strategies"][0]["condition"], "changed");
-    place.run(["fix", "rsi.py", "--yes", "--no-run"]).code(0);
+    run(&["fix", "rsi.py", "--yes", "--no-run"]).code(0);
     let list = told(&place, ["list"]);
     assert_eq!(list["strategies"][0]["condition"], "saved", "{list:#}");
     // A file without our header gets nothing beside it.
@@ -75,8 +76,8 @@ fn a_change_of_a_file_brings_its_record_up_to_date() {
             1,
         ),
     );
-    place.run(["fix", "plain.py", "--yes", "--no-run"]).code(0);
-    assert_eq!(place.names(), ["plain.py", "rsi.py", "rsi.strategy.json"]);
+    run(&["fix", "plain.py", "--yes", "--no-run"]).code(0);
+    assert_eq!(place.names(), ["plain.py", "rsi.py", "rsi.strategy.json", "state"]);
 }
 
 #[test]
@@ -133,8 +134,8 @@ fn strategies_are_listed_and_shown_by_file_and_by_name() {
     let list = run(&["list"]).code(0).stdout.clone();
     let lines: Vec<_> = list.lines().collect();
     assert_eq!(lines.len(), 3, "{list}");
-    assert!(lines[1].starts_with("cross.py ") && lines[1].contains("as saved"), "{list}");
-    for name in ["cross.py", "cross", "CROSS"] {
+    assert!(lines[1].starts_with("cross_strategy.py ") && lines[1].contains("as saved"), "{list}");
+    for name in ["cross_strategy.py", "cross", "CROSS"] {
         let shown = run(&["show", name]).code(0).stdout.clone();
         for part in [
             "name: Cross\n",
@@ -153,13 +154,13 @@ fn strategies_are_listed_and_shown_by_file_and_by_name() {
     std::fs::create_dir(place.path().join("sub")).expect("made");
     run(&["A golden cross", "--offline", "-n", "Cross", "-o", "sub/mine.py"]).code(0);
     run(&["show", "cross"])
-        .fails(2, &["may be any of these:", "cross.py", "sub/mine.py", "hint: name the file"]);
+        .fails(2, &["may be any of these:", "cross_strategy.py", "sub/mine.py", "hint: name the file"]);
     // A name that is no text, and a pipe, hide no other.
     #[cfg(target_os = "linux")]
     {
         use std::os::unix::ffi::OsStrExt as _;
         let odd = place.path().join(std::ffi::OsStr::from_bytes(b"odd\xff.py"));
-        std::fs::copy(place.path().join("cross.py"), odd).expect("copied");
+        std::fs::copy(place.path().join("cross_strategy.py"), odd).expect("copied");
         let pipe = Command::new("mkfifo").arg(place.path().join("pipe.py")).status();
         assert!(pipe.expect("`mkfifo` runs").success());
         assert_eq!(told(&place, ["list"])["strategies"].as_array().map(Vec::len), Some(3));

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyrot_core::FakeClock;
+use keyrot_core::{FakeClock, Limits};
 use keyrot_limiter::SqliteStore;
 use keyrot_testkit::limiter::{NOON, Way, rpm};
 use pollster::block_on;
@@ -32,6 +32,27 @@ fn goes_on_without_its_file(lose: impl Fn(&Path)) {
     assert!(why.contains("it was deleted or replaced"), "{why}");
     assert!(go(&store, &way, 4).is_ok());
     assert!(go(&store, &way, 5).is_err(), "what the file said counts");
+}
+
+/// One row makes no sense: it keeps no key out, is told, and is left as it is.
+#[test]
+fn a_ledger_that_makes_no_sense_keeps_no_key_out() {
+    let endless = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
+    // No limits, since when, no day, one slot: its number, requests, tokens.
+    let slot = [&[0, 0, 0, 1, 1][..], &endless, &[0]].concat();
+    // No limits, since when, a day of no length that has seen too much, no slots.
+    let day = [&[0, 0, 1, 0][..], &endless, &[0], &endless, &[0, 0]].concat();
+    for odd in [slot, day, vec![0xff; 40], Vec::new()] {
+        let folder = tempdir().expect("a folder");
+        let (path, way) = (folder.path().join("state.db"), Way::sole(Limits { rpd: Some(2), ..rpm(2) }));
+        drop(go(&open(&path), &way, 1).expect("room"));
+        visit(&path).execute("UPDATE domain SET ledger = ?1", [&odd]).expect("a row");
+        let store = open(&path);
+        assert!(go(&store, &way, 2).is_ok(), "{odd:?}");
+        let why = store.suspended().expect("it is noticed").why;
+        assert!(why.contains("a row of table `domain` makes no sense"), "{why}");
+        assert!(go(&store, &way, 3).is_ok() && go(&store, &way, 4).is_err(), "it counts for itself");
+    }
 }
 
 #[test]

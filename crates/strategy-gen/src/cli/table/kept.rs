@@ -7,10 +7,13 @@ use serde_json::Value;
 use strategy_gen::batch::{Item, ranked};
 use strategy_gen::history::Entry;
 use strategy_gen::report::Verdict;
-use strategy_gen::shelf::{Book, Headline, LastRun};
+use strategy_gen::shelf::{Book, Condition, Headline, LastRun, Sidecar};
 
 use super::{cut, first_line};
 
+/// What is said of a record that may be anybody's.
+const UNVERIFIED: &str =
+    "its record was not written by this installation, or was changed since; what it says is not confirmed";
 /// Characters of a description in a table.
 const DESCRIPTION: usize = 60;
 
@@ -43,7 +46,8 @@ pub(crate) fn books(books: &[Book]) -> String {
     let mut text =
         format!("{:files$}  {:names$}  {:13}  {:>9}  description", "file", "name", "condition", "return");
     for book in books {
-        let run = book.sidecar.as_ref().and_then(|sidecar| sidecar.run.as_ref());
+        let own = book.sidecar.as_ref().filter(|_| book.condition != Condition::Unverified);
+        let run = own.and_then(|sidecar| sidecar.run.as_ref());
         let _ = write!(
             text,
             "\n{:files$}  {:names$}  {:13}  {:>9}  {}",
@@ -124,6 +128,16 @@ fn about(book: &Book, line: &mut impl FnMut(&str, &str)) {
     line("description", book.description.as_deref().unwrap_or_default());
     line("note", book.problem.as_deref().map(first_line).unwrap_or_default());
     let Some(sidecar) = &book.sidecar else { return };
+    if book.condition == Condition::Unverified {
+        line("note", UNVERIFIED);
+        return claims(sidecar, &mut |title, value| line(&format!("claimed {title}"), value));
+    }
+    claims(sidecar, line);
+    line("repeat with", &sidecar.command);
+}
+
+/// What a record says, which is true if it is verified.
+fn claims(sidecar: &Sidecar, line: &mut impl FnMut(&str, &str)) {
     line("written by", sidecar.model.as_deref().unwrap_or("the offline engine"));
     line("on", &sidecar.date);
     line("with", &sidecar.tool);
@@ -146,7 +160,6 @@ fn about(book: &Book, line: &mut impl FnMut(&str, &str)) {
         line("warning", warning);
     }
     results(sidecar.run.as_ref(), line);
-    line("repeat with", &sidecar.command);
 }
 
 fn results(run: Option<&LastRun>, line: &mut impl FnMut(&str, &str)) {
