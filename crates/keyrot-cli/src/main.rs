@@ -5,7 +5,5 @@ mod cli;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // Before any thread: SDKs that read the process's environment must see it too.
-    let dot_env = cli::load_dot_env();
-    cli::main(dot_env)
+    cli::main()
 }

@@ -10,7 +10,5 @@ fn main() -> ExitCode {
     if let Some(code) = strategy_gen::sandbox::stage::enter_if_asked() {
         return code;
     }
-    // Before any thread: SDKs that read the process's environment must see it too.
-    let dot_env = cli::load_dot_env();
-    cli::main(dot_env)
+    cli::main()
 }

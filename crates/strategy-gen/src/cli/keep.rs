@@ -3,19 +3,19 @@
 
 use std::path::{Path, PathBuf};
 
-use keyrot::{Clock as _, SystemClock, Timestamp, process_env};
+use keyrot::{Clock as _, SystemClock, Timestamp};
 use strategy_gen::backtest::Report;
 use strategy_gen::history::{Entry, History, Kind, place};
 use strategy_gen::shelf::{Book, LastRun, Made, Sidecar, digest};
 use strategy_gen::{GenerateError, Round, Strategy};
 
-use super::apart;
 use super::args::Keep;
+use super::{apart, env};
 
 impl Keep {
     /// Where the history is; `None` where none is to be kept.
     pub(crate) fn place(&self) -> Option<PathBuf> {
-        if self.no_history { None } else { place(&process_env()) }
+        if self.no_history { None } else { place(env()) }
     }
 
     /// Keeps a strategy; `command` makes it again. Gives what went wrong.

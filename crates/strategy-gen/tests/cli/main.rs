@@ -18,6 +18,8 @@ mod doctor;
 mod dotenv;
 mod endings;
 mod evaluation;
+#[cfg(unix)]
+mod foreign;
 mod gemini;
 #[cfg(target_os = "linux")]
 mod hostile;
@@ -27,6 +29,7 @@ mod keys_file;
 mod metrics;
 mod openai;
 mod output;
+mod pasted;
 mod pitfalls;
 mod python;
 mod repair;
