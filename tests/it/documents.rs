@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use keyrot::settings::{Acts, VARIABLES, Variable};
+use keyrot::settings::{Acts, FromFile, VARIABLES, Variable};
 use keyrot_core::KeySet;
 use serde_json::Value;
 
@@ -55,7 +55,12 @@ fn variable_row(variable: &Variable) -> Vec<String> {
         (None, Acts::Underneath) => "yes, by a library",
         (None, Acts::NotInThisBuild(_)) => "**not yet**",
     };
-    vec![format!("`{}`", variable.name), variable.default.into(), variable.about.into(), acts.into()]
+    let file = match variable.file {
+        FromFile::Allowed => "yes",
+        FromFile::Never => "no",
+    };
+    let name = format!("`{}`", variable.name);
+    vec![name, variable.default.into(), variable.about.into(), acts.into(), file.into()]
 }
 
 #[test]
@@ -72,6 +77,12 @@ fn the_env_example_lists_every_variable_and_no_other() {
         is_name.then_some(if name.starts_with("GEMINI_KEY_") { "GEMINI_KEY_{key_id}" } else { name })
     };
     let listed: BTreeSet<&str> = ENV_EXAMPLE.lines().filter_map(assigned).collect();
+    // What no file may set is out of comment nowhere.
+    let set =
+        ENV_EXAMPLE.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));
+    for (name, _) in set {
+        assert!(Variable::named(name).is_some_and(|v| v.file == FromFile::Allowed), "`{name}`");
+    }
     let declared: BTreeSet<&str> = VARIABLES.iter().map(|variable| variable.name).collect();
     assert_eq!(listed, declared);
 }

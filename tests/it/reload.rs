@@ -121,6 +121,10 @@ async fn a_bad_file_changes_nothing_and_says_why() {
         ("", ""),
         (r#"[{"key_id": "nosecret"}]"#, "nosecret"),
         (r#"[{"key_id": "a", "secret": "env:nosecret"}]"#, "nosecret"),
+        (
+            r#"[{"key_id": "a"}, {"key_id": "b", "secret": "aws:prod/db"}]"#,
+            "key `b`: its secret `aws:prod/db`",
+        ),
     ] {
         world.write(text);
         let error = world.rotator.reload().await.expect_err(text);

@@ -14,12 +14,13 @@ mod time;
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use clap::Parser;
-use keyrot::{OperateError, SecretError, SetupError};
+use keyrot::{EnvMap, OperateError, ProgramEnv, SecretError, SetupError};
 use tracing_subscriber::EnvFilter;
 
-use args::{Args, Command};
+use args::{Args, Command, EnvArgs};
 
 /// Interrupted by Ctrl-C.
 const INTERRUPTED: u8 = 130;
@@ -62,27 +63,35 @@ impl From<OperateError> for Failure {
     }
 }
 
-/// Reads `.env` into the process's environment, which wins; gives a warning when it cannot be read.
-pub(crate) fn load_dot_env() -> Option<String> {
-    match dotenvy::dotenv() {
-        Ok(_) => None,
-        Err(dotenvy::Error::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(dotenvy::Error::Io(error)) => Some(format!("cannot read `.env`: {error}")),
-        // The error would show the line, and with it a secret.
-        Err(_) => Some("`.env` has a line that is not `NAME=value`; what follows it is not read".to_owned()),
+/// What the program goes by: its environment, and what a file of settings adds.
+static ENV: OnceLock<EnvMap> = OnceLock::new();
+
+/// Every setting, with where it came from.
+pub(crate) fn env() -> &'static EnvMap {
+    ENV.get_or_init(keyrot::process_env)
+}
+
+/// Reads the settings, before anything asks for them, and tells what is not taken.
+fn read_settings(args: &EnvArgs) -> Result<(), Failure> {
+    let ProgramEnv { env, warnings, .. } = keyrot::program_env(args.env_file.as_deref(), args.trust_env)?;
+    for warning in warnings {
+        say(&format!("warning: {warning}"));
     }
+    let _ = ENV.set(env);
+    Ok(())
 }
 
 /// Runs the program.
-pub(crate) fn main(dot_env: Option<String>) -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => return misused(&error),
     };
-    if let Some(warning) = dot_env {
-        say(&format!("warning: {warning}"));
-    }
     let json = args.json;
+    if let Err(failure) = read_settings(&args.env) {
+        say(&format!("error: {}", failure.message));
+        return failed(&failure, json);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -110,9 +119,9 @@ pub(crate) fn main(dot_env: Option<String>) -> ExitCode {
     }
 }
 
-async fn run(Args { command, json }: Args) -> Result<u8, Failure> {
+async fn run(Args { command, json, env }: Args) -> Result<u8, Failure> {
     match command {
-        Command::Status { model, watch } => status::run(model, watch, json).await,
+        Command::Status { model, watch } => status::run(model, watch, &env, json).await,
         Command::Explain { subject, model } => explain::run(&subject, model, json).await,
         Command::Check { probe } => check::run(probe, json).await,
         Command::Cool { scope, time, until_lifted: _ } => operate::cool(&scope, time, json).await,
@@ -150,7 +159,7 @@ fn failed(Failure { exit_code, message }: &Failure, json: bool) -> ExitCode {
 }
 
 fn start_log() {
-    let filter = keyrot::Settings::read(&keyrot::process_env()).map_or_else(|_| "warn".to_owned(), |s| s.log);
+    let filter = keyrot::Settings::read(env()).map_or_else(|_| "warn".to_owned(), |s| s.log);
     let filter = EnvFilter::builder().parse(&filter).unwrap_or_else(|error| {
         say(&format!(
             "warning: `{filter}` is no log filter: {error}\nhint: set `KEYROT_LOG` to a level such as `info`"

@@ -21,7 +21,7 @@ pub mod select;
 
 pub use clock::{Clock, FakeClock, Sleep, Timestamp};
 pub use cooldown::{CoolFor, Cooldown, Gate, Reason, Stamp};
-pub use env::EnvMap;
+pub use env::{EnvMap, Origin};
 pub use fault::{KeyFault, NetworkFault, ProjectFault};
 pub use id::{Bucket, Domain, Fingerprint, IllegalKeyId, KeyId, ModelId, PermitId, Project};
 pub use keys::{

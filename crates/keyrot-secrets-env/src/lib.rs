@@ -6,4 +6,4 @@ mod store;
 
 pub use list::{ListError, Listed, list};
 pub use single::{SINGLE_NAMES, single};
-pub use store::EnvStore;
+pub use store::{EnvStore, variable};

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use keyrot_core::{EnvMap, Secret, SecretError, SecretStore};
 use secrecy::SecretString;
 
-use crate::list::{self, list};
+use crate::list::{self, Listed, list};
 use crate::single::SINGLE_NAMES;
 
 const STORE: &str = "env";
@@ -29,16 +29,27 @@ impl EnvStore {
     pub fn new(env: EnvMap) -> Self {
         Self(env)
     }
+}
 
-    fn variable(&self, name: &str) -> Option<&str> {
-        if SINGLE_NAMES.contains(&name) {
-            return self.0.get(name);
-        }
-        let exact = format!("GEMINI_KEY_{name}");
-        let plain = format!("GEMINI_KEY_{}", name.replace('-', "_"));
-        let upper = plain.to_uppercase();
-        [exact, plain, upper].iter().find_map(|variable| self.0.get(variable))
+/// The variable that holds the secret called `name`, if one is set.
+#[must_use]
+pub fn variable(env: &EnvMap, name: &str) -> Option<String> {
+    own_variable(env, name).or_else(|| listed(env, name).map(|_| list::NAME.to_owned()))
+}
+
+fn own_variable(env: &EnvMap, name: &str) -> Option<String> {
+    if SINGLE_NAMES.contains(&name) {
+        return env.get(name).map(|_| name.to_owned());
     }
+    let exact = format!("GEMINI_KEY_{name}");
+    let plain = format!("GEMINI_KEY_{}", name.replace('-', "_"));
+    let upper = plain.to_uppercase();
+    [exact, plain, upper].into_iter().find(|variable| env.get(variable).is_some())
+}
+
+/// The key called `name` in the list. Warnings and errors of the list were told when the pool was made from it.
+fn listed(env: &EnvMap, name: &str) -> Option<Listed> {
+    list(env, &mut Vec::new()).unwrap_or_default().into_iter().find(|key| key.id.as_str() == name)
 }
 
 #[async_trait]
@@ -49,13 +60,10 @@ impl SecretStore for EnvStore {
     }
 
     async fn fetch(&self, name: &str) -> Result<Secret, SecretError> {
-        if let Some(raw) = self.variable(name) {
+        if let Some(raw) = own_variable(&self.0, name).and_then(|variable| self.0.get(&variable)) {
             return Secret::of(STORE, name, raw);
         }
-        // Warnings and errors of the list were told when the pool was made from it.
-        let listed = list(&self.0, &mut Vec::new()).unwrap_or_default();
-        let found = listed.into_iter().find(|key| key.id.as_str() == name);
-        found.map(|key| Secret::new(key.secret)).ok_or_else(|| SecretError::NotFound {
+        listed(&self.0, name).map(|key| Secret::new(key.secret)).ok_or_else(|| SecretError::NotFound {
             store: STORE,
             name: name.to_owned(),
             hint: self.hint(name),

@@ -1,3 +1,3 @@
 //! Keys that environment variables name by themselves, without a keys.json.
 
-pub use keyrot_secrets_env::{EnvStore, ListError, Listed, list, single};
+pub use keyrot_secrets_env::{EnvStore, ListError, Listed, list, single, variable};

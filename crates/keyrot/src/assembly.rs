@@ -18,6 +18,7 @@ use crate::rotator::Rotator;
 use crate::settings::Settings;
 use crate::setup::SetupError;
 use crate::sources::{self, Loaded, named_by_variables};
+use crate::trust::Trust;
 
 /// One key, or many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,6 +63,10 @@ pub struct Made {
     pub settings: Settings,
     /// The mode it came to: never [`Mode::Auto`].
     pub mode: Mode,
+    /// The keys.json that the keys come from, where they come from one.
+    pub keys_file: Option<PathBuf>,
+    /// What the settings allow keys.
+    pub trust: Trust,
     /// One sentence each.
     pub warnings: Vec<String>,
 }
@@ -143,6 +148,12 @@ impl Assembly {
         let settings = Settings::read(&self.env)?;
         let mut warnings = settings.warnings.clone();
         let plan = self.plan(&settings, &mut warnings).await?;
+        let own = self.stores.iter().map(|(kind, _)| *kind).collect();
+        let trust = Trust::new(&self.env, &settings, own);
+        if plan.file.is_some() {
+            trust.references(&plan.keys)?;
+        }
+        trust.credentials(plan.keys.iter().chain(&plan.single))?;
         let limiter = Limiter::open(&settings, &self.time, &mut warnings).await?;
         let mut resolver = Resolver::new(settings.secret_store, &self.env);
         for (kind, store) in self.stores.drain(..) {
@@ -151,7 +162,8 @@ impl Assembly {
         let (clock, jitter) = (Arc::clone(self.time.clock()), self.rng.u16(0..=1_000));
         let secrets = SecretCache::new(resolver, clock, settings.secret_ttl, jitter);
         let Plan { mode, keys, single, config, file } = plan;
-        let source = file.map(|(path, text)| Source::new(path, text, single.clone()));
+        let keys_file = file.as_ref().map(|(path, _)| path.clone());
+        let source = file.map(|(path, text)| Source::new(path, text, single.clone(), trust.clone()));
         let has_last_resort = single.is_some();
         let Loaded { keys, missing } =
             sources::load(&secrets, keys, single, |_| false, &mut warnings).await?;
@@ -168,7 +180,7 @@ impl Assembly {
             warnings.push(format!("cannot tell which keys are disabled: {error}"));
         }
         reload::watch(&pool);
-        Ok(Made { rotator: Rotator { pool }, settings, mode, warnings })
+        Ok(Made { rotator: Rotator { pool }, settings, mode, keys_file, trust, warnings })
     }
 
     async fn plan(&mut self, settings: &Settings, warnings: &mut Vec<String>) -> Result<Plan, SetupError> {

@@ -7,6 +7,7 @@
 mod acquire;
 mod assembly;
 mod clock;
+mod env_file;
 mod estimate;
 mod event;
 mod exhausted;
@@ -35,10 +36,12 @@ mod sources;
 mod standing;
 mod status;
 mod stream;
+mod trust;
 mod upkeep;
 
 pub use assembly::{Assembly, Made, Mode};
 pub use clock::SystemClock;
+pub use env_file::{ProgramEnv, program_env};
 pub use event::{Event, Observer};
 pub use exhausted::{Exhausted, KeyRefusal, in_words};
 pub use explain::Explanation;
@@ -50,14 +53,15 @@ pub use process::keep_memory_private;
 pub use profile::Profile;
 pub use reload::Reloaded;
 pub use rotator::{Rotator, RunError};
-pub use settings::{Settings, SettingsError, process_env};
+pub use settings::{Setting, Settings, SettingsError, process_env, settings_in_force};
 pub use setup::SetupError;
 pub use status::{KeyState, KeyStatus, LearnedLimit, SecretStatus, Status, Suspension, Truth};
 pub use stream::LeasedStream;
+pub use trust::{Trust, chosen_by_file, kept_apart};
 
 // What users of the facade need from the layers beneath.
 pub use keyrot_core::keys::{Key, KeySet, PoolConfig, SecretRef, StoreKind};
 pub use keyrot_core::{
-    Clock, CoolFor, Cooled, EnvMap, FakeClock, KeyId, LimitError, Limits, ModelId, Outcome, Project, Scope,
-    SecretError, SecretStore, Timestamp,
+    Clock, CoolFor, Cooled, EnvMap, FakeClock, KeyId, LimitError, Limits, ModelId, Origin, Outcome, Project,
+    Scope, SecretError, SecretStore, Timestamp, leak,
 };

@@ -14,6 +14,7 @@ use crate::roster::Roster;
 use crate::rotator::Rotator;
 use crate::setup::SetupError;
 use crate::sources::{self, Loaded};
+use crate::trust::Trust;
 
 /// How often it is looked whether the file has changed. It is read once it has looked the same
 /// twice: not while somebody is writing it.
@@ -25,6 +26,8 @@ pub(crate) struct Source {
     path: PathBuf,
     /// The single key of last resort, which no file can change.
     single: Option<Key>,
+    /// What the settings allow its keys.
+    trust: Trust,
     /// The text that the keys in use were read from. Held while it is read again.
     text: Mutex<String>,
 }
@@ -44,8 +47,8 @@ pub struct Reloaded {
 }
 
 impl Source {
-    pub(crate) fn new(path: PathBuf, text: String, single: Option<Key>) -> Self {
-        Self { path, single, text: Mutex::new(text) }
+    pub(crate) fn new(path: PathBuf, text: String, single: Option<Key>, trust: Trust) -> Self {
+        Self { path, single, trust, text: Mutex::new(text) }
     }
 }
 
@@ -65,7 +68,7 @@ impl Rotator {
 async fn reload(pool: &Pool) -> Result<Reloaded, SetupError> {
     let mut reloaded =
         Reloaded { changed: false, added: Vec::new(), removed: Vec::new(), warnings: Vec::new() };
-    let Some(Source { path, single, text: known }) = &pool.source else { return Ok(reloaded) };
+    let Some(Source { path, single, trust, text: known }) = &pool.source else { return Ok(reloaded) };
     let mut known = known.lock().await;
     let read = sources::read_keys_file(path).await?;
     let text = read.ok_or_else(|| SetupError::Unreadable {
@@ -79,6 +82,8 @@ async fn reload(pool: &Pool) -> Result<Reloaded, SetupError> {
     let before = pool.roster();
     let set = sources::parse(path, &text, &mut reloaded.warnings)?;
     sources::check_label(&set.keys, single.as_ref())?;
+    trust.references(&set.keys)?;
+    trust.credentials(set.keys.iter().chain(single))?;
     let elsewhere = |key: &Key| before.find(&key.id).is_some_and(|known| known.secret != key.secret);
     let warnings = &mut reloaded.warnings;
     let loaded = sources::load(&pool.secrets, set.keys, single.clone(), elsewhere, warnings).await;

@@ -1,4 +1,4 @@
-//! Settings: every environment variable, declared once.
+//! Settings, read out of the environment and checked.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,132 +7,15 @@ use std::time::Duration;
 use keyrot_core::{EnvMap, StoreKind, leak};
 use keyrot_secrets::DEFAULT_TTL;
 
+use crate::trust::TRUST;
+
 mod limits;
+mod origins;
+mod variables;
 
 pub use limits::{RedisSettings, StatePlace};
-
-/// One environment variable: the table below is the only place that names it.
-#[derive(Debug, Clone, Copy)]
-pub struct Variable {
-    /// Its name; `{key_id}` stands for a key's label.
-    pub name: &'static str,
-    /// What holds when it is unset, in words.
-    pub default: &'static str,
-    /// What it is for.
-    pub about: &'static str,
-    /// Who acts on it.
-    pub acts: Acts,
-}
-
-/// Who acts on a variable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Acts {
-    /// This build.
-    Now,
-    /// A part that is not in this build: setting it gets a warning that says what happens instead.
-    NotInThisBuild(&'static str),
-    /// A library underneath reads it by itself.
-    Underneath,
-}
-
-const REDIS: Acts = if cfg!(feature = "redis") {
-    Acts::Now
-} else {
-    Acts::NotInThisBuild("limits are not shared with other machines")
-};
-const SQLITE: Acts = if cfg!(feature = "sqlite") {
-    Acts::Now
-} else {
-    Acts::NotInThisBuild("limits and cooldowns end with the process")
-};
-const AWS: Acts = if cfg!(feature = "aws") {
-    Acts::Now
-} else {
-    Acts::NotInThisBuild("secrets do not come from AWS Secrets Manager")
-};
-const AZURE: Acts = if cfg!(feature = "azure") {
-    Acts::Now
-} else {
-    Acts::NotInThisBuild("secrets do not come from Azure Key Vault")
-};
-const VAULT: Acts =
-    if cfg!(feature = "vault") { Acts::Now } else { Acts::NotInThisBuild("secrets do not come from Vault") };
-
-const fn var(name: &'static str, default: &'static str, about: &'static str, acts: Acts) -> Variable {
-    Variable { name, default, about, acts }
-}
-
-/// Every variable keyrot knows.
-pub const VARIABLES: &[Variable] = &[
-    var(
-        "GEMINI_API_KEY",
-        "unset",
-        "the single key; the last resort when rotation has no usable key",
-        Acts::Now,
-    ),
-    var("GOOGLE_API_KEY", "unset", "another name for `GEMINI_API_KEY`, which wins", Acts::Now),
-    var(
-        "GEMINI_API_KEYS",
-        "unset",
-        "comma-separated keys without a keys.json, also `project=KEY`",
-        Acts::Now,
-    ),
-    var(
-        "ENABLE_KEY_ROTATION",
-        "false; true with two or more `GEMINI_API_KEYS`",
-        "rotation on or off",
-        Acts::Now,
-    ),
-    var("KEYS_FILE", "keys.json", "where the key metadata is", Acts::Now),
-    var("SECRET_STORE_TYPE", "env", "where secrets are: `env`, `vault`, `aws` or `azure`", Acts::Now),
-    var("GEMINI_KEY_{key_id}", "unset", "the secret of one key of keys.json", Acts::Now),
-    var("GEMINI_BASE_URL", "Google's", "endpoint of the Gemini API", Acts::Now),
-    var("GOOGLE_GEMINI_BASE_URL", "Google's", "another name for `GEMINI_BASE_URL`, which wins", Acts::Now),
-    var("GEMINI_MODEL", "gemini-2.5-flash", "the default model", Acts::Now),
-    var("OPENAI_API_KEY", "unset", "the key for `strategy-gen --provider openai`", Acts::Now),
-    var("OPENAI_BASE_URL", "OpenAI's", "endpoint for `strategy-gen --provider openai`", Acts::Now),
-    var("REDIS_URL", "unset", "shared limiter; empty disables it", REDIS),
-    var("REDIS_TIMEOUT", "1 s", "longest wait for Redis", REDIS),
-    var("KEYROT_POOL", "default", "name of the pool in a shared store", REDIS),
-    var("KEYROT_INSTANCES", "1", "instances to assume when none were ever seen", REDIS),
-    var("KEYROT_FAIL_CLOSED", "false", "refuse instead of degrading", REDIS),
-    var("KEYROT_STATE", "the platform's state directory", "embedded ledger", SQLITE),
-    var("STRATEGY_GEN_HISTORY", "on", "`off`: `strategy-gen` keeps no history", Acts::Now),
-    var("KEYROT_SECRET_TTL", "300 s", "how long a secret is used before it is read again", Acts::Now),
-    var("VAULT_ADDR", "unset", "Vault or OpenBao", VAULT),
-    var("VAULT_TOKEN", "unset", "Vault token", VAULT),
-    var("VAULT_TOKEN_FILE", "unset", "file with the Vault token", VAULT),
-    var("VAULT_NAMESPACE", "unset", "Vault namespace", VAULT),
-    var("VAULT_SECRET_PATH", "secret/keyrot", "mount and path of the secrets", VAULT),
-    var("VAULT_ROLE_ID", "unset", "AppRole role", VAULT),
-    var("VAULT_SECRET_ID", "unset", "AppRole secret", VAULT),
-    var("VAULT_SECRET_ID_FILE", "unset", "file with the AppRole secret, read at each login", VAULT),
-    var("VAULT_K8S_ROLE", "unset", "Kubernetes auth role", VAULT),
-    var("VAULT_K8S_MOUNT", "kubernetes", "Kubernetes auth mount", VAULT),
-    var("VAULT_K8S_TOKEN_FILE", "the pod's", "file with the service account's token", VAULT),
-    var("VAULT_CACERT", "unset", "CA file for Vault", VAULT),
-    var("VAULT_ALLOW_HTTP", "false", "allow plain http to Vault", VAULT),
-    var("AWS_REGION", "the profile's", "AWS Secrets Manager region", AWS),
-    var("AWS_ENDPOINT_URL", "Amazon's", "AWS endpoint", AWS),
-    var("AWS_ENDPOINT_URL_SECRETS_MANAGER", "`AWS_ENDPOINT_URL`", "the same for this service alone", AWS),
-    var("AWS_SECRET_PREFIX", "keyrot/", "prefix of the secrets' names", AWS),
-    var("AWS_PROFILE", "default", "profile in ~/.aws", AWS),
-    var("AWS_ACCESS_KEY_ID", "the profile's", "AWS login", AWS),
-    var("AWS_SECRET_ACCESS_KEY", "the profile's", "AWS login", AWS),
-    var("AWS_SESSION_TOKEN", "unset", "AWS login, of temporary keys", AWS),
-    var("AZURE_VAULT_URL", "unset", "the vault's address, `https://NAME.vault.azure.net`", AZURE),
-    var("AZURE_TENANT_ID", "unset", "tenant to log in to", AZURE),
-    var("AZURE_CLIENT_ID", "unset", "application to log in as, or which managed identity", AZURE),
-    var("AZURE_CLIENT_SECRET", "unset", "the application's client secret", AZURE),
-    var("AZURE_FEDERATED_TOKEN_FILE", "unset", "file with the token of a workload identity", AZURE),
-    var("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com", "where logins to Azure happen", AZURE),
-    var("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://169.254.169.254", "where managed identities are", AZURE),
-    var("KEYROT_LOG", "warn", "log filter, like `RUST_LOG`, over which it wins", Acts::Now),
-    var("RUST_LOG", "warn", "log filter", Acts::Now),
-    var("NO_COLOR", "unset", "no colour in the output", Acts::Now),
-    var("HTTPS_PROXY", "unset", "proxy for HTTPS", Acts::Underneath),
-    var("SSL_CERT_FILE", "the system's", "CA certificates", Acts::Underneath),
-];
+pub use origins::{Setting, settings_in_force};
+pub use variables::{Acts, FromFile, Role, VARIABLES, Variable};
 
 /// Variables whose values are shown in messages, logs and status. A key that somebody put into one of
 /// them would be shown with it.
@@ -246,6 +129,9 @@ impl Settings {
             }
             parsed
         });
+        if env.of_process(TRUST).is_some_and(|text| boolean(text).is_none()) {
+            problems.push(format!("`{TRUST}` is neither `true` nor `false`"));
+        }
         let secret_store = env.filled("SECRET_STORE_TYPE").map_or(Ok(StoreKind::Env), str::parse);
         let secret_store = secret_store.unwrap_or_else(|error| {
             problems.push(format!("`SECRET_STORE_TYPE`: {error}"));
@@ -318,7 +204,7 @@ fn first<'a>(
     }
 }
 
-fn boolean(text: &str) -> Option<bool> {
+pub(crate) fn boolean(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" | "on" => Some(true),
         "0" | "false" | "no" | "off" => Some(false),

@@ -25,6 +25,14 @@ pub enum SetupError {
     /// Another setting makes no sense together with the rest.
     #[error("{0}")]
     Invalid(String),
+    /// A file of settings or keys.json would have a credential sent where it does not belong.
+    #[error("{why}\nhint: {hint}")]
+    Untrusted {
+        /// Both origins.
+        why: String,
+        /// The way out.
+        hint: &'static str,
+    },
     /// There is no usable key.
     #[error("No API keys available: {why}\nhint: {hint}")]
     NoKeys {
@@ -40,7 +48,11 @@ impl SetupError {
     #[must_use]
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Settings(_) | Self::KeysFile(_) | Self::Unreadable { .. } | Self::Invalid(_) => true,
+            Self::Settings(_)
+            | Self::KeysFile(_)
+            | Self::Unreadable { .. }
+            | Self::Invalid(_)
+            | Self::Untrusted { .. } => true,
             Self::NoKeys { .. } => false,
         }
     }

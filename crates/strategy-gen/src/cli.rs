@@ -22,13 +22,14 @@ mod table;
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
-use clap::Parser;
-use keyrot::SetupError;
+use clap::{CommandFactory as _, Parser};
+use keyrot::{EnvMap, ProgramEnv, SetupError, leak};
 use strategy_gen::GenerateError;
 use tracing_subscriber::EnvFilter;
 
-use args::{Args, Command, Format};
+use args::{Args, Command, EnvArgs, Format};
 
 /// Interrupted by Ctrl-C.
 const INTERRUPTED: u8 = 130;
@@ -60,27 +61,42 @@ impl Failure {
     }
 }
 
-/// Reads `.env` into the process's environment, which wins; gives a warning when it cannot be read.
-pub(crate) fn load_dot_env() -> Option<String> {
-    match dotenvy::dotenv() {
-        Ok(_) => None,
-        Err(dotenvy::Error::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(dotenvy::Error::Io(error)) => Some(format!("cannot read `.env`: {error}")),
-        // The error would show the line, and with it a secret.
-        Err(_) => Some("`.env` has a line that is not `NAME=value`; what follows it is not read".to_owned()),
+/// What the program goes by: its environment, and what a file of settings adds.
+static ENV: OnceLock<EnvMap> = OnceLock::new();
+
+/// Every setting, with where it came from.
+pub(crate) fn env() -> &'static EnvMap {
+    ENV.get_or_init(keyrot::process_env)
+}
+
+/// Reads the settings, before anything asks for them, and tells what is not taken.
+fn read_settings(args: &EnvArgs) -> Result<(), Failure> {
+    let ProgramEnv { env, warnings, .. } =
+        keyrot::program_env(args.env_file.as_deref(), args.trust_env).map_err(GenerateError::from)?;
+    for warning in warnings {
+        say(&format!("warning: {warning}"));
     }
+    let _ = ENV.set(env);
+    Ok(())
 }
 
 /// Runs the program.
-pub(crate) fn main(dot_env: Option<String>) -> ExitCode {
+pub(crate) fn main() -> ExitCode {
+    // Before clap, whose complaints repeat what they are about.
+    if std::env::args_os().skip(1).any(|arg| leak::looks_like_a_key(&arg.to_string_lossy())) {
+        let failure = holds_a_key("an argument", "the shell remembers it");
+        say(&format!("error: {}", failure.message));
+        return failed(&failure, json_asked_for());
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => return misused(&error),
     };
-    if let Some(warning) = dot_env {
-        say(&format!("warning: {warning}"));
-    }
     let json = args.json();
+    if let Err(failure) = read_settings(&args.env) {
+        say(&format!("error: {}", failure.message));
+        return failed(&failure, json);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -121,9 +137,21 @@ fn misused(error: &clap::Error) -> ExitCode {
     if args.iter().any(sentence) {
         say("\nhint: a description that begins with `-` comes last, after `--`");
     }
-    let json = args.iter().any(|arg| arg == "--json");
+    let json = json_asked_for();
     let text = error.to_string();
     failed(&Failure::usage(text.strip_prefix("error: ").unwrap_or(&text).trim_end()), json)
+}
+
+/// Whether the result is to be JSON, as far as that can be told without understanding the arguments.
+fn json_asked_for() -> bool {
+    std::env::args_os().skip(1).take_while(|arg| arg != "--").any(|arg| arg == "--json")
+}
+
+/// Refuses a text that would be sent or saved with a key in it. It is not repeated.
+pub(crate) fn holds_a_key(what: &str, why: &str) -> Failure {
+    Failure::usage(format!(
+        "{what} holds what looks like an API key\nhint: never give the key itself: {why}; treat it as published"
+    ))
 }
 
 /// The failure's exit code, and with `--json` the failure as the result.
@@ -150,12 +178,25 @@ async fn run(args: Args) -> Result<u8, Failure> {
         Some(Command::List { folder, json }) => apart(move || shelf::list(&folder, json)).await,
         Some(Command::Show { what, json }) => apart(move || shelf::show(&what, json)).await,
         Some(Command::Completions { shell }) => completions::run(shell),
-        Some(Command::Doctor { json, install }) => doctor::run(json, install).await,
+        Some(Command::Doctor { json, install }) => doctor::run(json, install, args.env.flags()).await,
         Some(Command::Fix(fix)) => amend::fix(fix).await,
         Some(Command::Improve(improve)) => amend::improve(improve).await,
         Some(Command::New(new)) => new::run(new).await,
-        None => new::run(args.new).await,
+        None => {
+            not_a_command(args.new.description.as_deref().unwrap_or_default())?;
+            new::run(args.new).await
+        }
     }
+}
+
+/// Refuses a command that comes behind a flag: clap takes it for a description, and a model would be asked.
+fn not_a_command(description: &str) -> Result<(), Failure> {
+    if Args::command().get_subcommands().any(|command| command.get_name() == description) {
+        return Err(Failure::usage(format!(
+            "`{description}` is a command, not a description\nhint: write the command first, its flags behind it"
+        )));
+    }
+    Ok(())
 }
 
 /// Runs what may wait for ever, such as reading a terminal or a pipe, where Ctrl-C can leave it behind.
@@ -172,7 +213,7 @@ const fn strictly(strict: bool, code: u8, noted: bool) -> u8 {
 }
 
 fn start_log() {
-    let filter = keyrot::Settings::read(&keyrot::process_env()).map_or_else(|_| "warn".to_owned(), |s| s.log);
+    let filter = keyrot::Settings::read(env()).map_or_else(|_| "warn".to_owned(), |s| s.log);
     let filter = EnvFilter::builder().parse(&filter).unwrap_or_else(|error| {
         say(&format!(
             "warning: `{filter}` is no log filter: {error}\nhint: set `KEYROT_LOG` to a level such as `info`"

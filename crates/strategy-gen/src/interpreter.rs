@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use keyrot::EnvMap;
+use keyrot::{EnvMap, leak};
 use serde::{Deserialize, Serialize};
 
 use crate::environment::{EnvironmentFault, PACKAGE};
@@ -25,6 +25,28 @@ print(json.dumps({
     'modules': [paths[name] for name in ('stdlib', 'platstdlib', 'purelib', 'platlib')] + packages
         + [p for p in map(folder, ('numpy', 'pandas', 'bokeh')) if p],
     'library': folder('backtesting')}))";
+
+/// What installers get besides their own settings, in any case.
+const FOR_INSTALLERS: [&str; 18] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LANG",
+    "LANGUAGE",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "NETRC",
+    "PYENV_ROOT",
+];
 
 /// Longest that a Python may take to say what it is.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -73,7 +95,7 @@ impl Python {
                 .map_err(|why| EnvironmentFault::Python { python: named.to_owned(), why });
         }
         let mut looked = Vec::new();
-        let active = env.filled("VIRTUAL_ENV").map(|folder| in_environment(Path::new(folder)));
+        let active = env.of_process("VIRTUAL_ENV").map(|folder| in_environment(Path::new(folder)));
         let made = managed(env).map(|folder| in_environment(&folder)).filter(|python| python.exists());
         for python in [active, made, Some(PathBuf::from("python3"))].into_iter().flatten() {
             match Self::probe(&python, env) {
@@ -119,7 +141,7 @@ impl Python {
         command.args(["-I", "-B", "-X", "utf8", "-c", PROBE]).env_clear();
         // A bare name is looked up by us, and wrappers look for more.
         for name in ["PATH", "HOME", "PYENV_ROOT"] {
-            command.envs(env.get(name).map(|value| (name, value)));
+            command.envs(env.of_process(name).map(|value| (name, value)));
         }
         let output = run(command, None, &Caps::new(PATIENCE), &Cancel::new());
         let output = output.map_err(|error| format!("cannot be started: {error}"))?;
@@ -177,10 +199,20 @@ fn fits(version: &str) -> bool {
     matches!(parts.as_slice(), [0, 6, patch, ..] if *patch >= 5)
 }
 
+/// Whether pip, venv or uv act on a variable: the user's own index, proxy, certificates and folders are meant to count.
+/// What they install runs code, so they get nothing else.
+fn is_for_installers(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| upper.starts_with(prefix));
+    FOR_INSTALLERS.contains(&upper.as_str())
+        || (begins(&["PIP_", "UV_", "XDG_", "LC_"]) && !begins(&["UV_PUBLISH_", "XDG_SESSION_"]))
+}
+
 fn step(env: &EnvMap, program: &str, args: &[&str]) -> Result<(), String> {
     let mut command = Command::new(program);
-    // The user's own settings of index and proxy are meant to count here.
-    command.args(args).env_clear().envs(env.names().filter_map(|name| Some((name, env.get(name)?))));
+    let settings = env.names().filter(|name| is_for_installers(name));
+    let settings = settings.filter_map(|name| Some((name, env.of_process(name)?)));
+    command.args(args).env_clear().envs(settings.filter(|(_, value)| !leak::looks_like_a_key(value)));
     let output = run(command, None, &Caps::new(Duration::from_secs(600)), &Cancel::new());
     let output = output.map_err(|error| format!("`{program}`: {error}"))?;
     match output.ended {
@@ -193,7 +225,7 @@ fn step(env: &EnvMap, program: &str, args: &[&str]) -> Result<(), String> {
 
 /// The environment of our own, whether or not it exists.
 pub fn managed(env: &EnvMap) -> Option<PathBuf> {
-    let absolute = |name| env.filled(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let absolute = |name| env.of_process(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let cache = if cfg!(target_os = "macos") {
         absolute("HOME")?.join("Library/Caches")
     } else {

@@ -11,7 +11,5 @@ fn main() -> ExitCode {
         return code;
     }
     keyrot::keep_memory_private();
-    // Before any thread: SDKs that read the process's environment must see it too.
-    let dot_env = cli::load_dot_env();
-    cli::main(dot_env)
+    cli::main()
 }

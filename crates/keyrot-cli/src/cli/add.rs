@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 
 use keyrot::file::{self, LARGEST_KEYS_FILE, Links};
 use keyrot::settings::Settings;
-use keyrot::{Clock as _, Key, StoreKind, SystemClock, Timestamp, process_env};
+use keyrot::{Clock as _, Key, StoreKind, SystemClock, Timestamp};
 use keyrot_core::bucket::model_id;
 use keyrot_core::keys::{AddError, add};
 use keyrot_core::{Limits, ModelFilter, Project, leak};
 use serde_json::json;
 
 use super::args::{self, Add, key_id};
-use super::{Failure, print, say};
+use super::{Failure, env, print, say};
 
 /// Adds the key.
 pub(crate) fn run(args: Add, json: bool) -> Result<u8, Failure> {
-    let settings = Settings::read(&process_env()).map_err(|error| Failure::usage(error.to_string()))?;
+    let settings = Settings::read(env()).map_err(|error| Failure::usage(error.to_string()))?;
     let key = key(args)?;
     let path = target(&settings.keys_file)?;
     let shown = settings.keys_file.display().to_string();

@@ -1,8 +1,10 @@
 //! The arguments.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use keyrot::Setting;
 use keyrot_core::{KeyId, SecretRef, StoreKind};
 
 /// Shows and steers a pool of Gemini API keys.
@@ -18,6 +20,27 @@ pub(crate) struct Args {
     /// Print the result as JSON.
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) env: EnvArgs,
+}
+
+/// Where settings come from besides the environment.
+#[derive(Debug, clap::Args)]
+pub(crate) struct EnvArgs {
+    /// Read settings from this file instead of `.env` of the current folder, whoever it belongs to.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) env_file: Option<PathBuf>,
+    /// Let servers that `.env` names have credentials from elsewhere, and keys.json name any secret.
+    #[arg(long, global = true)]
+    pub(crate) trust_env: bool,
+}
+
+impl EnvArgs {
+    /// What to show of it: trust is a setting by itself.
+    pub(crate) fn flags(&self) -> Vec<Setting> {
+        let file = self.env_file.as_ref().map(|file| file.display().to_string());
+        file.map(|file| Setting::by_flag("--env-file", &file)).into_iter().collect()
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,12 +2,12 @@
 
 use futures_util::{StreamExt as _, stream};
 use gemini_client::{Client, Config};
-use keyrot::{Key, KeyStatus, Made, Outcome};
+use keyrot::{Key, KeyStatus, Made, Outcome, chosen_by_file};
 use keyrot_core::{Clock as _, ModelFilter};
 use serde_json::json;
 
 use super::table::{WIDTH, cut};
-use super::{Failure, pool, print, say, time};
+use super::{Failure, env, pool, print, say, time};
 
 /// Keys that are asked about at the same time.
 const AT_ONCE: usize = 8;
@@ -99,8 +99,12 @@ pub(crate) async fn run(probe: bool, json: bool) -> Result<u8, Failure> {
 
 pub(crate) fn client(made: &Made) -> Result<Client, Failure> {
     let config = made.settings.base_url.as_deref().map_or_else(Config::default, Config::at);
-    Client::new(&config)
-        .map_err(|error| Failure::usage(format!("`{}`: {error}", made.settings.base_url_from)))
+    let client = Client::new(&config)
+        .map_err(|error| Failure::usage(format!("`{}`: {error}", made.settings.base_url_from)))?;
+    if let Some(origin) = chosen_by_file(env(), made.settings.base_url_from) {
+        say(&format!("warning: requests go to `{}`, not to Google: {origin} says so", config.base_url));
+    }
+    Ok(client)
 }
 
 /// A model to ask for with this key.

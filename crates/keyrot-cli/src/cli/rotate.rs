@@ -19,6 +19,7 @@ pub(crate) async fn run(text: &str, probe: bool, json: bool) -> Result<u8, Failu
     let id = scope::key(&made.rotator, text)?;
     let keys = made.rotator.keys();
     let key = keys.iter().find(|key| key.id == id).ok_or_else(|| OperateError::UnknownKey(id.clone()))?;
+    made.trust.typed(key, probe)?;
     let owned = key.clone();
     let new = tokio::task::spawn_blocking(move || read(&owned)).await;
     let new = new.map_err(|error| Failure::usage(format!("cannot read the new key: {error}")))??;

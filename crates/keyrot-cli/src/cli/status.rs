@@ -1,38 +1,59 @@
 //! `keyrot status`: every key, two lines each, and where the truth is.
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::time::Duration;
 
-use keyrot::{KeyStatus, Limits, Status, Suspension, Timestamp, Truth, in_words};
+use keyrot::{KeyStatus, Limits, Setting, Status, Suspension, Timestamp, Truth, in_words, settings_in_force};
 use serde_json::json;
 
+use super::args::EnvArgs;
 use super::table::{WIDTH, colour, cut, folded, painted, short, state, used};
-use super::{Failure, pool, print, time};
+use super::{Failure, env, pool, print, time};
 
 /// To the upper left corner, and clear from there.
 const REDRAW: &str = "\x1b[H\x1b[2J";
 
 /// Shows the status once, or again and again until Ctrl-C. It is 0 whatever the status: `check` judges.
-pub(crate) async fn run(model: Option<String>, watch: Option<u64>, json: bool) -> Result<u8, Failure> {
+pub(crate) async fn run(
+    model: Option<String>,
+    watch: Option<u64>,
+    args: &EnvArgs,
+    json: bool,
+) -> Result<u8, Failure> {
     let made = pool::make().await?;
     pool::warn(&made);
+    let mut settings = args.flags();
+    settings.extend(model.iter().map(|model| Setting::by_flag("--model", model)));
+    settings.extend(settings_in_force(env()));
+    let sources = sources(&settings, made.keys_file.as_deref());
     let model = model.unwrap_or_else(|| made.settings.model.clone());
     let colour = colour(made.settings.no_color);
     let redraw = if std::io::stdout().is_terminal() && !json { REDRAW } else { "" };
     loop {
         let status = made.rotator.status(&model).await;
         if json {
-            let result = json!({ "schema": 1, "status": "ok", "health": status });
+            let result = json!({
+                "schema": 1, "status": "ok", "health": status, "settings": settings, "keys_file": made.keys_file,
+            });
             // A document a line, where there are many.
             print(&if watch.is_some() { result.to_string() } else { format!("{result:#}") })?;
         } else if watch.is_some() {
-            print(&format!("{redraw}{}\n", text(&status, colour)))?;
+            print(&format!("{redraw}{}\n{sources}\n", text(&status, colour)))?;
         } else {
-            print(&text(&status, colour))?;
+            print(&format!("{}\n{sources}", text(&status, colour)))?;
         }
         let Some(seconds) = watch else { return Ok(0) };
         tokio::time::sleep(Duration::from_secs(seconds)).await;
     }
+}
+
+/// Where settings and keys came from, a line each.
+fn sources(settings: &[Setting], keys_file: Option<&Path>) -> String {
+    let mut lines = vec![format!("settings: {} set", settings.len())];
+    lines.extend(settings.iter().map(|setting| format!("  {setting}")));
+    lines.extend(keys_file.map(|file| format!("keys from: {}", file.display())));
+    lines.iter().map(|line| cut(line, WIDTH)).collect::<Vec<_>>().join("\n")
 }
 
 fn text(status: &Status, colour: bool) -> String {

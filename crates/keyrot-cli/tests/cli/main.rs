@@ -12,6 +12,8 @@ mod add;
 mod check;
 mod encrypted;
 #[cfg(target_os = "linux")]
+#[cfg(unix)]
+mod foreign;
 mod full;
 mod operate;
 mod rig;

@@ -36,6 +36,12 @@ impl Place {
     pub(crate) fn file(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path().join(name);
         fs::write(&path, text).expect("written");
+        #[cfg(unix)]
+        if name == ".env" {
+            // Whatever the tests' umask is: one that others can write is passed over.
+            let mode = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o600);
+            fs::set_permissions(&path, mode).expect("set");
+        }
         path
     }
 

@@ -9,7 +9,7 @@ use crate::rig::{Ended, Place, Program};
 const NEW: &str = "AIzaCANARY-new";
 
 /// The program, with `given` on its stdin.
-fn give(program: &Program, given: &str) -> Ended {
+pub(crate) fn give(program: &Program, given: &str) -> Ended {
     let mut child = program.command().stdin(Stdio::piped()).spawn().expect("started");
     // A program that has seen enough reads no further.
     let _ = child.stdin.take().expect("piped").write_all(given.as_bytes());

@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
+use keyrot::leak;
 use keyrot::settings::SHUTDOWN;
 use serde_json::json;
 use similar::TextDiff;
@@ -15,7 +16,7 @@ use super::args::{Amend, Fix, Improve, Keep};
 use super::conditions::{Ready, answered_yes, ready};
 use super::draft::Draft;
 use super::progress::Progress;
-use super::{Failure, apart, checked, new, print, say};
+use super::{Failure, apart, checked, holds_a_key, new, print, say};
 
 /// Repairs a file; 0 when nothing is left to repair.
 pub(crate) async fn fix(args: Fix) -> Result<u8, Failure> {
@@ -38,6 +39,9 @@ async fn change(file: PathBuf, args: Amend, request: Option<String>) -> Result<u
         // Before a call is paid for.
         let text = checked::read(&path, &path.display().to_string())?;
         can_write(&path, Existing::Replace).map_err(GenerateError::from)?;
+        if leak::looks_like_a_key(&text) {
+            return Err(holds_a_key(&format!("`{}`", path.display()), "a model would be sent it"));
+        }
         Ok(text)
     });
     let before = before.await?;

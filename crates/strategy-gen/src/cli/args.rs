@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
+use keyrot::Setting;
 use strategy_gen::MAX_REPAIRS;
 
 use super::command::typed;
@@ -20,6 +21,27 @@ pub(crate) struct Args {
     pub(crate) command: Option<Command>,
     #[command(flatten)]
     pub(crate) new: New,
+    #[command(flatten)]
+    pub(crate) env: EnvArgs,
+}
+
+/// Where settings come from besides the environment.
+#[derive(Debug, clap::Args)]
+pub(crate) struct EnvArgs {
+    /// Read settings from this file instead of `.env` of the current folder, whoever it belongs to.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) env_file: Option<PathBuf>,
+    /// Let servers that `.env` names have credentials from elsewhere, and keys.json name any secret.
+    #[arg(long, global = true)]
+    pub(crate) trust_env: bool,
+}
+
+impl EnvArgs {
+    /// What to show of it: trust is a setting by itself.
+    pub(crate) fn flags(&self) -> Vec<Setting> {
+        let file = self.env_file.as_ref().map(|file| file.display().to_string());
+        file.map(|file| Setting::by_flag("--env-file", &file)).into_iter().collect()
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use keyrot::file::{self, Links, ReadError};
-use keyrot::process_env;
+use keyrot::leak;
 use keyrot::settings::DEFAULT_MODEL;
 use parking_lot::Mutex;
 use serde_json::json;
@@ -19,7 +19,7 @@ use strategy_gen::python::quoted;
 use super::args::{self, Provider};
 use super::command::word;
 use super::conditions::ready;
-use super::{Failure, apart, keep, new, print, say, table};
+use super::{Failure, apart, env, holds_a_key, keep, new, print, say, table};
 use bars::Bars;
 
 /// Ideas that are read, in bytes.
@@ -119,6 +119,9 @@ fn read(file: &Path) -> Result<Vec<Idea>, Failure> {
     })?;
     let text = String::from_utf8(bytes)
         .map_err(|_| Failure::usage(format!("`{name}` is not UTF-8 text\nhint: save it as UTF-8")))?;
+    if let Some((line, _)) = (1..).zip(text.lines()).find(|(_, line)| leak::looks_like_a_key(line)) {
+        return Err(holds_a_key(&format!("`{name}` line {line}"), "a model would be sent it"));
+    }
     ideas(&text).map_err(|error| Failure::usage(format!("`{name}`: {error}")))
 }
 
@@ -126,14 +129,14 @@ fn read(file: &Path) -> Result<Vec<Idea>, Failure> {
 fn options(args: &args::Made) -> String {
     let asked = &args.asked;
     let model = || {
-        let env = process_env();
+        let env = env();
         asked.model.as_deref().or(env.filled("GEMINI_MODEL")).unwrap_or(DEFAULT_MODEL).to_owned()
     };
     let who = match (args.offline, asked.provider) {
         (true, _) => "offline".to_owned(),
         (false, Provider::Gemini) => format!("gemini {}", model()),
         (false, Provider::Openai) => {
-            let env = process_env();
+            let env = env();
             let server = asked.base_url.as_deref().or(env.filled("OPENAI_BASE_URL"));
             format!("openai {} {}", server.unwrap_or_default(), model())
         }

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::civil::Date;
-use keyrot::{EnvMap, process_env};
+use keyrot::EnvMap;
 use strategy_gen::backtest::{Runner, Trial};
 use strategy_gen::data::{Bundled, Costs, DataError, Dataset, Period, Source};
 use strategy_gen::environment::EnvironmentFault;
 use strategy_gen::interpreter::Python;
 use strategy_gen::sandbox::{Level, Limits};
 
-use super::{Failure, apart, say};
+use super::{Failure, apart, env, say};
 
 /// Seconds.
 const TIMEOUT: u64 = 60;
@@ -153,11 +153,11 @@ pub(crate) enum Offer {
 
 /// Everything to run strategies with. Starts Python to ask what it is, and may wait for an answer: call it apart.
 pub(crate) fn trial(on: &Conditions, offer: Offer) -> Result<Trial, Unready> {
-    let env = process_env();
-    let python = python(on, &env, offer)?;
+    let env = env();
+    let python = python(on, env, offer)?;
     let program = std::env::current_exe().map_err(EnvironmentFault::from)?;
     let limits = Limits { wall: Duration::from_secs(on.timeout), memory: on.memory };
-    let home = env.filled("HOME").map(PathBuf::from);
+    let home = env.of_process("HOME").map(PathBuf::from);
     let sources = on.sources();
     let data: Result<Vec<_>, _> = sources.iter().map(|source| dataset(on, source, &python)).collect();
     let data = data?;

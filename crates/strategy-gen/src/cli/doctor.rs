@@ -1,18 +1,18 @@
 //! `strategy-gen doctor`: what would happen, and what is missing.
 
 use gemini_client::{Client, Config};
-use keyrot::{Assembly, Limits, Made, Mode, SetupError, Truth, process_env};
+use keyrot::{Assembly, Limits, Made, Mode, Setting, SetupError, Truth, settings_in_force};
 use serde_json::json;
 use strategy_gen::interpreter::Python;
 use strategy_gen::sandbox::{Layers, Level};
 
-use super::{Failure, apart, print, say, table};
+use super::{Failure, apart, env, print, say, table};
 
 /// Shows keys, projects, limits and secrets; 1 when something is amiss, 2 when the configuration is
 /// wrong, 3 without any usable key.
-pub(crate) async fn run(json: bool, install: bool) -> Result<u8, Failure> {
+pub(crate) async fn run(json: bool, install: bool, flags: Vec<Setting>) -> Result<u8, Failure> {
     let runs = apart(move || runs(install)).await?;
-    let made = Assembly::new(process_env()).make().await.map_err(setup)?;
+    let made = Assembly::new(env().clone()).make().await.map_err(setup)?;
     let model = made.settings.model.clone();
     let status = made.rotator.status(&model).await;
     let config = made.settings.base_url.as_deref().map_or_else(Config::default, Config::at);
@@ -31,12 +31,15 @@ pub(crate) async fn run(json: bool, install: bool) -> Result<u8, Failure> {
     }
     warnings.extend(status.truth.warning.clone());
     let ready = status.keys.iter().filter(|k| k.ready).count();
+    let settings: Vec<Setting> = flags.into_iter().chain(settings_in_force(env())).collect();
     if json {
         let result = json!({
             "schema": 1,
             "status": if ready == 0 { "error" } else if warnings.is_empty() { "ok" } else { "findings" },
             "mode": mode(&made),
             "base_url": config.base_url,
+            "settings": settings,
+            "keys_file": made.keys_file,
             "health": status,
             "runs": runs.json(),
             "warnings": warnings,
@@ -46,6 +49,13 @@ pub(crate) async fn run(json: bool, install: bool) -> Result<u8, Failure> {
         print(&format!("mode: {}", mode(&made)))?;
         print(&format!("model: {model}"))?;
         print(&format!("endpoint: {}", config.base_url))?;
+        print(&format!("settings: {} set", settings.len()))?;
+        for setting in &settings {
+            print(&format!("  {setting}"))?;
+        }
+        if let Some(file) = &made.keys_file {
+            print(&format!("keys from: {}", file.display()))?;
+        }
         print(&format!("counts and cooldowns: {}", place(&status.truth)))?;
         print(&format!("keys: {ready} of {} ready", status.keys.len()))?;
         print(&table::health(&status))?;
@@ -82,13 +92,13 @@ struct Runs {
 }
 
 fn runs(install: bool) -> Result<Runs, Failure> {
-    let env = process_env();
+    let env = env();
     if install {
-        Python::install(&env)?;
+        Python::install(env)?;
     }
     let layers = Layers::here();
     let refused = layers.for_level(Level::Auto).err().map(|fault| fault.to_string());
-    Ok(Runs { python: Python::find(None, &env).map_err(|fault| fault.to_string()), layers, refused })
+    Ok(Runs { python: Python::find(None, env).map_err(|fault| fault.to_string()), layers, refused })
 }
 
 impl Runs {

@@ -2,13 +2,12 @@
 
 use std::io::IsTerminal as _;
 
-use keyrot::process_env;
 use serde_json::json;
 use strategy_gen::history::{Entries, Entry, History, HistoryError, place};
 
 use super::args::Past;
 use super::conditions::answered_yes;
-use super::{Failure, print, say, table};
+use super::{Failure, env, print, say, table};
 
 impl From<HistoryError> for Failure {
     fn from(error: HistoryError) -> Self {
@@ -26,7 +25,7 @@ pub(crate) fn run(args: &Past) -> Result<u8, Failure> {
     let found = history.map(|history| history.entries(search, args.limit)).transpose()?.unwrap_or_default();
     let entries = readable(found);
     if args.json {
-        let place = place(&process_env()).map(|place| place.display().to_string());
+        let place = place(env()).map(|place| place.display().to_string());
         print(&format!("{:#}", json!({ "schema": 1, "status": "ok", "file": place, "entries": entries })))?;
     } else if entries.is_empty() {
         say(&nothing());
@@ -49,12 +48,12 @@ pub(crate) fn readable(Entries { read, odd }: Entries) -> Vec<Entry> {
 
 /// The history of this user, where there is one. It is not begun merely to be looked at.
 pub(crate) fn open() -> Result<Option<History>, Failure> {
-    let place = place(&process_env()).filter(|place| place.exists());
+    let place = place(env()).filter(|place| place.exists());
     Ok(place.map(|place| History::open(&place)).transpose()?)
 }
 
 fn nothing() -> String {
-    match place(&process_env()) {
+    match place(env()) {
         Some(place) => format!("nothing is found in the history `{}`", place.display()),
         None => {
             "no history is kept here: `STRATEGY_GEN_HISTORY` or `KEYROT_STATE` says so, or there is no home"

@@ -3,19 +3,19 @@
 
 use std::path::{Path, PathBuf};
 
-use keyrot::{Clock as _, SystemClock, Timestamp, process_env};
+use keyrot::{Clock as _, SystemClock, Timestamp};
 use strategy_gen::backtest::Report;
 use strategy_gen::history::{Entry, History, Kind, place};
 use strategy_gen::shelf::{Book, LastRun, Made, Record, RecordKey, RecordKeyError, Sidecar, digest};
 use strategy_gen::{GenerateError, Round, Strategy};
 
 use super::args::Keep;
-use super::{apart, say};
+use super::{apart, env, say};
 
 impl Keep {
     /// Where the history is; `None` where none is to be kept.
     pub(crate) fn place(&self) -> Option<PathBuf> {
-        if self.no_history { None } else { place(&process_env()) }
+        if self.no_history { None } else { place(env()) }
     }
 
     /// Keeps a strategy; `command` makes it again. Gives what went wrong.
@@ -88,13 +88,13 @@ impl Keep {
 
 /// What tells the records of this installation from others; `None` where there is nothing of the kind yet.
 pub(crate) fn record_key() -> Option<RecordKey> {
-    let place = RecordKey::place(&process_env())?;
+    let place = RecordKey::place(env())?;
     RecordKey::read(&place).unwrap_or_else(|error| warned(&error))
 }
 
 /// The same, made first where there is none; `None` where nothing outlives the process.
 pub(crate) fn record_key_or_made() -> Option<RecordKey> {
-    let place = RecordKey::place(&process_env())?;
+    let place = RecordKey::place(env())?;
     RecordKey::read_or_make(&place).map_or_else(|error| warned(&error), Some)
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use keyrot::leak;
 use keyrot::settings::SHUTDOWN;
 use serde_json::{Value, json};
 use strategy_gen::backtest::{Status, Trial};
@@ -17,7 +18,7 @@ use super::args::{Asked, Made, New, Provider};
 use super::conditions::{Ready, ready};
 use super::draft::{self, Draft};
 use super::progress::Progress;
-use super::{Failure, apart, demo, print, run as runs, say, strictly, table};
+use super::{Failure, apart, demo, env, holds_a_key, print, run as runs, say, strictly, table};
 
 /// Generates, writes, reports.
 pub(crate) async fn run(args: New) -> Result<u8, Failure> {
@@ -162,7 +163,7 @@ pub(crate) fn asking(args: &Asked, offline: bool, ready: &Ready) -> Result<Strat
     }
     let mut generator = match (args.provider, offline) {
         (_, true) => StrategyGenerator::offline(),
-        (Provider::Gemini, false) => StrategyGenerator::from_env(),
+        (Provider::Gemini, false) => StrategyGenerator::from_env_map(env().clone()),
         (Provider::Openai, false) => StrategyGenerator::openai(server(args)?),
     };
     if args.single_key {
@@ -188,8 +189,7 @@ fn server(args: &Asked) -> Result<OpenAi, Failure> {
     let Some(model) = &args.model else {
         return Err(Failure::usage("`--provider openai` needs a model\nhint: name it with `--model`"));
     };
-    OpenAi::new(&keyrot::process_env(), args.base_url.as_deref(), model)
-        .map_err(|error| GenerateError::from(error).into())
+    OpenAi::new(env(), args.base_url.as_deref(), model).map_err(|error| GenerateError::from(error).into())
 }
 
 pub(crate) fn from_stdin() -> Result<String, Failure> {
@@ -209,6 +209,9 @@ pub(crate) fn from_stdin() -> Result<String, Failure> {
 /// The description, if it can be one.
 fn taken(text: &str) -> Result<String, Failure> {
     match text.trim() {
+        fine if leak::looks_like_a_key(fine) => {
+            Err(holds_a_key("the description", "a model would be sent it"))
+        }
         "" => Err(GenerateError::Empty.into()),
         long if long.len() > MAX_DESCRIPTION => Err(GenerateError::TooLong.into()),
         fine => Ok(fine.to_owned()),

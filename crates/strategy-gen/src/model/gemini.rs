@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gemini_client::wire::{GenerateRequest, GenerateResponse, GenerationConfig};
 use gemini_client::{Client, Config, ErrorKind};
-use keyrot::{Assembly, EnvMap, Gemini, Mode, Observer, Outcome, Profile, RunError};
+use keyrot::{Assembly, EnvMap, Gemini, Mode, Observer, Outcome, Profile, RunError, chosen_by_file};
 
 use super::Answer;
 use crate::failure::GenerateError;
@@ -39,6 +39,11 @@ impl Pooled {
             .map_err(|error| GenerateError::Endpoint { variable: made.settings.base_url_from, error })?;
         let mut warnings = made.warnings;
         warnings.extend(client.warnings().iter().cloned());
+        warnings.extend(
+            chosen_by_file(env, made.settings.base_url_from).map(|origin| {
+                format!("requests go to `{}`, not to Google: {origin} says so", config.base_url)
+            }),
+        );
         Ok(Self { gemini: Gemini::new(made.rotator, client), model: made.settings.model, warnings })
     }
 

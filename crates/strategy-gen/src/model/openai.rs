@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use gemini_client::scrub;
-use keyrot::EnvMap;
+use keyrot::{EnvMap, kept_apart};
 use reqwest::StatusCode;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -102,6 +102,11 @@ impl OpenAi {
     pub fn new(env: &EnvMap, base_url: Option<&str>, model: &str) -> Result<Self, OpenAiError> {
         let base = base_url.or_else(|| env.filled("OPENAI_BASE_URL")).unwrap_or(DEFAULT_BASE_URL);
         let url = chat_url(base)?;
+        if base_url.is_none()
+            && let Some((why, hint)) = kept_apart(env, "OPENAI_BASE_URL", "OPENAI_API_KEY")
+        {
+            return Err(OpenAiError::Settings { why, hint });
+        }
         let key = env.filled("OPENAI_API_KEY").map(SecretString::from);
         if key.is_some() && url.scheme() == "http" && !is_loopback(&url) {
             return Err(settings(

@@ -91,6 +91,96 @@ fn as_json_it_is_one_document() {
 }
 
 #[test]
+fn every_setting_is_shown_with_where_it_came_from() {
+    let place = Place::new();
+    place.file(".env", "\nGEMINI_API_KEY=AIzaCANARY\nGEMINI_MODEL=gemini-2.5-pro\n");
+    place.file("keys.json", r#"[{"key_id": "a"}]"#);
+    let env = [
+        ("https_proxy", "http://user:CANARY@127.0.0.1:9"),
+        ("ALL_PROXY", "user:CANARY@127.0.0.1:9"),
+        ("GEMINI_KEY_a", "AIzaCANARY"),
+        ("DATABASE_PASSWORD", "CANARY"),
+    ];
+    let doctor = |args: &[&'static str]| place.program(args.iter().copied()).envs(&env).run();
+    let ended = doctor(&["doctor", "--trust-env"]);
+    for line in [
+        "  ALL_PROXY from environment: [REDACTED]@127.0.0.1:9\n",
+        "  GEMINI_API_KEY from .env line 2\n",
+        "  GEMINI_KEY_a from environment\n",
+        "  GEMINI_MODEL from .env line 3: gemini-2.5-pro\n",
+        "  KEYROT_TRUST_ENV from flag: true\n",
+        "  https_proxy from environment: http://[REDACTED]@127.0.0.1:9\n",
+    ] {
+        assert!(ended.code(0).stdout.contains(line), "`{line}`\n{ended}");
+    }
+    assert!(!ended.stdout.contains("DATABASE") && !ended.stdout.contains("keys from"), "{ended}");
+    std::fs::rename(place.path().join(".env"), place.path().join("other")).expect("renamed");
+    let many = place
+        .program(["doctor", "--json", "--env-file", "other"])
+        .envs(&env)
+        .env("ENABLE_KEY_ROTATION", "true");
+    let document = many.run().code(0).json();
+    assert_eq!(document["keys_file"], "keys.json");
+    let settings = document["settings"].as_array().expect("a list");
+    let named = |name: &str| settings.iter().find(|setting| setting["name"] == name).expect("shown").clone();
+    assert_eq!(named("--env-file")["from"], "flag");
+    assert_eq!(
+        named("GEMINI_MODEL"),
+        serde_json::json!({"name": "GEMINI_MODEL", "from": "file", "file": "other", "line": 3, "value": "gemini-2.5-pro"})
+    );
+    assert!(named("GEMINI_KEY_a")["value"].is_null());
+}
+
+#[cfg(unix)]
+#[test]
+fn installers_get_their_own_settings_and_no_secret() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    let dump = place.path().join("dump");
+    for program in ["uv", "python3"] {
+        let script = format!("#!/bin/sh\n/usr/bin/env >> '{}'\nexit 1\n", dump.display());
+        let path = place.file(program, script);
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("set");
+    }
+    let folder = place.path().display().to_string();
+    let secrets = [
+        "GEMINI_API_KEY",
+        "GEMINI_KEY_a",
+        "OPENAI_API_KEY",
+        "AWS_SECRET_ACCESS_KEY",
+        "VAULT_TOKEN",
+        "GITHUB_TOKEN",
+    ];
+    let mut program = place.program(["doctor", "--install"]).env("PATH", &folder).env("HOME", &folder);
+    for name in secrets.into_iter().chain([
+        "REDIS_URL",
+        "DATABASE_URL",
+        "UV_PUBLISH_TOKEN",
+        "SSH_AUTH_SOCK",
+        "lower_token",
+    ]) {
+        program = program.env(name, "AIzaCANARY");
+    }
+    let pasted = format!("AIza{}", "CANARY-".repeat(5));
+    let wanted = [
+        ("PIP_INDEX_URL", "http://127.0.0.1:9/simple"),
+        ("UV_CACHE_DIR", "/cache"),
+        ("HTTPS_PROXY", "http://127.0.0.1:9"),
+        ("http_proxy", "http://127.0.0.1:9"),
+        ("SSL_CERT_FILE", "/ca.pem"),
+        ("LC_ALL", "C"),
+        ("TMPDIR", "/tmp"),
+    ];
+    program.env("PIP_KEY", &pasted).envs(&wanted).run().code(5);
+    let dump = std::fs::read_to_string(dump).expect("both were started");
+    assert!(!dump.contains("CANARY"), "{dump}");
+    for (name, value) in wanted {
+        let told = dump.lines().filter(|line| *line == format!("{name}={value}")).count();
+        assert_eq!(told, 2, "{name}\n{dump}");
+    }
+}
+
+#[test]
 fn what_strategies_run_in_is_shown() {
     let place = Place::new();
     let python = test_python();

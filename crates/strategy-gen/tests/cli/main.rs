@@ -20,6 +20,8 @@ mod endings;
 mod evaluation;
 #[cfg(target_os = "linux")]
 mod files;
+#[cfg(unix)]
+mod foreign;
 mod gemini;
 #[cfg(target_os = "linux")]
 mod hostile;
@@ -30,6 +32,7 @@ mod metrics;
 mod names;
 mod openai;
 mod output;
+mod pasted;
 mod pitfalls;
 mod plot;
 mod python;
