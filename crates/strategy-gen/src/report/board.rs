@@ -75,7 +75,8 @@ pub fn board(title: &str, entries: &[Entry]) -> String {
 
 fn row(body: &mut String, place: usize, entry: &Entry) {
     let name = match &entry.link {
-        Some(link) => format!("<a href=\"{}\">{}</a>", Text(link), Text(&entry.name)),
+        // A path, whatever it looks like: never an address with a scheme or a host.
+        Some(link) => format!("<a href=\"./{}\">{}</a>", Text(link), Text(&entry.name)),
         None => Text(&entry.name).to_string(),
     };
     let _ = write!(
@@ -96,4 +97,24 @@ fn row(body: &mut String, place: usize, entry: &Entry) {
         }
     }
     body.push_str("</tr>");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_leads_to_a_file_and_no_name_is_markup() {
+        for evil in ["javascript:alert(1)", "//x.example", "\"><script>alert(1)</script>"] {
+            let entry = Entry {
+                name: evil.to_owned(),
+                description: evil.to_owned(),
+                link: Some(evil.to_owned()),
+                run: Err(evil.to_owned()),
+            };
+            let html = board(evil, &[entry]);
+            assert_eq!(html.matches("href=\"").count(), html.matches("href=\"./").count() + 1, "{html}");
+            assert!(!html.contains("<script"), "{html}");
+        }
+    }
 }

@@ -61,7 +61,7 @@ fn every_idea_is_made_run_and_ranked_and_once_is_enough() {
     let gains: Vec<f64> = ended.stdout.lines().skip(1).map(gain).collect();
     assert!(gains.len() == 3 && gains.is_sorted_by(|a, b| a >= b), "{ended}");
     let board = place.read("out/index.html");
-    for part in ["3 ideas", "href=\"turtle.html\"", "Buy at a 20 day high"] {
+    for part in ["3 ideas", "href=\"./turtle.html\"", "Buy at a 20 day high"] {
         assert!(board.contains(part), "{part}");
     }
     let page = place.read("out/turtle.html");
