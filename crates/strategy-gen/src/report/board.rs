@@ -128,4 +128,18 @@ mod tests {
             assert!(board("one", &[entry]).contains(&link), "{link}");
         }
     }
+
+    #[test]
+    fn no_name_is_markup() {
+        for evil in ["javascript:alert(1)", "//x.example", "\"><script>alert(1)</script>"] {
+            let entry = Entry {
+                name: evil.to_owned(),
+                description: evil.to_owned(),
+                link: Some(evil.to_owned()),
+                run: Err(evil.to_owned()),
+            };
+            let html = board(evil, &[entry]);
+            assert!(!html.contains("<script"), "{html}");
+        }
+    }
 }

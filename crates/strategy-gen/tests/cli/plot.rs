@@ -81,6 +81,13 @@ fn a_chart_has_its_trades_and_its_indicators_and_no_script_of_the_strategys() {
     assert!(page.contains("SMA(C,10)") && page.contains("\\u03bb up"), "the indicators have their names");
     assert!(page.contains("_script_alert(_CHART-MARK_)__script_"), "what is left of a name is shown");
     assert!(page.contains("<title>&lt;/script&gt;"));
+    // A report of ours has no script at all.
+    run(&place, &["named.py", "--data", "synthetic", "--no-check", "--report", "out.html"]).code(0);
+    let report = place.read("out.html");
+    for part in ["<script", "<img", "<iframe", "<b ", "\"refresh\"", "dns-prefetch\"", "\u{202e}"] {
+        assert!(!report.contains(part), "`{part}` is in the report");
+    }
+    assert!(report.contains("&lt;img src=x"), "the names are shown as text");
 }
 
 #[test]
