@@ -54,6 +54,7 @@ pub use stream::LeasedStream;
 
 // What users of the facade need from the layers beneath.
 pub use keyrot_core::keys::{Key, KeySet, PoolConfig, SecretRef, StoreKind};
+pub use keyrot_core::untrusted::{self, UntrustedText};
 pub use keyrot_core::{
     Clock, CoolFor, Cooled, EnvMap, FakeClock, KeyId, LimitError, Limits, ModelId, Outcome, Project, Scope,
     SecretError, SecretStore, Timestamp,

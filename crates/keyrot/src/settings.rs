@@ -8,6 +8,7 @@ use keyrot_core::{EnvMap, StoreKind, leak};
 use keyrot_secrets::DEFAULT_TTL;
 
 mod limits;
+mod secrets;
 
 pub use limits::{RedisSettings, StatePlace};
 
@@ -236,6 +237,7 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`] with every variable whose value makes no sense.
     pub fn read(env: &EnvMap) -> Result<Self, SettingsError> {
+        secrets::remember(env);
         let mut problems = Vec::new();
         let mut warnings = Vec::new();
         let rotation = env.filled("ENABLE_KEY_ROTATION").and_then(|text| {

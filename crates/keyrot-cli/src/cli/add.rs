@@ -12,7 +12,7 @@ use keyrot_core::{Limits, ModelFilter, Project, leak};
 use serde_json::json;
 
 use super::args::{self, Add, key_id};
-use super::{Failure, print, say};
+use super::{Failure, print, print_json, say};
 
 /// Adds the key.
 pub(crate) fn run(args: Add, json: bool) -> Result<u8, Failure> {
@@ -44,7 +44,7 @@ pub(crate) fn run(args: Add, json: bool) -> Result<u8, Failure> {
             "schema": 1, "status": "ok", "added": key.id, "file": shown, "created": is_new,
             "keys": added.parsed.set.keys.len(), "secret": secret,
         });
-        return print(&format!("{result:#}")).map(|()| 0);
+        return print_json(result).map(|()| 0);
     }
     print(&format!("key {} added to {shown}", key.id))?;
     say(&format!("now put its secret {secret}; then `keyrot check --probe`"));

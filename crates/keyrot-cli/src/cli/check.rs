@@ -7,7 +7,7 @@ use keyrot_core::{Clock as _, ModelFilter};
 use serde_json::json;
 
 use super::table::{WIDTH, cut};
-use super::{Failure, pool, print, say, time};
+use super::{Failure, pool, print, print_json, say, time};
 
 /// Keys that are asked about at the same time.
 const AT_ONCE: usize = 8;
@@ -79,7 +79,7 @@ pub(crate) async fn run(probe: bool, json: bool) -> Result<u8, Failure> {
             "schema": 1, "status": if code == 0 { "ok" } else { "findings" },
             "keys": keys, "findings": findings,
         });
-        print(&format!("{result:#}"))?;
+        print_json(result)?;
         return Ok(code);
     }
     print(&table(&checked))?;

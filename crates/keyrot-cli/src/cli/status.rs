@@ -7,10 +7,7 @@ use keyrot::{KeyStatus, Limits, Status, Suspension, Timestamp, Truth, in_words};
 use serde_json::json;
 
 use super::table::{WIDTH, colour, cut, folded, painted, short, state, used};
-use super::{Failure, pool, print, time};
-
-/// To the upper left corner, and clear from there.
-const REDRAW: &str = "\x1b[H\x1b[2J";
+use super::{Failure, clear_screen, pool, print_coloured, print_json, print_json_line, time};
 
 /// Shows the status once, or again and again until Ctrl-C. It is 0 whatever the status: `check` judges.
 pub(crate) async fn run(model: Option<String>, watch: Option<u64>, json: bool) -> Result<u8, Failure> {
@@ -18,17 +15,20 @@ pub(crate) async fn run(model: Option<String>, watch: Option<u64>, json: bool) -
     pool::warn(&made);
     let model = model.unwrap_or_else(|| made.settings.model.clone());
     let colour = colour(made.settings.no_color);
-    let redraw = if std::io::stdout().is_terminal() && !json { REDRAW } else { "" };
+    let redraw = std::io::stdout().is_terminal() && !json;
     loop {
         let status = made.rotator.status(&model).await;
         if json {
             let result = json!({ "schema": 1, "status": "ok", "health": status });
             // A document a line, where there are many.
-            print(&if watch.is_some() { result.to_string() } else { format!("{result:#}") })?;
+            if watch.is_some() { print_json_line(result)? } else { print_json(result)? }
         } else if watch.is_some() {
-            print(&format!("{redraw}{}\n", text(&status, colour)))?;
+            if redraw {
+                clear_screen();
+            }
+            print_coloured(&format!("{}\n", text(&status, colour)))?;
         } else {
-            print(&text(&status, colour))?;
+            print_coloured(&text(&status, colour))?;
         }
         let Some(seconds) = watch else { return Ok(0) };
         tokio::time::sleep(Duration::from_secs(seconds)).await;

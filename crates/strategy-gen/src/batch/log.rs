@@ -9,6 +9,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use keyrot::untrusted;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
@@ -133,7 +134,8 @@ impl Log {
     /// Adds a line; it is on the disk when this returns.
     pub(super) fn write(&self, line: &Line) -> Result<(), LogError> {
         let failed = |source| LogError::Io { path: self.path.clone(), source };
-        let mut text = serde_json::to_string(line).map_err(|error| failed(error.into()))?;
+        let value = serde_json::to_value(line).map_err(|error| failed(error.into()))?;
+        let mut text = untrusted::json_line(value);
         text.push('\n');
         let mut file = self.file.lock();
         let before = file.metadata().map_err(failed)?.len();

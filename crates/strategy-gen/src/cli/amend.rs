@@ -147,7 +147,7 @@ impl Change {
         }
         if args.json {
             let more = json!({ "changed": !self.is_none(), "written": written, "diff": self.diff() });
-            return print(&new::document(&self.strategy, Some(path), ready, progress, more));
+            return new::print_document(&self.strategy, Some(path), ready, progress, more);
         }
         if written { print(&path.display().to_string()) } else { Ok(()) }
     }

@@ -18,7 +18,7 @@ use strategy_gen::python::quoted;
 use super::args::{self, Provider};
 use super::command::word;
 use super::conditions::ready;
-use super::{Failure, apart, keep, new, print, say, table};
+use super::{Failure, apart, keep, new, print, print_json, say, table};
 use bars::Bars;
 
 /// Ideas that are read, in bytes.
@@ -201,7 +201,7 @@ fn show(args: &args::Batch, Done { items, board, .. }: &Done) -> Result<u8, Fail
             "done": done, "kept": kept, "failed": failed,
             "items": items,
         });
-        print(&format!("{result:#}"))?;
+        print_json(result)?;
     } else {
         print(&table::ranking(items))?;
     }

@@ -6,7 +6,7 @@ use serde_json::json;
 use strategy_gen::interpreter::Python;
 use strategy_gen::sandbox::{Layers, Level};
 
-use super::{Failure, apart, print, say, table};
+use super::{Failure, apart, print, print_json, say, table};
 
 /// Shows keys, projects, limits and secrets; 1 when something is amiss, 2 when the configuration is
 /// wrong, 3 without any usable key.
@@ -41,7 +41,7 @@ pub(crate) async fn run(json: bool, install: bool) -> Result<u8, Failure> {
             "runs": runs.json(),
             "warnings": warnings,
         });
-        print(&format!("{result:#}"))?;
+        print_json(result)?;
     } else {
         print(&format!("mode: {}", mode(&made)))?;
         print(&format!("model: {model}"))?;

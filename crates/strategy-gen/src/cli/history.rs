@@ -8,7 +8,7 @@ use strategy_gen::history::{Entry, History, HistoryError, place};
 
 use super::args::Past;
 use super::conditions::answered_yes;
-use super::{Failure, print, say, table};
+use super::{Failure, print, print_json, say, table};
 
 impl From<HistoryError> for Failure {
     fn from(error: HistoryError) -> Self {
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &Past) -> Result<u8, Failure> {
     let entries = history.map(|history| history.entries(search, args.limit)).transpose()?.unwrap_or_default();
     if args.json {
         let place = place(&process_env()).map(|place| place.display().to_string());
-        print(&format!("{:#}", json!({ "schema": 1, "status": "ok", "file": place, "entries": entries })))?;
+        print_json(json!({ "schema": 1, "status": "ok", "file": place, "entries": entries }))?;
     } else if entries.is_empty() {
         say(&nothing());
     } else {

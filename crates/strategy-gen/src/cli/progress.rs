@@ -145,7 +145,7 @@ fn told(round: &Round) -> String {
         (Some(_), 0) => "the answer".to_owned(),
         (Some(_), n) => format!("repair {n}"),
     };
-    let mut details: Vec<String> = round.model.iter().cloned().collect();
+    let mut details: Vec<String> = round.model.iter().map(ToString::to_string).collect();
     details.extend(round.key_id.iter().map(|key| format!("key {key}")));
     if round.model.is_some() {
         details.push(format!("{}.{} s", round.ms / 1_000, round.ms % 1_000 / 100));

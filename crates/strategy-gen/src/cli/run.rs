@@ -8,7 +8,7 @@ use strategy_gen::environment::EnvironmentFault;
 use super::args::Run;
 use super::command::typed;
 use super::conditions::{Offer, trial};
-use super::{Failure, INTERRUPTED, apart, checked, print, say, strictly, table};
+use super::{Failure, INTERRUPTED, apart, checked, print, print_json_line, say, strictly, table};
 
 impl From<EnvironmentFault> for Failure {
     fn from(fault: EnvironmentFault) -> Self {
@@ -72,8 +72,8 @@ fn passes(source: &str, name: &str) -> Result<bool, Failure> {
 fn show(report: &Report, json: bool) -> Result<(), Failure> {
     let name = &report.strategy.path;
     if json {
-        let text = serde_json::to_string(report).map_err(|error| Failure::usage(error.to_string()))?;
-        print(&text)?;
+        let value = serde_json::to_value(report).map_err(|error| Failure::usage(error.to_string()))?;
+        print_json_line(value)?;
     } else if report.results.iter().any(|result| result.metrics.is_some()) {
         print(&table::results(&report.results))?;
     }

@@ -8,7 +8,7 @@ use strategy_gen::history::Entry;
 use strategy_gen::shelf::{Book, books};
 
 use super::keep::in_full;
-use super::{Failure, history, print, say, table};
+use super::{Failure, history, print, print_json, say, table};
 
 /// Entries about one strategy that are shown.
 const SHOWN: u32 = 20;
@@ -17,7 +17,7 @@ const SHOWN: u32 = 20;
 pub(crate) fn list(folder: &Path, json: bool) -> Result<u8, Failure> {
     let books = read(folder)?;
     if json {
-        print(&format!("{:#}", json!({ "schema": 1, "status": "ok", "strategies": books })))?;
+        print_json(json!({ "schema": 1, "status": "ok", "strategies": books }))?;
     } else if books.is_empty() {
         say(&format!("there are no strategies of this program in `{}`", folder.display()));
     } else {
@@ -47,7 +47,7 @@ pub(crate) fn show(what: &str, json: bool) -> Result<u8, Failure> {
     if json {
         let shown =
             json!({ "schema": 1, "status": "ok", "path": path, "strategy": book, "history": entries });
-        print(&format!("{shown:#}"))?;
+        print_json(shown)?;
     } else {
         print(&table::strategy(book.as_ref(), &entries))?;
     }

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
+use keyrot::untrusted;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -177,7 +178,7 @@ impl Sidecar {
             Some(_) => Existing::Replace,
             None => Existing::Keep,
         };
-        let text = serde_json::to_string_pretty(self).unwrap_or_default() + "\n";
+        let text = serde_json::to_value(self).map(untrusted::json).unwrap_or_default() + "\n";
         Ok(write(&Self::path(strategy), &text, existing)?)
     }
 }
