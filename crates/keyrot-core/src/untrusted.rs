@@ -19,6 +19,7 @@ mod tests;
 mod visible;
 
 use std::fmt;
+use std::path::Path;
 
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -39,7 +40,8 @@ pub fn remember(secret: &SecretString) {
 ///
 /// Letter case, and whatever stands between letters and digits, does not hide a secret; neither do percent
 /// escapes, HTML entities, backslash escapes, Base64, hexadecimal digits, or a few of these inside each other. A
-/// secret of fewer than eight characters is removed where it stands alone as a word.
+/// secret of fewer than eight characters is removed as a whole; one that could be a word, or a number, only where it
+/// stands alone.
 ///
 /// ```
 /// use keyrot_core::untrusted;
@@ -57,6 +59,17 @@ pub fn redact(text: &str) -> String {
 pub fn reveals(text: &str, secret: &SecretString) -> bool {
     let only = known::Known::of(secret);
     only.has_windows() && scan::reveals(text, &only)
+}
+
+/// A path as messages show it: [`redact`]ed and on one line. Whoever made the file chose its name.
+///
+/// ```
+/// use keyrot_core::untrusted;
+/// assert_eq!(untrusted::path("a\nhint: b.py"), r"a\nhint: b.py");
+/// ```
+#[must_use]
+pub fn path(path: &(impl AsRef<Path> + ?Sized)) -> String {
+    one_line(&redact(&path.as_ref().to_string_lossy())).into_owned()
 }
 
 /// `text` for a terminal: [`redact`]ed, and every character that a terminal obeys or does not show is an escape
@@ -90,6 +103,8 @@ pub struct UntrustedText(Box<str>);
 impl UntrustedText {
     /// The bound, in bytes, of a text that is made without naming one.
     pub const LONGEST: usize = 2048;
+    /// The bound, in bytes, of a text that is a field of something read, such as a description in a file.
+    pub const LONGEST_FIELD: usize = 64 * 1024;
 
     /// `text`, cut to `most` bytes. What is cut off is neither looked at nor kept, so that the cost is bounded, too.
     #[must_use]
@@ -176,7 +191,8 @@ impl Serialize for UntrustedText {
 
 impl<'de> Deserialize<'de> for UntrustedText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self::from)
+        let text = String::deserialize(deserializer)?;
+        Ok(Self::bounded(&text, Self::LONGEST_FIELD))
     }
 }
 

@@ -54,7 +54,8 @@ pub(crate) async fn read_keys_file(path: &Path) -> Result<Option<String>, SetupE
         let mut text = String::new();
         std::fs::File::open(file)?.take(LARGEST + 1).read_to_string(&mut text).map(|_| text)
     });
-    let unreadable = |why: String| Err(SetupError::Unreadable { path: path.display().to_string(), why });
+    let unreadable =
+        |why: String| Err(SetupError::Unreadable { path: keyrot_core::untrusted::path(&path), why });
     match read.await {
         Ok(Ok(text)) if text.len() as u64 > LARGEST => unreadable("it is larger than 4 MiB".to_owned()),
         Ok(Ok(text)) => Ok(Some(text)),
@@ -66,7 +67,7 @@ pub(crate) async fn read_keys_file(path: &Path) -> Result<Option<String>, SetupE
 
 /// The keys in the text of the file at `path`.
 pub(crate) fn parse(path: &Path, text: &str, warnings: &mut Vec<String>) -> Result<KeySet, SetupError> {
-    let parsed = KeySet::parse(&path.display().to_string(), text).map_err(SetupError::KeysFile)?;
+    let parsed = KeySet::parse(&keyrot_core::untrusted::path(&path), text).map_err(SetupError::KeysFile)?;
     warnings.extend(parsed.warnings.iter().map(ToString::to_string));
     Ok(parsed.set)
 }

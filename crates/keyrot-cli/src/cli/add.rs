@@ -19,7 +19,7 @@ pub(crate) fn run(args: Add, json: bool) -> Result<u8, Failure> {
     let settings = Settings::read(&process_env()).map_err(|error| Failure::usage(error.to_string()))?;
     let key = key(args)?;
     let path = target(&settings.keys_file)?;
-    let shown = settings.keys_file.display().to_string();
+    let shown = keyrot::untrusted::path(&settings.keys_file);
     let (text, is_new) = match fs::read_to_string(&path) {
         Ok(text) => (text, false),
         Err(error) if error.kind() == io::ErrorKind::NotFound => (String::new(), true),
@@ -112,7 +112,7 @@ fn target(path: &Path) -> Result<PathBuf, Failure> {
             Ok(to) => Ok(path.parent().map_or_else(|| to.clone(), |parent| parent.join(&to))),
             Err(_) => Ok(path.to_path_buf()),
         },
-        Err(error) => Err(cannot("read", &path.display().to_string(), &error)),
+        Err(error) => Err(cannot("read", &keyrot::untrusted::path(&path), &error)),
     }
 }
 

@@ -60,7 +60,7 @@ pub(crate) async fn run(probe: bool, json: bool) -> Result<u8, Failure> {
         .collect()
         .await;
     let findings = findings(&made, &keys, &checked);
-    let file = made.settings.keys_file.display().to_string();
+    let file = keyrot::untrusted::path(&made.settings.keys_file);
     let code = u8::from(!findings.is_empty());
     if json {
         let keys: Vec<_> = checked

@@ -11,6 +11,7 @@
 mod add;
 mod check;
 mod encrypted;
+mod foreign;
 #[cfg(target_os = "linux")]
 mod full;
 mod operate;

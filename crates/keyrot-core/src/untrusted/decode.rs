@@ -174,7 +174,10 @@ pub(super) fn base64(spots: &[Spot]) -> Vec<Vec<Spot>> {
     };
     let sextets: Vec<_> = spots.iter().filter_map(sextet).collect();
     let mut found = Vec::new();
-    for start in 0..4.min(sextets.len()) {
+    if sextets.len() * 3 / 4 < SHORTEST {
+        return found;
+    }
+    for start in 0..4 {
         let pairs = sextets[start..].windows(2).enumerate();
         let bytes: Vec<_> = pairs
             .filter_map(|(index, pair)| {
@@ -201,7 +204,10 @@ pub(super) fn hex(spots: &[Spot]) -> Vec<Vec<Spot>> {
         .filter_map(|at| Some((u8::try_from(spots[at].c.to_digit(16)?).ok()?, spots[at].from, spots[at].to)))
         .collect();
     let mut found = Vec::new();
-    for start in 0..2.min(digits.len()) {
+    if digits.len() / 2 < SHORTEST {
+        return found;
+    }
+    for start in 0..2 {
         let pairs = digits[start..].chunks_exact(2);
         let bytes: Vec<_> = pairs.map(|pair| ((pair[0].0 << 4) | pair[1].0, pair[0].1, pair[1].2)).collect();
         texts(&bytes, &mut found);

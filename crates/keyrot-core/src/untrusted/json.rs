@@ -11,8 +11,8 @@ use super::visible::is_hidden;
 ///
 /// ```
 /// use keyrot_core::untrusted;
-/// let text = untrusted::json(serde_json::json!({ "said": "no AIzaSyA1b2C3\u{9b}2J\n" }));
-/// assert_eq!(text, "{\n  \"said\": \"no [REDACTED]\\u009b2J\\n\"\n}");
+/// let text = untrusted::json(serde_json::json!({ "said": "no AIzaSyA1b2C3 \u{9b}2J\n" }));
+/// assert_eq!(text, "{\n  \"said\": \"no [REDACTED] \\u009b2J\\n\"\n}");
 /// ```
 #[must_use]
 pub fn json(value: Value) -> String {

@@ -125,15 +125,15 @@ impl Known {
         }
     }
 
+    /// A secret that could be a word of a language, or a number, counts only where it stands alone.
     fn find_words(&self, spots: &[Spot], hits: &mut Vec<Range<usize>>) {
         let in_word = |at: usize| spots.get(at).is_some_and(|spot| spot.c.is_alphanumeric());
         for start in 0..spots.len() {
-            if start > 0 && in_word(start) && in_word(start - 1) {
-                continue;
-            }
             for end in start + 1..=spots.len().min(start + WINDOW - 1) {
-                let cut = in_word(end) && in_word(end - 1);
                 let part = &spots[start..end];
+                let every = |is: fn(char) -> bool| part.iter().all(|spot| is(spot.c));
+                let ordinary = every(char::is_alphabetic) || every(char::is_numeric);
+                let cut = ordinary && (in_word(end) || (start > 0 && in_word(start - 1)));
                 if !cut && word(part).is_some_and(|word| self.words.contains(&word)) {
                     hits.push(part[0].from..part[part.len() - 1].to);
                 }

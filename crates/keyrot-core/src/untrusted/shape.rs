@@ -8,7 +8,8 @@ use super::visible::is_hidden;
 /// How a kind of key begins.
 struct Shape {
     prefix: &'static str,
-    /// `AQ.` and `IQ.` also end ordinary words (`see the FAQ.`), so they must begin one.
+    /// `AQ.` and `IQ.` also end ordinary words (`see the FAQ.`), so they must begin one unless what follows is
+    /// certain.
     begins_a_word: bool,
     /// How many key characters follow at least before it may be a key.
     possible: usize,
@@ -50,16 +51,14 @@ pub(crate) fn find(spots: &[Spot], likeness: Likeness, hits: &mut Vec<Range<usiz
             let prefix = shape.prefix.len();
             let begins = seen.len() - start >= prefix
                 && shape.prefix.chars().zip(&seen[start..]).all(|(c, spot)| c == spot.c);
-            let glued = likeness == Likeness::Possible
-                && shape.begins_a_word
-                && start > 0
-                && in_key(seen[start - 1].c, likeness);
-            if !begins || glued {
+            if !begins {
                 continue;
             }
+            let glued = shape.begins_a_word && start > 0 && in_key(seen[start - 1].c, likeness);
             let body = &seen[start + prefix..];
             let length = body.iter().take_while(|spot| in_key(spot.c, likeness)).count();
-            let least = if likeness == Likeness::Possible { shape.possible } else { shape.certain };
+            let sure = glued || likeness == Likeness::Certain;
+            let least = if sure { shape.certain } else { shape.possible };
             if length >= least {
                 next = start + prefix + length;
                 hits.push(seen[start].from..seen[next - 1].to);

@@ -1,5 +1,6 @@
 //! The result of a run, for people, programs and the repair loop.
 
+use keyrot::UntrustedText;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -25,7 +26,7 @@ pub struct Report {
     /// Why the run ended early, whatever the prices.
     pub failure: Option<Failure>,
     /// The first 4 KiB of what the strategy printed.
-    pub output: String,
+    pub output: UntrustedText,
 }
 
 impl Report {
@@ -59,7 +60,7 @@ pub enum Status {
 #[non_exhaustive]
 pub struct StrategyInfo {
     /// The class; `None` where the file could not be loaded.
-    pub name: Option<String>,
+    pub name: Option<UntrustedText>,
     /// What the user calls the file.
     pub path: String,
     /// The parameters in force.
@@ -157,7 +158,7 @@ pub struct Trade {
     /// Gain in percent.
     pub return_pct: Option<f64>,
     /// What the strategy called it.
-    pub tag: Option<String>,
+    pub tag: Option<UntrustedText>,
     /// When it began; filled in here, from the prices.
     #[serde(default)]
     pub entry_time: String,
@@ -183,7 +184,7 @@ pub struct OpenTrade {
 #[non_exhaustive]
 pub struct IndicatorRange {
     /// Its name.
-    pub name: String,
+    pub name: UntrustedText,
     /// Lowest value.
     pub min: Option<f64>,
     /// Highest value.
@@ -209,9 +210,9 @@ pub struct Difference {
     /// How many bars there were.
     pub cut: usize,
     /// `orders`, `exits`, `indicator` or `error`.
-    pub what: String,
+    pub what: UntrustedText,
     /// Which.
-    pub detail: String,
+    pub detail: UntrustedText,
 }
 
 /// Something to look at.
@@ -222,7 +223,7 @@ pub struct Warning {
     /// `unverified`, `other_data`.
     pub code: &'static str,
     /// For people.
-    pub message: String,
+    pub message: UntrustedText,
     /// What to do about it.
     pub hint: Option<String>,
 }
@@ -235,7 +236,7 @@ pub enum Failure {
     /// The strategy failed: what a model can repair.
     Strategy {
         /// `load`, `params` or `run`.
-        stage: String,
+        stage: UntrustedText,
         /// From the outermost error to its cause.
         errors: Vec<ErrorInChain>,
         /// The remedy, where the error is a known one.
@@ -256,9 +257,9 @@ pub enum Failure {
 pub struct ErrorInChain {
     /// Its class.
     #[serde(rename = "type")]
-    pub class: String,
+    pub class: UntrustedText,
     /// What it says.
-    pub message: String,
+    pub message: UntrustedText,
     /// The lines of the strategy that it passed, the innermost last.
     pub frames: Vec<Frame>,
     /// The system's number, where it has one.
@@ -273,9 +274,9 @@ pub struct Frame {
     /// From 1.
     pub line: usize,
     /// The function it is in.
-    pub function: String,
+    pub function: UntrustedText,
     /// Its text.
-    pub code: String,
+    pub code: UntrustedText,
 }
 
 impl Failure {

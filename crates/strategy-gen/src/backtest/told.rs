@@ -1,5 +1,6 @@
 //! What the harness told, judged: nothing of it is taken on trust.
 
+use keyrot::UntrustedText;
 use serde_json::Value;
 
 use super::report::{DatasetReport, ErrorInChain, Failure, LookAhead, Report, Status, StrategyInfo, Warning};
@@ -42,7 +43,7 @@ impl Judge<'_> {
             intruder |= done;
             match message {
                 Some(Message::Environment { message }) if !started => {
-                    return Err(EnvironmentFault::Start { why: message });
+                    return Err(EnvironmentFault::Start { why: message.to_string() });
                 }
                 Some(Message::Started) if !started => started = true,
                 Some(Message::Done) => done = true,
@@ -84,7 +85,7 @@ impl Judge<'_> {
             }
             Message::Drawn { dataset, failure } => {
                 let result = report.results.get_mut(dataset)?;
-                result.warnings.extend(failure.map(|why| not_drawn(&why)));
+                result.warnings.extend(failure.map(|why| not_drawn(&why.to_string())));
             }
             Message::Loaded { .. }
             | Message::Failed { .. }
@@ -96,8 +97,8 @@ impl Judge<'_> {
     }
 
     /// A failure by its errors: some are limits.
-    fn failure(&self, stage: String, errors: Vec<ErrorInChain>) -> Failure {
-        if errors.iter().any(|error| error.class.ends_with("MemoryError")) {
+    fn failure(&self, stage: UntrustedText, errors: Vec<ErrorInChain>) -> Failure {
+        if errors.iter().any(|error| error.class.as_str().ends_with("MemoryError")) {
             return self.limit(Limit::Memory);
         }
         if errors.iter().any(|error| error.errno == Some(FILE_TOO_LARGE)) {
@@ -181,13 +182,13 @@ impl Judge<'_> {
 fn unverified(why: &str) -> Warning {
     Warning {
         code: "unverified",
-        message: format!("the result is not confirmed: {why}"),
+        message: format!("the result is not confirmed: {why}").into(),
         hint: Some("do not trust it".to_owned()),
     }
 }
 
 pub(super) fn not_drawn(why: &str) -> Warning {
-    Warning { code: "plot", message: format!("the chart was not drawn: {why}"), hint: None }
+    Warning { code: "plot", message: format!("the chart was not drawn: {why}").into(), hint: None }
 }
 
 fn empty(data: &Dataset) -> DatasetReport {
@@ -211,7 +212,9 @@ fn empty(data: &Dataset) -> DatasetReport {
         rejected_orders: 0,
         look_ahead: None,
         plot: None,
-        warnings: notes.map(|note| Warning { code: "data", message: note.clone(), hint: None }).collect(),
+        warnings: notes
+            .map(|note| Warning { code: "data", message: note.as_str().into(), hint: None })
+            .collect(),
         failure: None,
     }
 }
@@ -246,16 +249,22 @@ fn fill(result: &mut DatasetReport, data: &Dataset, told: Told) {
     result.rejected_orders = rejected_orders;
 }
 
-fn unknown_parameters<'a>(unknown: &[String], known: impl Iterator<Item = &'a String>) -> Failure {
-    let known: Vec<_> = known.map(String::as_str).collect();
+fn unknown_parameters<'a>(unknown: &[UntrustedText], known: impl Iterator<Item = &'a String>) -> Failure {
+    let known: Vec<_> = known.map(|name| UntrustedText::from(name.as_str()).to_string()).collect();
+    let unknown: Vec<_> = unknown.iter().map(ToString::to_string).collect();
     let message = format!("the strategy has no parameter `{}`", unknown.join("`, `"));
-    let error = ErrorInChain { class: "AttributeError".to_owned(), message, frames: Vec::new(), errno: None };
+    let error = ErrorInChain {
+        class: "AttributeError".into(),
+        message: message.into(),
+        frames: Vec::new(),
+        errno: None,
+    };
     let hint = if known.is_empty() {
         "it has none at all".to_owned()
     } else {
         format!("it has `{}`", known.join("`, `"))
     };
-    Failure::Strategy { stage: "params".to_owned(), errors: vec![error], hint: Some(hint) }
+    Failure::Strategy { stage: "params".into(), errors: vec![error], hint: Some(hint) }
 }
 
 fn ended_itself(code: Option<i32>, signal: Option<i32>) -> Failure {
@@ -265,16 +274,16 @@ fn ended_itself(code: Option<i32>, signal: Option<i32>) -> Failure {
         (None, None) => "no code".to_owned(),
     };
     let message = format!("the process ended with {how} before the backtest did");
-    let error = ErrorInChain { class: "SystemExit".to_owned(), message, frames: Vec::new(), errno: None };
+    let error =
+        ErrorInChain { class: "SystemExit".into(), message: message.into(), frames: Vec::new(), errno: None };
     let hint = Some("a strategy never ends the program".to_owned());
-    Failure::Strategy { stage: "run".to_owned(), errors: vec![error], hint }
+    Failure::Strategy { stage: "run".into(), errors: vec![error], hint }
 }
 
 /// What was printed, as far as it is kept; bytes that are no text are replaced.
-fn printed(output: &Output) -> String {
+fn printed(output: &Output) -> UntrustedText {
     let both = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
-    let text = String::from_utf8_lossy(&both[..both.len().min(PRINTED)]).into_owned();
-    text.chars().filter(|c| matches!(c, '\n' | '\t') || !c.is_control()).collect()
+    UntrustedText::bounded(&String::from_utf8_lossy(&both), PRINTED)
 }
 
 /// A value of `--set`: a number, a truth, or else a word.

@@ -26,19 +26,19 @@ const BEGINNING: &str = "{\"event\":\"begun\"";
 #[non_exhaustive]
 pub enum LogError {
     /// Another batch is at work in the folder.
-    #[error("another batch is at work in this folder: `{}` is locked\nhint: wait for it, or choose another folder with `-d`", path.display())]
+    #[error("another batch is at work in this folder: `{}` is locked\nhint: wait for it, or choose another folder with `-d`", keyrot::untrusted::path(&path))]
     Busy {
         /// The log.
         path: PathBuf,
     },
     /// There is a file of that name that is something else.
-    #[error("`{}` is no log of a batch and was left as it is\nhint: choose another folder with `-d`", path.display())]
+    #[error("`{}` is no log of a batch and was left as it is\nhint: choose another folder with `-d`", keyrot::untrusted::path(&path))]
     Foreign {
         /// The log.
         path: PathBuf,
     },
     /// It cannot be read or written.
-    #[error("cannot keep the log `{}`: {source}\nhint: see to the folder and the room on its disk; the same command goes on", path.display())]
+    #[error("cannot keep the log `{}`: {source}\nhint: see to the folder and the room on its disk; the same command goes on", keyrot::untrusted::path(&path))]
     Io {
         /// The log.
         path: PathBuf,

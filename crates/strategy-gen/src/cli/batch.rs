@@ -89,7 +89,7 @@ impl Drop for Unfinished {
 }
 
 fn read(file: &Path) -> Result<Vec<Idea>, Failure> {
-    let name = file.display();
+    let name = keyrot::untrusted::path(&file);
     let cannot = |error: std::io::Error| {
         Failure::usage(format!(
             "cannot read `{name}`: {error}\nhint: name a text file with one description a line"
@@ -171,7 +171,7 @@ fn kept(
             description: description.to_owned(),
             path: Some(keep::in_full(path)),
             sha256: Some(run.sha256.clone()),
-            error: run.failed().map(str::to_owned),
+            error: run.failed().map(ToString::to_string),
             run: Some((*run).clone()),
             ..Entry::new(Kind::Run, keep::now(), run.exit_code)
         },

@@ -17,7 +17,7 @@ pub(crate) fn run(
     format: Format,
     strict: bool,
 ) -> Result<u8, Failure> {
-    let name = file.display();
+    let name = keyrot::untrusted::path(&file);
     let source = read(file, &name.to_string())?;
     let description = description.or_else(|| description_in(&source)).unwrap_or_default();
     let report = check_against(&source, description).map_err(strategy_gen::GenerateError::from)?;

@@ -97,7 +97,7 @@ impl Runs {
             Ok(python) => {
                 format!(
                     "{}, version {}, backtesting.py {}",
-                    python.program.display(),
+                    keyrot::untrusted::path(&python.program),
                     python.version,
                     python.library
                 )

@@ -43,7 +43,7 @@ pub(crate) fn open() -> Result<Option<History>, Failure> {
 
 fn nothing() -> String {
     match place(&process_env()) {
-        Some(place) => format!("nothing is found in the history `{}`", place.display()),
+        Some(place) => format!("nothing is found in the history `{}`", keyrot::untrusted::path(&place)),
         None => {
             "no history is kept here: `STRATEGY_GEN_HISTORY` or `KEYROT_STATE` says so, or there is no home"
                 .to_owned()

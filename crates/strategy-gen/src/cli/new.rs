@@ -233,7 +233,11 @@ pub(crate) fn save(
     // Nobody chose the name, and a strategy that was paid for is not given up for it.
     let path = write_free(&wanted, &strategy.code, existing).map_err(GenerateError::from)?;
     if path != wanted {
-        progress.line(&format!("`{}` exists: the strategy is in `{}`", wanted.display(), path.display()));
+        progress.line(&format!(
+            "`{}` exists: the strategy is in `{}`",
+            keyrot::untrusted::path(&wanted),
+            keyrot::untrusted::path(&path)
+        ));
     }
     Ok(Some(path))
 }
@@ -260,7 +264,7 @@ pub(crate) fn report(
         print_document(strategy, path, ready, progress, more)
     } else {
         match path {
-            Some(path) => print(&path.display().to_string()),
+            Some(path) => print(&keyrot::untrusted::path(&path)),
             None => print_code(strategy.code.trim_end()),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use keyrot::{Event, Observer, Outcome, in_words};
+use keyrot::{Event, Observer, Outcome, in_words, untrusted};
 use serde::Serialize;
 use strategy_gen::{Round, Then};
 
@@ -44,7 +44,7 @@ impl Progress {
         if let Ok(style) = style {
             spinner.set_style(style);
         }
-        spinner.set_message(what.to_owned());
+        spinner.set_message(untrusted::for_terminal(what));
         spinner.enable_steady_tick(Duration::from_millis(100));
         Self { spinner: Some(spinner), attempts: Arc::default() }
     }
@@ -111,8 +111,8 @@ impl Observer for Progress {
             }
             Event::Started { key, project, model, attempt } => {
                 if let Some(spinner) = &self.spinner {
-                    spinner
-                        .set_message(format!("{model}, key {key} of project {project}, attempt {attempt}"));
+                    let what = format!("{model}, key {key} of project {project}, attempt {attempt}");
+                    spinner.set_message(untrusted::for_terminal(&what));
                 }
             }
             Event::Ended { key, project, model, attempt, outcome, took, condemned } => {

@@ -34,7 +34,7 @@ impl From<RunError> for Failure {
 /// Runs a file; 1 when the strategy fails, 7 when it was stopped at a limit.
 pub(crate) async fn run(args: Run) -> Result<u8, Failure> {
     let Run { file, on, set, no_check, pages, strict, json, keep } = args;
-    let name = file.display().to_string();
+    let name = keyrot::untrusted::path(&file);
     let (path, called, wanted) = (file.clone(), name.clone(), pages.clone());
     let ready = apart(move || {
         let source = checked::read(&path, &called)?;
@@ -89,7 +89,7 @@ fn show(report: &Report, json: bool) -> Result<(), Failure> {
         failed(name, failure);
     }
     if !report.output.is_empty() && report.exit_code() != 0 {
-        say(&format!("the strategy printed:\n{}", report.output.trim_end()));
+        say(&format!("the strategy printed:\n{}", report.output.block("  | ")));
     }
     say(&format!("sandbox: {}", report.sandbox.join(", ")));
     Ok(())

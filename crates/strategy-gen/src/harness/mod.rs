@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use keyrot::UntrustedText;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -66,17 +67,17 @@ fn columns(bars: &[Bar]) -> Vec<u8> {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Message {
     Environment {
-        message: String,
+        message: UntrustedText,
     },
     /// From here on the strategy may have its hand in what is told.
     Started,
     Loaded {
-        name: String,
+        name: UntrustedText,
         parameters: Map<String, Value>,
-        unknown: Vec<String>,
+        unknown: Vec<UntrustedText>,
     },
     Failed {
-        stage: String,
+        stage: UntrustedText,
         dataset: Option<usize>,
         errors: Vec<ErrorInChain>,
     },
@@ -88,7 +89,7 @@ pub(crate) enum Message {
     },
     Drawn {
         dataset: usize,
-        failure: Option<String>,
+        failure: Option<UntrustedText>,
     },
     Done,
 }
@@ -110,7 +111,7 @@ pub(crate) struct Told {
     pub(crate) indicators: Vec<IndicatorRange>,
     pub(crate) orders: usize,
     pub(crate) rejected_orders: usize,
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<UntrustedText>,
 }
 
 /// The lines of the channel; `None` for one that the harness does not write.

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use keyrot::UntrustedText;
 use serde::{Serialize, Serializer};
 
 use super::{Sidecar, digest};
@@ -20,7 +21,7 @@ pub struct Book {
     /// The class, where its sidecar names it, else the name of the file.
     pub name: String,
     /// The user's words, as far as they are known.
-    pub description: Option<String>,
+    pub description: Option<UntrustedText>,
     /// Of the file as it is now.
     pub sha256: String,
     /// Whether it is still as it was saved.
@@ -101,11 +102,11 @@ impl Book {
         let described = description_in(header_of(&source).0);
         Ok(Self {
             path: path.to_owned(),
-            name: sidecar.as_ref().map_or_else(|| stem.into_owned(), |sidecar| sidecar.name.clone()),
+            name: sidecar.as_ref().map_or_else(|| stem.into_owned(), |sidecar| sidecar.name.to_string()),
             description: sidecar
                 .as_ref()
                 .map(|sidecar| sidecar.description.clone())
-                .or_else(|| described.map(str::to_owned)),
+                .or_else(|| described.map(UntrustedText::whole)),
             sha256,
             condition,
             sidecar,

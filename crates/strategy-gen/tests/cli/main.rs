@@ -18,6 +18,7 @@ mod doctor;
 mod dotenv;
 mod endings;
 mod evaluation;
+mod foreign;
 mod gemini;
 #[cfg(target_os = "linux")]
 mod hostile;
