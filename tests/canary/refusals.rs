@@ -41,7 +41,7 @@ fn bodies(status: u16, key: &str) -> Vec<(&'static str, String)> {
     let consumer = format!("Permission denied: Consumer 'api_key:{key}' has been suspended.");
     let metric = format!("* Quota exceeded for metric: requests_per_day, limit: 5, model: {key}");
     let half = key.len() / 2;
-    let cut = format!("{}{key}{key}", " ".repeat(gemini_client::scrub::LONGEST_MESSAGE - half));
+    let cut = format!("{}{key}{key}", " ".repeat(keyrot_core::UntrustedText::LONGEST - half));
     let mut bodies = vec![
         ("application/json", about(&consumer).to_string()),
         ("application/json", format!("{:#}", json!([about(&consumer)]))),
@@ -90,7 +90,7 @@ async fn no_refusal_gives_the_key_away_that_it_quotes() {
                     ear::error("generate", &error);
                     ear::debug("outcome", &error.outcome());
                     ear::say(&serde_json::to_string(&error.outcome()).expect("JSON"));
-                    ear::say(error.message());
+                    ear::say(&error.message().to_string());
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gemini_client::wire::{GenerateRequest, GenerateResponse};
 use gemini_sim::{Fault, FaultRule, KeyState, OverloadText, ProjectSpec, ProjectState, Quota, Tier};
 use keyrot::{Profile, RunError};
-use keyrot_core::{Clock, PacificDay, Timestamp};
+use keyrot_core::{Clock, PacificDay, Timestamp, UntrustedText};
 use keyrot_testkit::world::{Builder, NOON, World, secret_of};
 
 const MODEL: &str = "gemini-2.5-flash";
@@ -326,7 +326,7 @@ async fn the_callers_own_mistakes_are_never_tried_again_and_harm_no_key() {
 async fn a_blocked_answer_is_an_answer_and_harms_no_key() {
     let world = with_fault(Fault::SafetyBlock).await;
     let answer = ask(&world).await.expect("an answer, if an empty one");
-    assert_eq!(answer.block_reason(), Some("SAFETY"));
+    assert_eq!(answer.block_reason().map(UntrustedText::as_str), Some("SAFETY"));
     assert_eq!(world.story(), ["a1 blocked"]);
     assert!(out(&world).await.is_empty());
 }

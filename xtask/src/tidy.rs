@@ -1,8 +1,10 @@
 //! Rules about files and manifests that no compiler checks. All findings are told at once.
 
+mod foreign;
 mod layers;
 mod manifests;
 mod repository;
+mod reviewed;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -55,7 +57,7 @@ const PERSONAL: &[&str] = &[".env", "keys.json"];
 /// Tells all findings of the checkout, and fails if there is one that is not a warning.
 pub(crate) fn run() -> Result<()> {
     let files = files(root())?;
-    let findings = check(&files, sources::EXPOSING);
+    let findings = check(&files, sources::EXPOSING, reviewed::REVIEWED);
     for Finding { path, line, message, warning } in &findings {
         say(&format!("{path}:{line} {}{message}", if *warning { "warning: " } else { "" }));
     }
@@ -67,8 +69,9 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-fn check(files: &[File], exposing: sources::Exposing) -> Vec<Finding> {
+fn check(files: &[File], exposing: sources::Exposing, reviewed: foreign::Reviewed) -> Vec<Finding> {
     let mut findings = sources::check(files, exposing);
+    findings.extend(foreign::check(files, reviewed));
     findings.extend(manifests::check(files));
     findings.extend(repository::check(files));
     findings.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));

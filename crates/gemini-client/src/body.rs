@@ -9,7 +9,6 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use futures_util::StreamExt as _;
-use secrecy::SecretString;
 use tokio::time::Sleep;
 
 use crate::error::{Error, Wait};
@@ -24,8 +23,6 @@ pub struct Body {
     waiting: Option<Pin<Box<Sleep>>>,
     total: Option<Pin<Box<Sleep>>>,
     received: u64,
-    /// Only to keep it out of errors.
-    key: SecretString,
 }
 
 type Bytewise = Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>;
@@ -35,10 +32,9 @@ impl Body {
         answer: reqwest::Response,
         idle: Option<Duration>,
         total: Option<Pin<Box<Sleep>>>,
-        key: SecretString,
     ) -> Self {
         let bytes: Bytewise = Box::pin(answer.bytes_stream());
-        Self { bytes: Some(bytes), idle, waiting: None, total, received: 0, key }
+        Self { bytes: Some(bytes), idle, waiting: None, total, received: 0 }
     }
 
     /// The whole body.
@@ -71,10 +67,6 @@ impl Body {
         some.freeze()
     }
 
-    pub(crate) fn key(&self) -> &SecretString {
-        &self.key
-    }
-
     fn end(&mut self, error: Option<Error>) -> Poll<Option<Result<Bytes, Error>>> {
         self.bytes = None;
         self.waiting = None;
@@ -100,7 +92,7 @@ impl Stream for Body {
                 Poll::Ready(Some(Ok(piece)))
             }
             Poll::Ready(Some(Err(error))) => {
-                let error = Error::receiving(error, &this.key);
+                let error = Error::receiving(error);
                 this.end(Some(error))
             }
             Poll::Ready(None) => this.end(None),
@@ -118,7 +110,7 @@ impl Stream for Body {
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { bytes, idle, waiting: _, total: _, received, key: _ } = self;
+        let Self { bytes, idle, waiting: _, total: _, received } = self;
         f.debug_struct("Body")
             .field("ended", &bytes.is_none())
             .field("idle", idle)

@@ -69,8 +69,8 @@ impl Client {
         model: &str,
         request: &GenerateRequest,
     ) -> Result<GenerateResponse, Error> {
-        let path = format!("/{}:generateContent", model::resource(model, key)?);
-        self.call(key, Method::POST, &path, json(request, key)?).await
+        let path = format!("/{}:generateContent", model::resource(model)?);
+        self.call(key, Method::POST, &path, json(request)?).await
     }
 
     /// Asks a model for an answer in pieces. Returns when the answer's head is there: an error
@@ -84,12 +84,12 @@ impl Client {
         model: &str,
         request: &GenerateRequest,
     ) -> Result<ChunkStream, Error> {
-        let path = format!("/{}:streamGenerateContent?alt=sse", model::resource(model, key)?);
-        let answer = self.send(key, Method::POST, &path, json(request, key)?).await?;
+        let path = format!("/{}:streamGenerateContent?alt=sse", model::resource(model)?);
+        let answer = self.send(key, Method::POST, &path, json(request)?).await?;
         // A page in place of a stream: the decoder would find no event in it and call it truncated.
         let page = answer.content_type().is_some_and(|media| media.starts_with("text/html"));
         if page || !answer.status.is_success() {
-            return Err(refusal(key, answer).await);
+            return Err(refusal(answer).await);
         }
         Ok(ChunkStream::new(answer.body, self.transport.max_answer))
     }
@@ -104,12 +104,12 @@ impl Client {
         model: &str,
         request: &CountTokensRequest,
     ) -> Result<CountTokensResponse, Error> {
-        let resource = model::resource(model, key)?;
+        let resource = model::resource(model)?;
         let mut request = request.clone();
         if let Some(inner) = &mut request.generate_content_request {
             inner.extra.insert("model".to_owned(), Value::from(resource.clone()));
         }
-        self.call(key, Method::POST, &format!("/{resource}:countTokens"), json(&request, key)?).await
+        self.call(key, Method::POST, &format!("/{resource}:countTokens"), json(&request)?).await
     }
 
     /// One page of the list of models.
@@ -139,7 +139,7 @@ impl Client {
     /// # Errors
     /// [`Error`]: everything but a whole answer with a 2xx status.
     pub async fn get_model(&self, key: &SecretString, model: &str) -> Result<Model, Error> {
-        let path = format!("/{}", model::resource(model, key)?);
+        let path = format!("/{}", model::resource(model)?);
         self.call(key, Method::GET, &path, Bytes::new()).await
     }
 
@@ -184,41 +184,35 @@ impl Client {
     ) -> Result<T, Error> {
         let answer = self.send(key, method, path, body).await?;
         if !answer.status.is_success() {
-            return Err(refusal(key, answer).await);
+            return Err(refusal(answer).await);
         }
         let media = answer.content_type().map(str::to_owned);
         let status = answer.status;
         let body = answer.body.collect(self.transport.max_answer).await?;
-        decode(key, status, media.as_deref(), &body)
+        decode(status, media.as_deref(), &body)
     }
 }
 
-fn json(request: &impl Serialize, key: &SecretString) -> Result<Bytes, Error> {
-    let text =
-        serde_json::to_vec(request).map_err(|error| Error::invalid_request(&error.to_string(), key))?;
+fn json(request: &impl Serialize) -> Result<Bytes, Error> {
+    let text = serde_json::to_vec(request).map_err(|error| Error::invalid_request(&error.to_string()))?;
     Ok(text.into())
 }
 
 /// The error that an answer without success is.
-async fn refusal(key: &SecretString, answer: RawResponse) -> Error {
+async fn refusal(answer: RawResponse) -> Error {
     let media = answer.content_type().map(str::to_owned);
     let body = answer.body.collect_some(LONGEST_ERROR).await;
-    Error::refused(answer.status.as_u16(), media.as_deref(), &body, key)
+    Error::refused(answer.status.as_u16(), media.as_deref(), &body)
 }
 
 /// The body of an answer with a 2xx status.
-fn decode<T: DeserializeOwned>(
-    key: &SecretString,
-    status: StatusCode,
-    media: Option<&str>,
-    body: &[u8],
-) -> Result<T, Error> {
+fn decode<T: DeserializeOwned>(status: StatusCode, media: Option<&str>, body: &[u8]) -> Result<T, Error> {
     let status = status.as_u16();
     match serde_json::from_slice::<Value>(body) {
         Ok(value) if Envelope::find(&value).is_none() => {
             serde_json::from_value(value).map_err(|why| Error::undecodable(status, &why))
         }
-        Ok(_) => Err(Error::refused(status, media, body, key)),
+        Ok(_) => Err(Error::refused(status, media, body)),
         Err(why) => match classify(status, media, body) {
             Outcome::Network(_) => Err(Error::truncated("its JSON is cut off")),
             _ => Err(Error::undecodable(status, &why)),

@@ -3,11 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use keyrot_core::{KeyFault, NetworkFault, Outcome, ProjectFault};
-use secrecy::SecretString;
+use keyrot_core::untrusted::redact;
+use keyrot_core::{KeyFault, NetworkFault, Outcome, ProjectFault, UntrustedText};
 
 use crate::classify::{Envelope, classify};
-use crate::scrub;
 
 /// Why a call failed.
 ///
@@ -18,7 +17,7 @@ pub struct Error(Box<Inner>);
 
 struct Inner {
     cause: Cause,
-    message: String,
+    message: UntrustedText,
 }
 
 /// What went wrong, with what the outcome needs.
@@ -119,23 +118,22 @@ impl Error {
         }
     }
 
-    /// What the server or the network said, without keys, at most
-    /// [`LONGEST_MESSAGE`](scrub::LONGEST_MESSAGE) bytes; may be empty.
+    /// What the server or the network said; may be empty.
     #[must_use]
-    pub fn message(&self) -> &str {
+    pub fn message(&self) -> &UntrustedText {
         &self.0.message
     }
 
-    fn new(cause: Cause, message: String) -> Self {
-        Self(Box::new(Inner { cause, message }))
+    fn new(cause: Cause, message: impl Into<UntrustedText>) -> Self {
+        Self(Box::new(Inner { cause, message: message.into() }))
     }
 
     pub(crate) fn invalid_key() -> Self {
-        Self::new(Cause::InvalidKey, String::new())
+        Self::new(Cause::InvalidKey, "")
     }
 
-    pub(crate) fn invalid_request(why: &str, key: &SecretString) -> Self {
-        Self::new(Cause::InvalidRequest, scrub::message(why, [key]))
+    pub(crate) fn invalid_request(why: &str) -> Self {
+        Self::new(Cause::InvalidRequest, why)
     }
 
     pub(crate) fn timeout(wait: Wait, after: Option<Duration>) -> Self {
@@ -144,7 +142,7 @@ impl Error {
     }
 
     pub(crate) fn truncated(what: &str) -> Self {
-        Self::new(Cause::Truncated, what.to_owned())
+        Self::new(Cause::Truncated, what)
     }
 
     pub(crate) fn too_large(limit: usize) -> Self {
@@ -158,19 +156,19 @@ impl Error {
     }
 
     /// An answer that [`classify`] gives no success for.
-    pub(crate) fn refused(status: u16, content_type: Option<&str>, body: &[u8], key: &SecretString) -> Self {
-        let outcome = without(classify(status, content_type, body), key);
+    pub(crate) fn refused(status: u16, content_type: Option<&str>, body: &[u8]) -> Self {
+        let outcome = without_secrets(classify(status, content_type, body));
         let envelope = serde_json::from_slice(body).ok().as_ref().and_then(Envelope::find);
         let (said, code) = match envelope {
             Some(envelope) => (envelope.message, envelope.code),
             None => (String::from_utf8_lossy(body).trim().to_owned(), None),
         };
         let status = if (200..300).contains(&status) { code.unwrap_or(status) } else { status };
-        Self::new(Cause::Refused { status, outcome }, scrub::message(&said, [key]))
+        Self::new(Cause::Refused { status, outcome }, said)
     }
 
     /// A failure before the answer's head was there.
-    pub(crate) fn sending(error: reqwest::Error, key: &SecretString) -> Self {
+    pub(crate) fn sending(error: reqwest::Error) -> Self {
         let cause = if error.is_connect() {
             Cause::Connect
         } else if error.is_builder() {
@@ -178,26 +176,26 @@ impl Error {
         } else {
             Cause::Broken
         };
-        Self::new(cause, chain(error, key))
+        Self::new(cause, chain(error))
     }
 
     /// A failure while the body was read.
-    pub(crate) fn receiving(error: reqwest::Error, key: &SecretString) -> Self {
+    pub(crate) fn receiving(error: reqwest::Error) -> Self {
         let cause = match io_error(&error) {
             Some(std::io::ErrorKind::UnexpectedEof) => Cause::Truncated,
             Some(_) | None => Cause::Broken,
         };
-        Self::new(cause, chain(error, key))
+        Self::new(cause, chain(error))
     }
 }
 
-/// What an outcome repeats of a body are the names of buckets: one that holds the key is dropped.
-fn without(mut outcome: Outcome, key: &SecretString) -> Outcome {
+/// What an outcome repeats of a body are the names of buckets: one that holds a secret is dropped.
+fn without_secrets(mut outcome: Outcome) -> Outcome {
     if let Outcome::QuotaMinute { learned, .. }
     | Outcome::QuotaDay { learned, .. }
     | Outcome::QuotaZero { learned } = &mut outcome
     {
-        let clean = |bucket: &str| scrub::scrub(bucket, [key]) == bucket;
+        let clean = |bucket: &str| redact(bucket) == bucket;
         learned.retain(|limit| limit.bucket.as_deref().is_none_or(clean));
     }
     outcome
@@ -217,7 +215,7 @@ fn io_error(error: &reqwest::Error) -> Option<std::io::ErrorKind> {
 }
 
 /// The texts of an error and all beneath it, without the URL.
-fn chain(error: reqwest::Error, key: &SecretString) -> String {
+fn chain(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut next = std::error::Error::source(&error);
@@ -229,7 +227,7 @@ fn chain(error: reqwest::Error, key: &SecretString) -> String {
         }
         next = source.source();
     }
-    scrub::message(&text, [key])
+    text
 }
 
 impl std::error::Error for Error {}

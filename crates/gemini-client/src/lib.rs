@@ -5,8 +5,10 @@
 //! - [`classify()`]: what an answer means for the key, its project and its model, as a pure
 //!   function.
 //! - [`estimate`]: how many input tokens a request will be charged, before it is sent.
-//! - [`wire`], [`sse`], [`delay`], [`scrub`]: the API's JSON, its streams, its durations, and the
-//!   removal of keys from texts, each usable alone.
+//! - [`wire`], [`sse`], [`delay`]: the API's JSON, its streams, its durations, each usable alone.
+//!
+//! Every key that is sent is [remembered](keyrot_core::untrusted::remember): no error and no field of an answer
+//! that is made for people holds it.
 //!
 //! ```no_run
 //! use gemini_client::wire::GenerateRequest;
@@ -25,7 +27,6 @@
 pub mod classify;
 pub mod delay;
 pub mod estimate;
-pub mod scrub;
 pub mod sse;
 pub mod tls;
 pub mod wire;

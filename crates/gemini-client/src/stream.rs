@@ -20,7 +20,7 @@ pub struct ChunkStream {
 
 impl ChunkStream {
     pub(crate) fn new(body: Body, max_event: usize) -> Self {
-        let transcript = Transcript::new(max_event, body.key().clone());
+        let transcript = Transcript::new(max_event);
         Self { body, transcript }
     }
 

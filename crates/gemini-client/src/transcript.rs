@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use keyrot_core::{NetworkFault, Outcome, Usage};
-use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::classify::Envelope;
@@ -23,7 +22,7 @@ pub type Chunk = GenerateResponse;
 /// ```
 /// use gemini_client::Transcript;
 /// use keyrot_core::Outcome;
-/// let mut transcript = Transcript::new(1024, "the-key".to_owned().into());
+/// let mut transcript = Transcript::new(1024);
 /// transcript.push(b"data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"Hi\"}]}}]}\r\n\r\n");
 /// assert_eq!(transcript.next().unwrap().unwrap().text(), "Hi");
 /// transcript.end();
@@ -42,13 +41,13 @@ pub struct Transcript {
     answered: bool,
     usage: Usage,
     failure: Option<Outcome>,
-    key: SecretString,
 }
 
 impl Transcript {
-    /// A transcript whose events hold at most `limit` bytes, and whose errors do not hold `key`.
+    /// A transcript whose events hold at most `limit` bytes. Its errors hold no secret that this process
+    /// [remembers](keyrot_core::untrusted::remember), as a [`Client`](crate::Client) does with every key it sends.
     #[must_use]
-    pub fn new(limit: usize, key: SecretString) -> Self {
+    pub fn new(limit: usize) -> Self {
         Self {
             decoder: Some(Decoder::new(limit)),
             ready: VecDeque::new(),
@@ -58,7 +57,6 @@ impl Transcript {
             answered: false,
             usage: Usage::default(),
             failure: None,
-            key,
         }
     }
 
@@ -139,7 +137,7 @@ impl Transcript {
         let (Event::Data(text) | Event::Bare(text)) = event;
         let chunk = match serde_json::from_slice::<Value>(text) {
             Ok(value) if Envelope::find(&value).is_some() => {
-                Err(Error::refused(200, Some("application/json"), text, &self.key))
+                Err(Error::refused(200, Some("application/json"), text))
             }
             Ok(value) => serde_json::from_value::<Chunk>(value).map_err(|why| Error::undecodable(200, &why)),
             Err(_) if at_end => Err(Error::truncated("the last event is cut off")),

@@ -6,12 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
+use keyrot_core::untrusted;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::body::Body;
 use crate::config::{Base, Config, ConfigError, KEY_IN_URL, Timeouts};
 use crate::error::{Error, Wait};
-use crate::scrub;
 use crate::tls;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
@@ -105,10 +105,10 @@ impl Transport {
         mut headers: HeaderMap,
         body: Bytes,
     ) -> Result<RawResponse, Error> {
-        let invalid = |why| Error::invalid_request(why, key);
-        let url = self.base.join(path_and_query).map_err(invalid)?;
-        if scrub::is_quoted_in(path_and_query, key) || scrub::is_quoted_in(url.as_str(), key) {
-            return Err(invalid(KEY_IN_URL));
+        untrusted::remember(key);
+        let url = self.base.join(path_and_query).map_err(Error::invalid_request)?;
+        if untrusted::reveals(path_and_query, key) || untrusted::reveals(url.as_str(), key) {
+            return Err(Error::invalid_request(KEY_IN_URL));
         }
         for name in &NOT_PASSED_ON {
             headers.remove(name);
@@ -121,7 +121,7 @@ impl Transport {
         let request = self.http.request(method.clone(), url).headers(headers).body(body).send();
         let answer = tokio::select! {
             biased;
-            answer = request => answer.map_err(|error| Error::sending(error, key)),
+            answer = request => answer.map_err(Error::sending),
             () = until(total.as_mut()) => Err(Error::timeout(Wait::Total, self.timeouts.total)),
             () = pause(self.timeouts.first_byte) => Err(Error::timeout(Wait::FirstByte, self.timeouts.first_byte)),
         };
@@ -130,11 +130,7 @@ impl Transport {
             Ok(answer) => {
                 let (status, headers) = (answer.status(), answer.headers().clone());
                 tracing::debug!(%method, path, sent, status = status.as_u16(), elapsed_ms, "answer begins");
-                Ok(RawResponse {
-                    status,
-                    headers,
-                    body: Body::new(answer, self.timeouts.idle, total, key.clone()),
-                })
+                Ok(RawResponse { status, headers, body: Body::new(answer, self.timeouts.idle, total) })
             }
             Err(error) => {
                 tracing::debug!(%method, path, sent, kind = ?error.kind(), elapsed_ms, "no answer");

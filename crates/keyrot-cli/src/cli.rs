@@ -5,6 +5,7 @@ mod args;
 mod check;
 mod explain;
 mod operate;
+mod outlet;
 mod pool;
 mod rotate;
 mod scope;
@@ -12,15 +13,16 @@ mod status;
 mod table;
 mod time;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use clap::Parser;
-use keyrot::{EnvMap, OperateError, ProgramEnv, SecretError, SetupError};
+use keyrot::{EnvMap, OperateError, ProgramEnv, SecretError, SetupError, untrusted};
 use tracing_subscriber::EnvFilter;
 
 use args::{Args, Command, EnvArgs};
+use outlet::Log;
+pub(crate) use outlet::{clear_screen, print, print_coloured, print_json, print_json_line, say};
 
 /// Interrupted by Ctrl-C.
 const INTERRUPTED: u8 = 130;
@@ -141,7 +143,7 @@ fn misused(error: &clap::Error) -> ExitCode {
         return told.map_or_else(|failure| ExitCode::from(failure.exit_code), |()| ExitCode::SUCCESS);
     }
     // It repeats what it does not understand, and that may be a key.
-    let text = keyrot_core::leak::scrub(&error.to_string());
+    let text = untrusted::redact(&error.to_string());
     say(text.trim_end());
     let json = std::env::args_os().skip(1).take_while(|arg| arg != "--").any(|arg| arg == "--json");
     failed(&Failure::usage(text.strip_prefix("error: ").unwrap_or(&text).trim_end()), json)
@@ -153,7 +155,7 @@ fn failed(Failure { exit_code, message }: &Failure, json: bool) -> ExitCode {
         let error =
             serde_json::json!({ "schema": 1, "status": "error", "exit_code": exit_code, "error": message });
         // It has been said on stderr, and the exit code tells already.
-        let _ = print(&format!("{error:#}"));
+        let _ = print_json(error);
     }
     ExitCode::from(*exit_code)
 }
@@ -166,26 +168,8 @@ fn start_log() {
         ));
         EnvFilter::new("warn")
     });
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Log);
     // Its complaint about a closed stderr would go to the same stderr, and panic.
     let log = log.log_internal_errors(false);
     let _ = log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init();
-}
-
-/// A line for people: stderr. What a terminal would obey is left out: parts of it come from afar.
-pub(crate) fn say(line: &str) {
-    let line: String = line.chars().filter(|c| matches!(c, '\n' | '\t') || !c.is_control()).collect();
-    // A closed stderr is no reason to fail.
-    let _ = writeln!(std::io::stderr(), "{line}");
-}
-
-/// A result: stdout. A reader that has seen enough and left is no failure.
-pub(crate) fn print(text: &str) -> Result<(), Failure> {
-    let mut stdout = std::io::stdout();
-    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::usage(format!("cannot write to stdout: {error}\nhint: see where it is sent to")))
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::leak;
+use crate::untrusted;
 
 /// A text that is no legal [`KeyId`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,7 +71,7 @@ impl From<KeyId> for String {
     }
 }
 
-/// A plain name behind an `Arc<str>`: cheap to clone, printed as it is.
+/// A plain name behind an `Arc<str>`: cheap to clone, printed on one line.
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -132,7 +133,8 @@ macro_rules! shown_as_text {
     ($($name:ident),*) => {$(
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                // A name may come from a server or a shared store.
+                f.write_str(&untrusted::one_line(&self.0))
             }
         }
         impl fmt::Debug for $name {

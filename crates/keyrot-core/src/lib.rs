@@ -18,6 +18,7 @@ pub mod pacific;
 pub mod quota;
 pub mod secret;
 pub mod select;
+pub mod untrusted;
 
 pub use clock::{Clock, FakeClock, Sleep, Timestamp};
 pub use cooldown::{CoolFor, Cooldown, Gate, Reason, Stamp};
@@ -36,3 +37,4 @@ pub use outcome::{Condemn, Effect, Learned, Outcome, Retry, ScopeKind, Usage};
 pub use pacific::PacificDay;
 pub use quota::{Cost, Headroom, Limits, Quantity};
 pub use secret::{Secret, SecretError, SecretStore};
+pub use untrusted::UntrustedText;

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 
 use crate::clock::Timestamp;
 use crate::id::KeyId;
-use crate::leak;
+use crate::untrusted::{one_line, redact};
 
 /// A secret as a store gave it.
 #[derive(Clone)]
@@ -126,10 +126,10 @@ pub enum SecretError {
 }
 
 impl SecretError {
-    /// The same without anything that looks like an API key, whatever the store put into it.
+    /// The same without secrets, and with each text on one line, whatever the store put into it.
     #[must_use]
     pub fn scrubbed(self) -> Self {
-        let clean = |text: String| leak::scrub(&text);
+        let clean = |text: String| one_line(&redact(&text)).into_owned();
         match self {
             Self::NotFound { store, name, hint } => {
                 Self::NotFound { store, name: clean(name), hint: clean(hint) }

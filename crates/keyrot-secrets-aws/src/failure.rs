@@ -4,7 +4,7 @@ use std::error::Error;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_secretsmanager::error::{ConnectorError, ProvideErrorMetadata, SdkError};
-use keyrot_core::{SecretError, leak};
+use keyrot_core::{SecretError, untrusted};
 
 use crate::name;
 use crate::settings::STORE;
@@ -300,7 +300,7 @@ fn unavailable(why: String, hint: String) -> SecretError {
 /// A line of what somebody else said, without anything that looks like a key.
 fn said(text: &str) -> String {
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    leak::scrub(&line).trim().chars().take(MOST).collect()
+    untrusted::redact(&line).trim().chars().take(MOST).collect()
 }
 
 fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {

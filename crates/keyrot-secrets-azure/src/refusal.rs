@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 
 use azure_core::error::{Error, ErrorKind};
 use azure_core::http::RawResponse;
-use keyrot_core::{SecretError, leak};
+use keyrot_core::{SecretError, untrusted};
 use serde::Deserialize;
 
 use crate::name::STORE;
@@ -181,7 +181,7 @@ pub(crate) fn deepest(error: &Error) -> String {
 /// What somebody else said, fit for an error of ours.
 pub(crate) fn one_line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
-    leak::scrub(&words.join(" ")).chars().take(MOST).collect()
+    untrusted::redact(&words.join(" ")).chars().take(MOST).collect()
 }
 
 /// A vault's own words.

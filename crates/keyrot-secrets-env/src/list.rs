@@ -3,7 +3,7 @@
 use std::fmt;
 
 use keyrot_core::secret::mend;
-use keyrot_core::{EnvMap, IllegalKeyId, KeyId, Project, leak};
+use keyrot_core::{EnvMap, IllegalKeyId, KeyId, Project, leak, untrusted};
 use secrecy::{ExposeSecret, SecretString};
 
 /// The variable.
@@ -74,6 +74,7 @@ pub fn list(env: &EnvMap, warnings: &mut Vec<String>) -> Result<Vec<Listed>, Lis
             return Err(ListError::Entry { place, why: "what stands before `=` looks like a key" });
         }
         let (secret, mended) = mend(secret.trim()).map_err(|why| ListError::Entry { place, why })?;
+        untrusted::remember(&secret);
         if let Some(mended) = mended {
             warnings.push(format!("entry {place} of `{NAME}`: {mended}"));
         }

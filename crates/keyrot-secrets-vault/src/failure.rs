@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use keyrot_core::{SecretError, leak};
+use keyrot_core::{SecretError, untrusted};
 use rustify::errors::ClientError as RestError;
 use serde::Deserialize;
 use vaultrs::error::ClientError;
@@ -211,7 +211,7 @@ pub(crate) fn behind(said: &str) -> String {
 fn line(text: &str) -> String {
     let words = text.split_whitespace().map(|word| if is_token(word) { "[REDACTED]" } else { word });
     let line: String = words.collect::<Vec<_>>().join(" ");
-    leak::scrub(&line).chars().take(MOST).collect()
+    untrusted::redact(&line).chars().take(MOST).collect()
 }
 
 /// Vault's tokens begin so since 1.10, and OpenBao's as they did before.

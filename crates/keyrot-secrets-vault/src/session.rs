@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
-use keyrot_core::SecretError;
+use keyrot_core::{SecretError, untrusted};
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Mutex;
@@ -186,7 +186,9 @@ impl Session {
 impl From<AuthInfo> for Token {
     fn from(info: AuthInfo) -> Self {
         let lease = Duration::from_secs(info.lease_duration);
-        Self { value: info.client_token.into(), life: Some(Life { lease, renewable: info.renewable }) }
+        let value = SecretString::from(info.client_token);
+        untrusted::remember(&value);
+        Self { value, life: Some(Life { lease, renewable: info.renewable }) }
     }
 }
 
@@ -252,7 +254,11 @@ async fn secret_in(path: &Path, variable: &str) -> Result<SecretString, SecretEr
     match text.trim() {
         "" => Err(unreadable("it is empty".to_owned())),
         token if !can_be_sent(token) => Err(unreadable("it holds more than a token".to_owned())),
-        token => Ok(token.into()),
+        token => {
+            let token = SecretString::from(token);
+            untrusted::remember(&token);
+            Ok(token)
+        }
     }
 }
 

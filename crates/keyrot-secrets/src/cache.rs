@@ -8,6 +8,7 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 use futures_util::future::join_all;
 use keyrot_core::keys::{Key, SecretRef, StoreKind};
+use keyrot_core::untrusted;
 use keyrot_core::{Clock, Fingerprint, KeyId, Secret, SecretError, Timestamp};
 use parking_lot::RwLock;
 use secrecy::{ExposeSecret, SecretString};
@@ -177,6 +178,7 @@ impl SecretCache {
     /// # Errors
     /// [`SecretError`] when the store does not take it, or does not give it back: then nothing changes here.
     pub async fn replace(&self, key: &Key, value: &SecretString) -> Result<Option<String>, SecretError> {
+        untrusted::remember(value);
         let place = self.resolver.place(key)?;
         let put = self.resolver.store(place.store)?.put(&place.name, value);
         let put = tokio::select! {
@@ -286,6 +288,7 @@ impl SecretCache {
                 return Some(News::Failed(error));
             }
         };
+        untrusted::remember(&secret.value);
         let fresh = Arc::new(Resolved {
             key_id: key.id.clone(),
             fingerprint: Fingerprint::of(&key.id, secret.value.expose_secret()),

@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_micros(300);
 /// The secret this world gives to a key.
 #[must_use]
 pub fn secret_of(key: &str) -> String {
-    format!("AIza-canary-{key}")
+    format!("AIza-canary-{}", key.chars().rev().collect::<String>())
 }
 
 /// Puts a [`World`] together.

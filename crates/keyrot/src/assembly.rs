@@ -201,7 +201,7 @@ impl Assembly {
                     if !listed.is_empty() {
                         warnings.push(format!(
                             "`GEMINI_API_KEYS` is ignored: the keys come from `{}`",
-                            settings.keys_file.display()
+                            keyrot_core::untrusted::path(&settings.keys_file)
                         ));
                     }
                     (set.keys, set.config, Some((settings.keys_file.clone(), text)))
@@ -210,7 +210,7 @@ impl Assembly {
             },
         };
         if keys.is_empty() {
-            let file = settings.keys_file.display();
+            let file = keyrot_core::untrusted::path(&settings.keys_file);
             let Some(single) = single else {
                 return Err(SetupError::NoKeys {
                     why: format!(
@@ -241,7 +241,10 @@ impl Assembly {
         Err(SetupError::NoKeys {
             why: "`GEMINI_API_KEY` is not set".to_owned(),
             hint: if rotation_could {
-                format!("set it, or `ENABLE_KEY_ROTATION=true` to use `{}`", settings.keys_file.display())
+                format!(
+                    "set it, or `ENABLE_KEY_ROTATION=true` to use `{}`",
+                    keyrot_core::untrusted::path(&settings.keys_file)
+                )
             } else {
                 "`export GEMINI_API_KEY=your-key-here`, or put it into `.env`".to_owned()
             },

@@ -61,6 +61,7 @@ pub use trust::{Trust, chosen_by_file, kept_apart};
 
 // What users of the facade need from the layers beneath.
 pub use keyrot_core::keys::{Key, KeySet, PoolConfig, SecretRef, StoreKind};
+pub use keyrot_core::untrusted::{self, UntrustedText};
 pub use keyrot_core::{
     Clock, CoolFor, Cooled, EnvMap, FakeClock, KeyId, LimitError, Limits, ModelId, Origin, Outcome, Project,
     Scope, SecretError, SecretStore, Timestamp, leak,

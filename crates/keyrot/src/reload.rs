@@ -72,7 +72,7 @@ async fn reload(pool: &Pool) -> Result<Reloaded, SetupError> {
     let mut known = known.lock().await;
     let read = sources::read_keys_file(path).await?;
     let text = read.ok_or_else(|| SetupError::Unreadable {
-        path: path.display().to_string(),
+        path: keyrot_core::untrusted::path(&path),
         why: "the file is gone".to_owned(),
     })?;
     if text == *known {
@@ -120,7 +120,7 @@ async fn keep_up(pool: Weak<Pool>) {
         let Some(source) = &pool.source else { return };
         let now = look(source.path.clone()).await;
         if now == last && now != settled {
-            report(&source.path.display().to_string(), reload(&pool).await);
+            report(&keyrot_core::untrusted::path(&source.path), reload(&pool).await);
             settled = now;
         }
         last = now;

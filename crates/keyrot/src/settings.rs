@@ -11,6 +11,7 @@ use crate::trust::TRUST;
 
 mod limits;
 mod origins;
+mod secrets;
 mod variables;
 
 pub use limits::{RedisSettings, StatePlace};
@@ -119,6 +120,7 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`] with every variable whose value makes no sense.
     pub fn read(env: &EnvMap) -> Result<Self, SettingsError> {
+        secrets::remember(env);
         let mut problems = Vec::new();
         let mut warnings = Vec::new();
         let rotation = env.filled("ENABLE_KEY_ROTATION").and_then(|text| {

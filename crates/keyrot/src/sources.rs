@@ -48,7 +48,8 @@ fn in_env(id: KeyId) -> Key {
 pub(crate) async fn read_keys_file(path: &Path) -> Result<Option<String>, SetupError> {
     let owned = path.to_owned();
     let read = tokio::task::spawn_blocking(move || file::read(&owned, Links::Follow, LARGEST_KEYS_FILE));
-    let unreadable = |why: String| Err(SetupError::Unreadable { path: path.display().to_string(), why });
+    let unreadable =
+        |why: String| Err(SetupError::Unreadable { path: keyrot_core::untrusted::path(&path), why });
     match read.await {
         Ok(Ok(bytes)) => match String::from_utf8(bytes) {
             Ok(text) => Ok(Some(text)),
@@ -62,7 +63,7 @@ pub(crate) async fn read_keys_file(path: &Path) -> Result<Option<String>, SetupE
 
 /// The keys in the text of the file at `path`.
 pub(crate) fn parse(path: &Path, text: &str, warnings: &mut Vec<String>) -> Result<KeySet, SetupError> {
-    let parsed = KeySet::parse(&path.display().to_string(), text).map_err(SetupError::KeysFile)?;
+    let parsed = KeySet::parse(&keyrot_core::untrusted::path(&path), text).map_err(SetupError::KeysFile)?;
     warnings.extend(parsed.warnings.iter().map(ToString::to_string));
     Ok(parsed.set)
 }

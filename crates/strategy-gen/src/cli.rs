@@ -13,6 +13,7 @@ mod draft;
 mod history;
 mod keep;
 mod new;
+mod outlet;
 mod pages;
 mod progress;
 mod run;
@@ -20,7 +21,6 @@ mod shelf;
 mod table;
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
@@ -30,6 +30,8 @@ use strategy_gen::GenerateError;
 use tracing_subscriber::EnvFilter;
 
 use args::{Args, Command, EnvArgs, Format};
+use outlet::{Log, say_usage};
+pub(crate) use outlet::{print, print_code, print_json, print_json_line, say};
 
 /// Interrupted by Ctrl-C.
 const INTERRUPTED: u8 = 130;
@@ -129,8 +131,7 @@ fn misused(error: &clap::Error) -> ExitCode {
         return told.map_or_else(|failure| ExitCode::from(failure.exit_code), |()| ExitCode::SUCCESS);
     }
     let args: Vec<_> = std::env::args_os().skip(1).take_while(|arg| arg != "--").collect();
-    // Coloured where stderr takes it.
-    let _ = error.print();
+    say_usage(error);
     let sentence = |arg: &OsString| {
         arg.to_str().is_some_and(|arg| arg.starts_with('-') && arg.contains(char::is_whitespace))
     };
@@ -160,7 +161,7 @@ fn failed(Failure { exit_code, message }: &Failure, json: bool) -> ExitCode {
         let error =
             serde_json::json!({ "schema": 1, "status": "error", "exit_code": exit_code, "error": message });
         // It has been said on stderr, and the exit code tells already.
-        let _ = print(&format!("{error:#}"));
+        let _ = print_json(error);
     }
     ExitCode::from(*exit_code)
 }
@@ -220,26 +221,8 @@ fn start_log() {
         ));
         EnvFilter::new("warn")
     });
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Log);
     // Its complaint about a closed stderr would go to the same stderr, and panic.
     let log = log.log_internal_errors(false);
     let _ = log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init();
-}
-
-/// A line for people: stderr. What a terminal would obey is left out: parts of it come from afar.
-pub(crate) fn say(line: &str) {
-    let line: String = line.chars().filter(|c| matches!(c, '\n' | '\t') || !c.is_control()).collect();
-    // A closed stderr is no reason to fail.
-    let _ = writeln!(std::io::stderr(), "{line}");
-}
-
-/// A result: stdout. A reader that has seen enough and left is no failure.
-pub(crate) fn print(text: &str) -> Result<(), Failure> {
-    let mut stdout = std::io::stdout();
-    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::usage(format!("cannot write to stdout: {error}\nhint: see where it is sent to")))
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
 }

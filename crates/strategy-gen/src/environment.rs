@@ -19,7 +19,7 @@ pub enum EnvironmentFault {
         looked: Vec<String>,
     },
     /// The Python that was named does not serve.
-    #[error("`{}` cannot run strategies: {why}\nhint: name a Python 3.9 or newer with `{PACKAGE}`, or let `strategy-gen doctor --install` make one", python.display())]
+    #[error("`{}` cannot run strategies: {why}\nhint: name a Python 3.9 or newer with `{PACKAGE}`, or let `strategy-gen doctor --install` make one", keyrot::untrusted::path(&python))]
     Python {
         /// The interpreter.
         python: PathBuf,

@@ -1,7 +1,7 @@
 //! Why there is no strategy, and with which exit code a program says so.
 
 use gemini_client::ConfigError;
-use keyrot::{Outcome, RunError, SetupError};
+use keyrot::{Outcome, RunError, SetupError, UntrustedText};
 
 use crate::check::CheckError;
 use crate::english::Refusal;
@@ -68,7 +68,7 @@ pub enum GenerateError {
     )]
     Blocked {
         /// Its reason.
-        reason: String,
+        reason: UntrustedText,
     },
     /// The answers stayed invalid.
     #[error(transparent)]

@@ -115,7 +115,7 @@ impl fmt::Display for Finding {
         }
         write!(f, "{code} {message}")?;
         for Frame { line, function, code } in frames {
-            let function = if function.is_empty() { "the file" } else { function };
+            let function = if function.is_empty() { "the file".to_owned() } else { function.to_string() };
             write!(f, "; line {line} in {function}: `{code}`")?;
         }
         match hint {
@@ -173,8 +173,8 @@ fn of_failure(failure: &Failure, data: &str) -> Finding {
         Failure::Strategy { stage, errors, hint } => {
             let chain: Vec<String> = errors
                 .iter()
-                .map(|error| match error.message.trim() {
-                    "" => error.class.clone(),
+                .map(|error| match error.message.to_string().trim() {
+                    "" => error.class.to_string(),
                     message => format!("{}: {message}", error.class),
                 })
                 .collect();

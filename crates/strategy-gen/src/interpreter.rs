@@ -100,7 +100,7 @@ impl Python {
         for python in [active, made, Some(PathBuf::from("python3"))].into_iter().flatten() {
             match Self::probe(&python, env) {
                 Ok(found) => return Ok(found),
-                Err(why) => looked.push(format!("`{}`: {why}", python.display())),
+                Err(why) => looked.push(format!("`{}`: {why}", keyrot::untrusted::path(&python))),
             }
         }
         Err(EnvironmentFault::NoPython { looked })

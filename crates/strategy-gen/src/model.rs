@@ -5,7 +5,7 @@ pub(crate) mod openai;
 
 use std::time::Duration;
 
-use keyrot::Status;
+use keyrot::{Status, UntrustedText, untrusted};
 
 use crate::failure::GenerateError;
 use crate::prompt::Prompt;
@@ -17,17 +17,17 @@ pub use openai::{OpenAi, OpenAiError};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Answer {
     /// The text, thoughts left out.
-    pub(crate) text: String,
+    pub(crate) text: UntrustedText,
     /// Whether it stops because there was no room for more.
     pub(crate) cut: bool,
     /// The reason for which a filter kept the answer back, if one did.
-    pub(crate) refused: Option<String>,
+    pub(crate) refused: Option<UntrustedText>,
     /// Input tokens, where reported.
     pub(crate) prompt_tokens: Option<u64>,
     /// Output tokens, where reported.
     pub(crate) output_tokens: Option<u64>,
     /// What the server calls the model that answered.
-    pub(crate) version: Option<String>,
+    pub(crate) version: Option<UntrustedText>,
     /// The id of the key that got it, where there is a pool.
     pub(crate) key_id: Option<String>,
 }
@@ -64,6 +64,9 @@ impl Model {
         prompt: Prompt,
         max_wait: Option<Duration>,
     ) -> Result<Answer, GenerateError> {
+        // A prompt quotes what a strategy printed and raised, and the strategy may have read a key.
+        let [system, user] = [prompt.system, prompt.user].map(|text| untrusted::redact(&text));
+        let prompt = Prompt { system, user, ..prompt };
         match self {
             Self::Gemini(pooled) => pooled.ask(name, prompt, max_wait).await,
             Self::OpenAi(server) => Ok(server.ask(name, &prompt).await?),

@@ -24,37 +24,43 @@ pub enum Existing {
 #[non_exhaustive]
 pub enum WriteError {
     /// The file exists and may not be replaced.
-    #[error("`{path}` exists; hint: choose another name with `-o`, or replace it with `--force`")]
+    #[error(
+        "`{}` exists; hint: choose another name with `-o`, or replace it with `--force`",
+        keyrot::untrusted::path(path)
+    )]
     Exists {
         /// The file.
         path: PathBuf,
     },
     /// There is something else than a page of ours, which alone is replaced.
-    #[error("`{path}` exists and is no page of strategy-gen; hint: choose another name")]
+    #[error(
+        "`{}` exists and is no page of strategy-gen; hint: choose another name",
+        keyrot::untrusted::path(path)
+    )]
     NotAPage {
         /// The file.
         path: PathBuf,
     },
     /// The path is a directory.
-    #[error("`{path}` is a directory; hint: name a file in it")]
+    #[error("`{}` is a directory; hint: name a file in it", keyrot::untrusted::path(path))]
     IsDirectory {
         /// The directory.
         path: PathBuf,
     },
     /// The path is neither a file nor free, such as a device or a pipe, and must not be replaced by a file.
-    #[error("`{path}` is no regular file; hint: name one that is")]
+    #[error("`{}` is no regular file; hint: name one that is", keyrot::untrusted::path(path))]
     NotAFile {
         /// The path.
         path: PathBuf,
     },
     /// The directory of the path does not exist.
-    #[error("the directory `{directory}` does not exist; hint: create it first")]
+    #[error("the directory `{}` does not exist; hint: create it first", keyrot::untrusted::path(directory))]
     NoDirectory {
         /// The directory.
         directory: PathBuf,
     },
     /// The directory or the file may not be written.
-    #[error("no permission to write `{path}`; hint: choose another place")]
+    #[error("no permission to write `{}`; hint: choose another place", keyrot::untrusted::path(path))]
     Denied {
         /// The file.
         path: PathBuf,
@@ -62,7 +68,7 @@ pub enum WriteError {
         source: io::Error,
     },
     /// Anything else, such as a full disk.
-    #[error("cannot write `{path}`: {source}; hint: choose another place")]
+    #[error("cannot write `{}`: {source}; hint: choose another place", keyrot::untrusted::path(path))]
     Io {
         /// The file.
         path: PathBuf,

@@ -7,12 +7,12 @@
 
 use std::time::Duration;
 
+use keyrot_core::untrusted::redact;
 use keyrot_core::{Learned, Outcome, ProjectFault, Quantity};
 use serde_json::Value;
 
 use super::Envelope;
 use crate::delay;
-use crate::scrub;
 
 /// What a 429 with this error means.
 pub(super) fn outcome(error: &Envelope) -> Outcome {
@@ -74,9 +74,7 @@ impl Violation {
             id: folded(id),
             metric: folded(metric),
             limit,
-            bucket: bucket
-                .map(|b| scrub::scrub(b.strip_prefix("models/").unwrap_or(b), []))
-                .filter(|b| !b.is_empty()),
+            bucket: bucket.map(|b| redact(b.strip_prefix("models/").unwrap_or(b))).filter(|b| !b.is_empty()),
         }
     }
 

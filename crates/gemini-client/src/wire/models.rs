@@ -1,5 +1,6 @@
 //! Counting tokens, and the list of models.
 
+use keyrot_core::UntrustedText;
 use serde::{Deserialize, Serialize};
 
 use super::response::ModalityTokens;
@@ -59,13 +60,13 @@ pub struct CountTokensResponse {
 #[non_exhaustive]
 pub struct Model {
     /// `models/{id}`.
-    pub name: String,
+    pub name: UntrustedText,
     /// For people.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub display_name: Option<String>,
+    pub display_name: Option<UntrustedText>,
     /// The model's own version.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
+    pub version: Option<UntrustedText>,
     /// Most input tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input_token_limit: Option<u64>,
@@ -74,7 +75,7 @@ pub struct Model {
     pub output_token_limit: Option<u64>,
     /// Such as `generateContent`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub supported_generation_methods: Vec<String>,
+    pub supported_generation_methods: Vec<UntrustedText>,
     /// Unknown fields.
     #[serde(flatten)]
     pub extra: Extra,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use keyrot_core::{Outcome, Usage};
+use keyrot_core::{Outcome, UntrustedText, Usage};
 use serde::{Deserialize, Serialize};
 
 use super::{Content, Extra};
@@ -23,10 +23,10 @@ pub struct GenerateResponse {
     pub usage_metadata: Option<UsageMetadata>,
     /// The model that answered.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub model_version: Option<String>,
+    pub model_version: Option<UntrustedText>,
     /// One id for all chunks of an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub response_id: Option<String>,
+    pub response_id: Option<UntrustedText>,
     /// Unknown fields.
     #[serde(flatten)]
     pub extra: Extra,
@@ -52,8 +52,8 @@ impl GenerateResponse {
 
     /// Why the prompt was blocked, where it was.
     #[must_use]
-    pub fn block_reason(&self) -> Option<&str> {
-        self.prompt_feedback.as_ref()?.block_reason.as_deref()
+    pub fn block_reason(&self) -> Option<&UntrustedText> {
+        self.prompt_feedback.as_ref()?.block_reason.as_ref()
     }
 
     /// The tokens used, as far as this answer says.
@@ -88,7 +88,7 @@ pub struct Candidate {
     pub finish_reason: Option<FinishReason>,
     /// More about why it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub finish_message: Option<String>,
+    pub finish_message: Option<UntrustedText>,
     /// Which of several answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub index: Option<u32>,
@@ -112,9 +112,9 @@ impl Candidate {
     }
 }
 
-/// Why an answer ended. An open set: a reason this crate does not know is kept as it came.
+/// Why an answer ended. An open set: a reason this crate does not know is kept, safe to show.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "UntrustedText", into = "String")]
 pub struct FinishReason(Cow<'static, str>);
 
 impl FinishReason {
@@ -156,9 +156,15 @@ impl FinishReason {
     }
 }
 
-impl From<String> for FinishReason {
-    fn from(reason: String) -> Self {
-        Self(Cow::Owned(reason))
+impl From<UntrustedText> for FinishReason {
+    fn from(reason: UntrustedText) -> Self {
+        Self(Cow::Owned(reason.to_string()))
+    }
+}
+
+impl From<FinishReason> for String {
+    fn from(reason: FinishReason) -> Self {
+        reason.0.into_owned()
     }
 }
 
@@ -169,7 +175,7 @@ impl From<String> for FinishReason {
 pub struct PromptFeedback {
     /// Such as `SAFETY`; an open set.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub block_reason: Option<String>,
+    pub block_reason: Option<UntrustedText>,
     /// Unknown fields: ratings …
     #[serde(flatten)]
     pub extra: Extra,
@@ -225,7 +231,7 @@ impl UsageMetadata {
 pub struct ModalityTokens {
     /// `TEXT`, `IMAGE`, `VIDEO`, `AUDIO`, `DOCUMENT`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub modality: Option<String>,
+    pub modality: Option<UntrustedText>,
     /// How many.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_count: Option<u64>,

@@ -14,14 +14,14 @@ use keyrot_core::{Limits, ModelFilter, Project, leak};
 use serde_json::json;
 
 use super::args::{self, Add, key_id};
-use super::{Failure, env, print, say};
+use super::{Failure, env, print, print_json, say};
 
 /// Adds the key.
 pub(crate) fn run(args: Add, json: bool) -> Result<u8, Failure> {
     let settings = Settings::read(env()).map_err(|error| Failure::usage(error.to_string()))?;
     let key = key(args)?;
     let path = target(&settings.keys_file)?;
-    let shown = settings.keys_file.display().to_string();
+    let shown = keyrot::untrusted::path(&settings.keys_file);
     let (text, is_new) = match file::read(&path, Links::Follow, LARGEST_KEYS_FILE) {
         Ok(bytes) => match String::from_utf8(bytes) {
             Ok(text) => (text, false),
@@ -49,7 +49,7 @@ pub(crate) fn run(args: Add, json: bool) -> Result<u8, Failure> {
             "schema": 1, "status": "ok", "added": key.id, "file": shown, "created": is_new,
             "keys": added.parsed.set.keys.len(), "secret": secret,
         });
-        return print(&format!("{result:#}")).map(|()| 0);
+        return print_json(result).map(|()| 0);
     }
     print(&format!("key {} added to {shown}", key.id))?;
     say(&format!("now put its secret {secret}; then `keyrot check --probe`"));
@@ -117,7 +117,7 @@ fn target(path: &Path) -> Result<PathBuf, Failure> {
             Ok(to) => Ok(path.parent().map_or_else(|| to.clone(), |parent| parent.join(&to))),
             Err(_) => Ok(path.to_path_buf()),
         },
-        Err(error) => Err(cannot("read", &path.display().to_string(), &error)),
+        Err(error) => Err(cannot("read", &keyrot::untrusted::path(&path), &error)),
     }
 }
 

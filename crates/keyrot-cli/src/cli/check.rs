@@ -7,7 +7,7 @@ use keyrot_core::{Clock as _, ModelFilter};
 use serde_json::json;
 
 use super::table::{WIDTH, cut};
-use super::{Failure, env, pool, print, say, time};
+use super::{Failure, env, pool, print, print_json, say, time};
 
 /// Keys that are asked about at the same time.
 const AT_ONCE: usize = 8;
@@ -60,7 +60,7 @@ pub(crate) async fn run(probe: bool, json: bool) -> Result<u8, Failure> {
         .collect()
         .await;
     let findings = findings(&made, &keys, &checked);
-    let file = made.settings.keys_file.display().to_string();
+    let file = keyrot::untrusted::path(&made.settings.keys_file);
     let code = u8::from(!findings.is_empty());
     if json {
         let keys: Vec<_> = checked
@@ -79,7 +79,7 @@ pub(crate) async fn run(probe: bool, json: bool) -> Result<u8, Failure> {
             "schema": 1, "status": if code == 0 { "ok" } else { "findings" },
             "keys": keys, "findings": findings,
         });
-        print(&format!("{result:#}"))?;
+        print_json(result)?;
         return Ok(code);
     }
     print(&table(&checked))?;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::status::{first_line, footer, limits};
 use super::table::{WIDTH, colour, cut, folded, painted, state};
-use super::{Failure, pool, print, scope, time};
+use super::{Failure, pool, print, print_json, scope, time};
 
 /// Explains a key, or every key of a model.
 pub(crate) async fn run(subject: &str, model: Option<String>, json: bool) -> Result<u8, Failure> {
@@ -42,7 +42,7 @@ pub(crate) async fn run(subject: &str, model: Option<String>, json: bool) -> Res
     let truth = rotator.truth();
     if json {
         let result = json!({ "schema": 1, "status": "ok", "truth": truth, "explanations": explanations });
-        return print(&format!("{result:#}")).map(|()| 0);
+        return print_json(result).map(|()| 0);
     }
     let now = keyrot::SystemClock::start().now();
     let colour = colour(made.settings.no_color);

@@ -7,7 +7,7 @@ use keyrot_core::bucket::model_id;
 use keyrot_core::{Clock as _, CoolFor, ModelId, Scope};
 use serde_json::{Value, json};
 
-use super::{Failure, pool, print, say, scope, time};
+use super::{Failure, pool, print, print_json, say, scope, time};
 
 /// Cools a scope for `time`, or until it is lifted.
 pub(crate) async fn cool(text: &str, time: Option<Duration>, json: bool) -> Result<u8, Failure> {
@@ -100,7 +100,7 @@ fn done(made: &Made, text: &str, mut change: Value, json: bool) -> Result<u8, Fa
             change.insert("status".to_owned(), if away.is_some() { "unavailable" } else { "ok" }.into());
             change.insert("shared".to_owned(), (truth.shared && away.is_none()).into());
         }
-        print(&format!("{change:#}"))?;
+        print_json(change)?;
     } else if away.is_none() {
         print(text)?;
     }

@@ -14,7 +14,7 @@ pub(crate) async fn make() -> Result<Made, Failure> {
     if file && settings.rotation != Some(true) {
         made.warnings.push(format!(
             "rotation is off: programs use `{}` once `ENABLE_KEY_ROTATION=true`",
-            settings.keys_file.display()
+            keyrot::untrusted::path(&settings.keys_file)
         ));
     }
     Ok(made)

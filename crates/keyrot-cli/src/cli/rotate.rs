@@ -3,11 +3,11 @@
 use std::io::{IsTerminal as _, Read as _};
 
 use keyrot::{Key, Made, OperateError, in_words};
-use keyrot_core::{Clock as _, secret};
+use keyrot_core::{Clock as _, secret, untrusted};
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::{Failure, check, pool, print, say, scope, time};
+use super::{Failure, check, pool, print, print_json, say, scope, time};
 
 /// No key is longer: what is, is some other file.
 const LONGEST: u64 = 4_096;
@@ -36,7 +36,7 @@ pub(crate) async fn run(text: &str, probe: bool, json: bool) -> Result<u8, Failu
             "schema": 1, "status": "ok", "rotated": id, "place": place, "version": version,
             "probed": probe, "old_in_use_until": drained,
         });
-        print(&format!("{result:#}"))?;
+        print_json(result)?;
         return Ok(0);
     }
     let version = version.map_or_else(String::new, |version| format!(", version {version}"));
@@ -80,6 +80,7 @@ fn read(key: &Key) -> Result<SecretString, Failure> {
     let (new, mended) = new.map_err(|why| {
         Failure::usage(format!("what was given cannot be a key: {why}\nhint: give the key and nothing else"))
     })?;
+    untrusted::remember(&new);
     if let Some(mended) = mended {
         say(&format!("warning: the new key: {mended}"));
     }

@@ -2,7 +2,7 @@
 
 use keyrot::{KeyId, Rotator};
 use keyrot_core::bucket::{bucket_of, model_id};
-use keyrot_core::{Domain, ModelFilter, Scope, leak};
+use keyrot_core::{Domain, ModelFilter, Scope, UntrustedText, leak};
 
 use super::Failure;
 use super::args::key_id;
@@ -73,5 +73,5 @@ pub(crate) fn unknown<'a>(what: &str, text: &str, known: impl Iterator<Item = &'
             format!("known are {}{more}", some.join(", "))
         }
     };
-    Failure::usage(format!("there is no {what} `{}`\nhint: {hint}", leak::scrub(text)))
+    Failure::usage(format!("there is no {what} `{}`\nhint: {hint}", UntrustedText::from(text)))
 }

@@ -9,10 +9,7 @@ use serde_json::json;
 
 use super::args::EnvArgs;
 use super::table::{WIDTH, colour, cut, folded, painted, short, state, used};
-use super::{Failure, env, pool, print, time};
-
-/// To the upper left corner, and clear from there.
-const REDRAW: &str = "\x1b[H\x1b[2J";
+use super::{Failure, clear_screen, env, pool, print_coloured, print_json, print_json_line, time};
 
 /// Shows the status once, or again and again until Ctrl-C. It is 0 whatever the status: `check` judges.
 pub(crate) async fn run(
@@ -29,7 +26,7 @@ pub(crate) async fn run(
     let sources = sources(&settings, made.keys_file.as_deref());
     let model = model.unwrap_or_else(|| made.settings.model.clone());
     let colour = colour(made.settings.no_color);
-    let redraw = if std::io::stdout().is_terminal() && !json { REDRAW } else { "" };
+    let redraw = std::io::stdout().is_terminal() && !json;
     loop {
         let status = made.rotator.status(&model).await;
         if json {
@@ -37,11 +34,14 @@ pub(crate) async fn run(
                 "schema": 1, "status": "ok", "health": status, "settings": settings, "keys_file": made.keys_file,
             });
             // A document a line, where there are many.
-            print(&if watch.is_some() { result.to_string() } else { format!("{result:#}") })?;
+            if watch.is_some() { print_json_line(result)? } else { print_json(result)? }
         } else if watch.is_some() {
-            print(&format!("{redraw}{}\n{sources}\n", text(&status, colour)))?;
+            if redraw {
+                clear_screen();
+            }
+            print_coloured(&format!("{}\n{sources}\n", text(&status, colour)))?;
         } else {
-            print(&format!("{}\n{sources}", text(&status, colour)))?;
+            print_coloured(&format!("{}\n{sources}", text(&status, colour)))?;
         }
         let Some(seconds) = watch else { return Ok(0) };
         tokio::time::sleep(Duration::from_secs(seconds)).await;

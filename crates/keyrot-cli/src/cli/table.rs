@@ -2,17 +2,16 @@
 
 use std::io::IsTerminal as _;
 
-use keyrot::KeyState;
+use keyrot::{KeyState, untrusted};
 
 /// The width every output fits in.
 pub(crate) const WIDTH: usize = 80;
 
-/// At most `most` characters, on one line, with an ellipsis where something was cut. What a terminal would obey
-/// is left out.
+/// At most `most` characters of the first line, with an ellipsis where something was cut.
 pub(crate) fn cut(text: &str, most: usize) -> String {
-    let text: String = text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
+    let text = untrusted::one_line(text.lines().next().unwrap_or_default());
     if text.chars().count() <= most {
-        return text;
+        return text.into_owned();
     }
     text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
@@ -103,6 +102,6 @@ mod tests {
     fn nothing_is_wider_than_the_terminal() {
         let text = format!("{} {}", "word ".repeat(40), "x".repeat(300));
         assert!(folded(&text, "  ").lines().all(|line| line.chars().count() <= WIDTH));
-        assert_eq!(cut("ab\x1b[2Jcd\nef", 5), "ab[2…");
+        assert_eq!(cut("ab\x1b[2Jcd\nef", 20), r"ab\u{1b}[2Jcd");
     }
 }

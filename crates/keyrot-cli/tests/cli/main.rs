@@ -11,12 +11,13 @@
 mod add;
 mod check;
 mod encrypted;
-#[cfg(target_os = "linux")]
 #[cfg(unix)]
 mod foreign;
+#[cfg(target_os = "linux")]
 mod full;
 mod operate;
 mod rig;
 mod rotate;
 mod shared;
 mod status;
+mod untrusted;

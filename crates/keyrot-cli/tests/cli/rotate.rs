@@ -56,7 +56,7 @@ fn what_can_be_no_new_key_is_refused_before_anybody_is_asked() {
     let place = place();
     let long = "AIzaCANARY".repeat(1_000);
     for (given, why) in [
-        ("AIzaCANARY-good\n", "has already"),
+        ("AIzaCANARY-doog\n", "has already"),
         ("", "it is empty"),
         ("AIzaCANARY AIzaCANARY", "white space"),
         (&long, "too long"),

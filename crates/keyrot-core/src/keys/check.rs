@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::read::{Draft, Entry};
 use super::report::{Report, Spot};
-use crate::leak;
+use crate::untrusted::redact;
 
 /// How many keys a message lists by name.
 const NAMED: usize = 5;
@@ -76,7 +76,7 @@ fn variables(report: &mut Report<'_>, entries: &[Entry]) {
         let first = *seen.entry(variable).or_insert(entry);
         if first.key.id != entry.key.id {
             // Only now in capitals, in which no key is recognized.
-            let shown = leak::scrub(entry.key.id.as_str()).replace('-', "_").to_ascii_uppercase();
+            let shown = redact(entry.key.id.as_str()).replace('-', "_").to_ascii_uppercase();
             let message = format!(
                 "shares the variable `GEMINI_KEY_{shown}` with key `{}` on line {}",
                 first.key.id,

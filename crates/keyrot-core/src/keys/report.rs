@@ -7,6 +7,7 @@ use jsonc_parser::common::Range;
 
 use super::finding::{Finding, Severity};
 use crate::leak;
+use crate::untrusted::redact;
 
 /// Most characters that a message repeats of a name out of the file.
 const LONGEST_LABEL: usize = 200;
@@ -69,7 +70,7 @@ impl<'t> Report<'t> {
         self.add(Severity::Warning, spot, message.as_ref(), hint.as_ref());
     }
 
-    /// Every text passes through [`leak::scrub`]: whatever a message repeats of the file may be a
+    /// Every text passes through [`redact`]: whatever a message repeats of the file may be a
     /// secret somebody pasted there.
     fn add(&mut self, severity: Severity, spot: &Spot, message: &str, hint: &str) {
         let (line, column) = self.line_and_column(spot.offset);
@@ -80,8 +81,8 @@ impl<'t> Report<'t> {
             key_id: spot.key.as_deref().map(|text| leak::label(text, LONGEST_LABEL)),
             field: spot.field.as_deref().map(|text| leak::label(text, LONGEST_LABEL)),
             severity,
-            message: leak::scrub(message),
-            hint: (!hint.is_empty()).then(|| leak::scrub(hint)),
+            message: redact(message),
+            hint: (!hint.is_empty()).then(|| redact(hint)),
         };
         self.found.push((spot.offset, finding));
     }

@@ -40,7 +40,7 @@ impl File {
                     .to_owned());
             }
         };
-        let (time, place) = (time.clone(), path.display().to_string());
+        let (time, place) = (time.clone(), keyrot_core::untrusted::path(&path));
         // Waits for the disk, and for whoever is changing the file's schema.
         let opened = tokio::task::spawn_blocking(move || open(&path, &time)).await;
         let store = opened.map_err(|error| error.to_string()).flatten()?;

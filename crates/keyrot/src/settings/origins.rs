@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use keyrot_core::{EnvMap, Origin, leak};
+use keyrot_core::{EnvMap, Origin};
 use serde::Serialize;
 
 use super::variables::{Role, Variable};
@@ -83,7 +83,7 @@ pub fn settings_in_force(env: &EnvMap) -> Vec<Setting> {
     names
         .map(|(name, value, origin)| {
             let is_secret = Variable::named(name).is_some_and(|variable| variable.role == Role::Credential);
-            Setting::new(&leak::scrub(name), origin, (!is_secret).then(|| shown(value)))
+            Setting::new(&keyrot_core::untrusted::redact(name), origin, (!is_secret).then(|| shown(value)))
         })
         .collect()
 }
@@ -91,7 +91,7 @@ pub fn settings_in_force(env: &EnvMap) -> Vec<Setting> {
 /// A value without control characters, keys, and whatever of an address may be a credential.
 fn shown(value: &str) -> String {
     let text: String = value.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
-    let mut text = leak::scrub(&text);
+    let mut text = keyrot_core::untrusted::redact(&text);
     if let Some(at) = text.rfind('@') {
         let start = text.find("://").map_or(0, |scheme| scheme + 3).min(at);
         text.replace_range(start..at, REDACTED);

@@ -10,6 +10,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use keyrot::UntrustedText;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
@@ -76,8 +77,8 @@ pub(super) fn keep(report: &mut Report, line: ToldLine) -> Option<()> {
     let fits = |values: &Vec<_>| held + values.len() <= MOST_VALUES && result.lines.len() < MOST_LINES;
     result.lines.push(Line {
         indicator: line.indicator,
-        label: safe_label(&line.label),
-        color: line.color.filter(|color| is_color(color)),
+        label: safe_label(line.label.as_str()),
+        color: line.color.filter(|color| is_color(color.as_str())).map(|color| color.to_string()),
         overlay: line.overlay,
         plot: line.plot,
         scatter: line.scatter,
@@ -196,16 +197,16 @@ fn chart(
 #[serde(rename_all = "snake_case")]
 enum Message {
     Entered(IgnoredAny),
-    Environment { message: String },
+    Environment { message: UntrustedText },
     Part { chart: Option<usize>, text: String },
-    Failed { chart: Option<usize>, why: String },
+    Failed { chart: Option<usize>, why: UntrustedText },
 }
 
 /// What the program that draws has sent.
 #[derive(Default)]
 struct Pages {
     texts: BTreeMap<Option<usize>, String>,
-    failures: BTreeMap<Option<usize>, String>,
+    failures: BTreeMap<Option<usize>, UntrustedText>,
     library: Option<Arc<str>>,
 }
 
@@ -223,7 +224,7 @@ impl Pages {
     /// A chart, or why there is none.
     fn take(&mut self, number: usize, output: &Output, limits: Limits) -> Result<Chart, String> {
         if let Some(why) = self.failures.get(&None).or_else(|| self.failures.get(&Some(number))) {
-            return Err(why.clone());
+            return Err(why.to_string());
         }
         match output.ended {
             Ended::Limit(Limit::Time) => {
@@ -247,7 +248,7 @@ impl Pages {
 }
 
 fn not_drawn(why: &str) -> Warning {
-    Warning { code: "plot", message: format!("the chart was not drawn: {why}"), hint: None }
+    Warning { code: "plot", message: format!("the chart was not drawn: {why}").into(), hint: None }
 }
 
 fn not_all_drawn(shown: usize, left_out: usize) -> Warning {
@@ -256,7 +257,7 @@ fn not_all_drawn(shown: usize, left_out: usize) -> Warning {
          {MOST_VALUES} values",
         shown + left_out
     );
-    Warning { code: "plot", message, hint: None }
+    Warning { code: "plot", message: message.into(), hint: None }
 }
 
 #[cfg(test)]

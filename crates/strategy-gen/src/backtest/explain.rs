@@ -65,7 +65,7 @@ pub(super) fn remedy(errors: &[ErrorInChain]) -> Option<String> {
             // The whole message of a `KeyError`.
             "-1" => error.class == "KeyError" && error.message == "-1",
             "'close'" => error.class == "KeyError" && LOWER.contains(&error.message.as_str()),
-            part => error.message.contains(part),
+            part => error.message.as_str().contains(part),
         };
         REMEDIES.iter().find(|(part, _)| fits(part)).map(|(_, remedy)| (*remedy).to_owned())
     })
@@ -81,7 +81,11 @@ const OTHER_PARAMETERS: [&str; 16] = [
 pub(super) fn warnings(report: &DatasetReport, params: &Map<String, Value>) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mut warn = |code, message: String, hint: &str| {
-        warnings.push(Warning { code, message, hint: (!hint.is_empty()).then(|| hint.to_owned()) });
+        warnings.push(Warning {
+            code,
+            message: message.into(),
+            hint: (!hint.is_empty()).then(|| hint.to_owned()),
+        });
     };
     if report.trades.is_empty() {
         let (message, hint) = no_trades(report, params);

@@ -37,7 +37,7 @@ impl Folders {
         let left = left.map(|error| format!("cannot remove the folder of the run, `{path}`: {error}"));
         self.leftovers.into_iter().chain(left).map(|message| Warning {
             code: "leftover",
-            message,
+            message: message.into(),
             hint: Some("remove it yourself".to_owned()),
         })
     }

@@ -1,11 +1,12 @@
 //! The result of a run, for people, programs and the repair loop.
 
+use keyrot::UntrustedText;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::draw::{Chart, Line};
 use crate::data::Costs;
-use crate::harness::{FRAMES, at_most, optional_text, text};
+use crate::harness::{FRAMES, at_most};
 use crate::sandbox::Limit;
 
 /// What came of a run.
@@ -27,7 +28,7 @@ pub struct Report {
     /// Why the run ended early, whatever the prices.
     pub failure: Option<Failure>,
     /// The first 4 KiB of what the strategy printed.
-    pub output: String,
+    pub output: UntrustedText,
 }
 
 impl Report {
@@ -61,7 +62,7 @@ pub enum Status {
 #[non_exhaustive]
 pub struct StrategyInfo {
     /// The class; `None` where the file could not be loaded.
-    pub name: Option<String>,
+    pub name: Option<UntrustedText>,
     /// What the user calls the file.
     pub path: String,
     /// The parameters in force.
@@ -161,8 +162,7 @@ pub struct Trade {
     /// Gain in percent.
     pub return_pct: Option<f64>,
     /// What the strategy called it.
-    #[serde(deserialize_with = "optional_text")]
-    pub tag: Option<String>,
+    pub tag: Option<UntrustedText>,
     /// When it began; filled in here, from the prices.
     #[serde(default)]
     pub entry_time: String,
@@ -188,8 +188,7 @@ pub struct OpenTrade {
 #[non_exhaustive]
 pub struct IndicatorRange {
     /// Its name.
-    #[serde(deserialize_with = "text")]
-    pub name: String,
+    pub name: UntrustedText,
     /// Lowest value.
     pub min: Option<f64>,
     /// Highest value.
@@ -215,11 +214,9 @@ pub struct Difference {
     /// How many bars there were.
     pub cut: usize,
     /// `orders`, `exits`, `indicator` or `error`.
-    #[serde(deserialize_with = "text")]
-    pub what: String,
+    pub what: UntrustedText,
     /// Which.
-    #[serde(deserialize_with = "text")]
-    pub detail: String,
+    pub detail: UntrustedText,
 }
 
 /// Something to look at.
@@ -230,7 +227,7 @@ pub struct Warning {
     /// `unverified`, `other_data`, `leftover`.
     pub code: &'static str,
     /// For people.
-    pub message: String,
+    pub message: UntrustedText,
     /// What to do about it.
     pub hint: Option<String>,
 }
@@ -243,7 +240,7 @@ pub enum Failure {
     /// The strategy failed: what a model can repair.
     Strategy {
         /// `load`, `params` or `run`.
-        stage: String,
+        stage: UntrustedText,
         /// From the outermost error to its cause.
         errors: Vec<ErrorInChain>,
         /// The remedy, where the error is a known one.
@@ -263,11 +260,10 @@ pub enum Failure {
 #[non_exhaustive]
 pub struct ErrorInChain {
     /// Its class.
-    #[serde(rename = "type", deserialize_with = "text")]
-    pub class: String,
+    #[serde(rename = "type")]
+    pub class: UntrustedText,
     /// What it says.
-    #[serde(deserialize_with = "text")]
-    pub message: String,
+    pub message: UntrustedText,
     /// The lines of the strategy that it passed, the innermost last.
     #[serde(deserialize_with = "at_most::<FRAMES, _, _>")]
     pub frames: Vec<Frame>,
@@ -283,11 +279,9 @@ pub struct Frame {
     /// From 1.
     pub line: usize,
     /// The function it is in.
-    #[serde(deserialize_with = "text")]
-    pub function: String,
+    pub function: UntrustedText,
     /// Its text.
-    #[serde(deserialize_with = "text")]
-    pub code: String,
+    pub code: UntrustedText,
 }
 
 impl Failure {

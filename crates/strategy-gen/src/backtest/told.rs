@@ -1,5 +1,6 @@
 //! What the harness told, judged: nothing of it is taken on trust.
 
+use keyrot::UntrustedText;
 use serde_json::Value;
 
 use super::report::{DatasetReport, ErrorInChain, Failure, LookAhead, Report, Status, StrategyInfo, Warning};
@@ -42,7 +43,7 @@ impl<'a> Judge<'a> {
             took_ms: 0,
             results: request.data.iter().map(empty).collect(),
             failure: None,
-            output: String::new(),
+            output: UntrustedText::default(),
         };
         let bounds = Bounds::new(request.data.iter().map(|data| data.prices.bars.len()), request.plot);
         let (intruder, started, done) = (false, false, false);
@@ -59,7 +60,7 @@ impl<'a> Judge<'a> {
         match Message::read(line, self.bounds) {
             Some(Message::Entered { own_disk }) if !self.started => self.layers.own_disk = own_disk,
             Some(Message::Environment { message }) if !self.started => {
-                self.fault.get_or_insert(EnvironmentFault::Start { why: message });
+                self.fault.get_or_insert(EnvironmentFault::Start { why: message.to_string() });
             }
             Some(Message::Started {}) if !self.started => self.started = true,
             Some(Message::Done {}) => self.done = true,
@@ -186,9 +187,9 @@ impl<'a> Judge<'a> {
 }
 
 /// A failure by its errors: some are limits.
-fn failure(limits: Limits, stage: String, errors: Vec<ErrorInChain>) -> Failure {
+fn failure(limits: Limits, stage: UntrustedText, errors: Vec<ErrorInChain>) -> Failure {
     let numbers = || errors.iter().filter_map(|error| error.errno);
-    if errors.iter().any(|error| error.class.ends_with("MemoryError")) {
+    if errors.iter().any(|error| error.class.as_str().ends_with("MemoryError")) {
         return limit(limits, Limit::Memory);
     }
     if numbers().any(|number| number == FILE_TOO_LARGE) {
@@ -231,7 +232,7 @@ fn limit(limits: Limits, reached: Limit) -> Failure {
 fn unverified(why: &str) -> Warning {
     Warning {
         code: "unverified",
-        message: format!("the result is not confirmed: {why}"),
+        message: format!("the result is not confirmed: {why}").into(),
         hint: Some("do not trust it".to_owned()),
     }
 }
@@ -258,7 +259,9 @@ fn empty(data: &Dataset) -> DatasetReport {
         look_ahead: None,
         lines: Vec::new(),
         plot: None,
-        warnings: notes.map(|note| Warning { code: "data", message: note.clone(), hint: None }).collect(),
+        warnings: notes
+            .map(|note| Warning { code: "data", message: note.as_str().into(), hint: None })
+            .collect(),
         failure: None,
     }
 }
@@ -293,16 +296,22 @@ fn fill(result: &mut DatasetReport, data: &Dataset, told: Told) {
     result.rejected_orders = rejected_orders;
 }
 
-fn unknown_parameters<'a>(unknown: &[String], known: impl Iterator<Item = &'a String>) -> Failure {
-    let known: Vec<_> = known.map(String::as_str).collect();
+fn unknown_parameters<'a>(unknown: &[UntrustedText], known: impl Iterator<Item = &'a String>) -> Failure {
+    let known: Vec<_> = known.map(|name| UntrustedText::from(name.as_str()).to_string()).collect();
+    let unknown: Vec<_> = unknown.iter().map(ToString::to_string).collect();
     let message = format!("the strategy has no parameter `{}`", unknown.join("`, `"));
-    let error = ErrorInChain { class: "AttributeError".to_owned(), message, frames: Vec::new(), errno: None };
+    let error = ErrorInChain {
+        class: "AttributeError".into(),
+        message: message.into(),
+        frames: Vec::new(),
+        errno: None,
+    };
     let hint = if known.is_empty() {
         "it has none at all".to_owned()
     } else {
         format!("it has `{}`", known.join("`, `"))
     };
-    Failure::Strategy { stage: "params".to_owned(), errors: vec![error], hint: Some(hint) }
+    Failure::Strategy { stage: "params".into(), errors: vec![error], hint: Some(hint) }
 }
 
 fn ended_itself(code: Option<i32>, signal: Option<i32>) -> Failure {
@@ -312,16 +321,16 @@ fn ended_itself(code: Option<i32>, signal: Option<i32>) -> Failure {
         (None, None) => "no code".to_owned(),
     };
     let message = format!("the process ended with {how} before the backtest did");
-    let error = ErrorInChain { class: "SystemExit".to_owned(), message, frames: Vec::new(), errno: None };
+    let error =
+        ErrorInChain { class: "SystemExit".into(), message: message.into(), frames: Vec::new(), errno: None };
     let hint = Some("a strategy never ends the program".to_owned());
-    Failure::Strategy { stage: "run".to_owned(), errors: vec![error], hint }
+    Failure::Strategy { stage: "run".into(), errors: vec![error], hint }
 }
 
 /// What was printed, as far as it is kept; bytes that are no text are replaced.
-fn printed(output: &Output) -> String {
+fn printed(output: &Output) -> UntrustedText {
     let both = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
-    let text = String::from_utf8_lossy(&both[..both.len().min(PRINTED)]).into_owned();
-    text.chars().filter(|c| matches!(c, '\n' | '\t') || !c.is_control()).collect()
+    UntrustedText::bounded(&String::from_utf8_lossy(&both), PRINTED)
 }
 
 /// A value of `--set`: a number, a truth, or else a word.

@@ -121,7 +121,7 @@ impl Setting {
         // Nobody asked for these prices, so that what fails on them alone is no failure.
         for mut result in other.results.into_iter().filter(|result| result.metrics.is_some()) {
             let message = format!("tried as well, as there was no trade on {}", tried.join(", "));
-            result.warnings.insert(0, Warning { code: "other_data", message, hint: None });
+            result.warnings.insert(0, Warning { code: "other_data", message: message.into(), hint: None });
             report.results.push(result);
         }
         Ok(report)

@@ -41,7 +41,7 @@ fn shown(headline: &Headline, curve: &[f64]) -> Run {
     let figure = |name, value, unit| Figure { name, value, unit, verified: headline.verified };
     let trades = headline.trades.and_then(|trades| u32::try_from(trades).ok());
     Run {
-        data: headline.dataset.clone(),
+        data: headline.dataset.to_string(),
         equity: curve.to_vec(),
         figures: vec![
             figure("return", headline.return_pct, Unit::Percent),

@@ -169,8 +169,8 @@ impl Item {
     /// Has been run, now or by an earlier batch.
     pub(super) fn ran(&mut self, run: LastRun, curve: Vec<f64>, page: Option<String>) {
         if run.exit_code != 0 {
-            let why = run.failed().unwrap_or("the result is not confirmed");
-            self.fail(why.to_owned(), run.exit_code);
+            let why = run.failed().map_or("the result is not confirmed".to_owned(), ToString::to_string);
+            self.fail(why, run.exit_code);
         }
         (self.run, self.curve, self.page) = (Some(run), curve, page);
     }

@@ -10,6 +10,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use keyrot::file::{self, Links, ReadError};
+use keyrot::untrusted;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
@@ -27,19 +28,19 @@ const BEGINNING: &str = "{\"event\":\"begun\"";
 #[non_exhaustive]
 pub enum LogError {
     /// Another batch is at work in the folder.
-    #[error("another batch is at work in this folder: `{}` is locked\nhint: wait for it, or choose another folder with `-d`", path.display())]
+    #[error("another batch is at work in this folder: `{}` is locked\nhint: wait for it, or choose another folder with `-d`", keyrot::untrusted::path(&path))]
     Busy {
         /// The log.
         path: PathBuf,
     },
     /// There is a file of that name that is something else.
-    #[error("`{}` is no log of a batch and was left as it is\nhint: choose another folder with `-d`", path.display())]
+    #[error("`{}` is no log of a batch and was left as it is\nhint: choose another folder with `-d`", keyrot::untrusted::path(&path))]
     Foreign {
         /// The log.
         path: PathBuf,
     },
     /// It cannot be read or written.
-    #[error("cannot keep the log `{}`: {source}\nhint: see to the folder and the room on its disk; the same command goes on", path.display())]
+    #[error("cannot keep the log `{}`: {source}\nhint: see to the folder and the room on its disk; the same command goes on", keyrot::untrusted::path(&path))]
     Io {
         /// The log.
         path: PathBuf,
@@ -129,7 +130,8 @@ impl Log {
     /// Adds a line; it is on the disk when this returns.
     pub(super) fn write(&self, line: &Line) -> Result<(), LogError> {
         let failed = |source| LogError::Io { path: self.path.clone(), source };
-        let mut text = serde_json::to_string(line).map_err(|error| failed(error.into()))?;
+        let value = serde_json::to_value(line).map_err(|error| failed(error.into()))?;
+        let mut text = untrusted::json_line(value);
         if let Some(key) = &self.key {
             text = key.sign(Signer::Log, &text);
         }

@@ -129,7 +129,7 @@ pub enum State {
 #[non_exhaustive]
 pub enum BatchError {
     /// The folder cannot be made.
-    #[error("cannot make the folder `{}`: {source}\nhint: choose another one with `-d`", folder.display())]
+    #[error("cannot make the folder `{}`: {source}\nhint: choose another one with `-d`", keyrot::untrusted::path(&folder))]
     Folder {
         /// The folder.
         folder: PathBuf,

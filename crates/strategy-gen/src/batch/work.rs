@@ -363,7 +363,7 @@ impl Shared {
 
     async fn run_again(self: &Arc<Self>, n: usize, path: PathBuf, code: String) -> Result<(), LogError> {
         let Some(trial) = self.generator.trial() else { return Ok(()) };
-        let ran = trial.run(&code, &path.display().to_string()).await;
+        let ran = trial.run(&code, &keyrot::untrusted::path(&path)).await;
         let told = move |shared: &Self| match ran {
             Ok(report) => {
                 let run = shared.ran(n, &path, &code, &report)?;

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
+use keyrot::UntrustedText;
 use serde::Serialize;
 
 use super::syntax::Position;
@@ -155,8 +156,9 @@ impl Diagnostic {
             severity: code.severity(),
             line: position.line,
             column: position.column,
-            message: message.into(),
-            hint: (!hint.is_empty()).then(|| hint.to_owned()),
+            // Both may quote the file.
+            message: UntrustedText::from(message.into()).to_string(),
+            hint: (!hint.is_empty()).then(|| UntrustedText::from(hint).to_string()),
         }
     }
 }

@@ -37,7 +37,7 @@ async fn change(file: PathBuf, args: Amend, request: Option<String>) -> Result<u
     let path = file.clone();
     let before = apart(move || {
         // Before a call is paid for.
-        let text = checked::read(&path, &path.display().to_string())?;
+        let text = checked::read(&path, &keyrot::untrusted::path(&path))?;
         can_write(&path, Existing::Replace).map_err(GenerateError::from)?;
         if leak::looks_like_a_key(&text) {
             return Err(holds_a_key(&format!("`{}`", path.display()), "a model would be sent it"));
@@ -72,7 +72,7 @@ async fn change(file: PathBuf, args: Amend, request: Option<String>) -> Result<u
     let (asked, path) = (args.yes, file.clone());
     let change = Change { file, kind, before, strategy };
     if change.is_none() {
-        say(&format!("`{}` is fine: nothing was changed", path.display()));
+        say(&format!("`{}` is fine: nothing was changed", keyrot::untrusted::path(&path)));
     }
     let change = apart(move || {
         let written = !change.is_none() && change.agreed(asked, args.json)? && change.write()?;
@@ -101,7 +101,7 @@ impl Change {
     }
 
     fn diff(&self) -> String {
-        let name = self.file.display().to_string();
+        let name = keyrot::untrusted::path(&self.file);
         let diff = TextDiff::from_lines(&self.before, &self.strategy.code);
         diff.unified_diff().header(&format!("a/{name}"), &format!("b/{name}")).to_string()
     }
@@ -115,7 +115,7 @@ impl Change {
         let asks = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         if asks {
             say(self.diff().trim_end());
-            say(&format!("write this to `{}`? [y/N]", self.file.display()));
+            say(&format!("write this to `{}`? [y/N]", keyrot::untrusted::path(&self.file)));
             return Ok(answered_yes());
         }
         if !json {
@@ -126,10 +126,10 @@ impl Change {
 
     fn write(&self) -> Result<bool, Failure> {
         // Calls and the question take minutes.
-        if checked::read(&self.file, &self.file.display().to_string())? != self.before {
+        if checked::read(&self.file, &keyrot::untrusted::path(&self.file))? != self.before {
             return Err(Failure::usage(format!(
                 "`{}` was changed meanwhile and was left as it is\nhint: try again with the file as it is now",
-                self.file.display()
+                keyrot::untrusted::path(&self.file)
             )));
         }
         write(&self.file, &self.strategy.code, Existing::Replace).map_err(GenerateError::from)?;
@@ -151,8 +151,8 @@ impl Change {
         }
         if args.json {
             let more = json!({ "changed": !self.is_none(), "written": written, "diff": self.diff() });
-            return print(&new::document(&self.strategy, Some(path), ready, progress, more));
+            return new::print_document(&self.strategy, Some(path), ready, progress, more);
         }
-        if written { print(&path.display().to_string()) } else { Ok(()) }
+        if written { print(&keyrot::untrusted::path(&path)) } else { Ok(()) }
     }
 }

@@ -19,7 +19,7 @@ use strategy_gen::python::quoted;
 use super::args::{self, Provider};
 use super::command::word;
 use super::conditions::ready;
-use super::{Failure, apart, env, holds_a_key, keep, new, print, say, table};
+use super::{Failure, apart, env, holds_a_key, keep, new, print, print_json, say, table};
 use bars::Bars;
 
 /// Ideas that are read, in bytes.
@@ -98,7 +98,7 @@ impl Drop for Unfinished {
 }
 
 fn read(file: &Path) -> Result<Vec<Idea>, Failure> {
-    let name = file.display();
+    let name = keyrot::untrusted::path(&file);
     let read = match file.to_str() {
         Some("-") => {
             let mut bytes = Vec::new();
@@ -187,7 +187,7 @@ fn kept(
             description: description.to_owned(),
             path: Some(keep::in_full(path)),
             sha256: Some(run.sha256.clone()),
-            error: run.failed().map(str::to_owned),
+            error: run.failed().map(ToString::to_string),
             run: Some((*run).clone()),
             ..Entry::new(Kind::Run, keep::now(), run.exit_code)
         },
@@ -217,7 +217,7 @@ fn show(args: &args::Batch, Done { items, board, .. }: &Done) -> Result<u8, Fail
             "done": done, "kept": kept, "failed": failed,
             "items": items,
         });
-        print(&format!("{result:#}"))?;
+        print_json(result)?;
     } else {
         print(&table::ranking(items))?;
     }

@@ -7,7 +7,7 @@ use strategy_gen::check::{MAX_SOURCE, check_against, too_large};
 use strategy_gen::python::description_in;
 
 use super::args::Format;
-use super::{Failure, print, say, strictly};
+use super::{Failure, print, print_json, print_json_line, say, strictly};
 
 /// Checks a file; 1 when it has errors, or anything when that is to be as bad.
 pub(crate) fn run(
@@ -16,7 +16,7 @@ pub(crate) fn run(
     format: Format,
     strict: bool,
 ) -> Result<u8, Failure> {
-    let name = file.display();
+    let name = keyrot::untrusted::path(&file);
     let report = match text(file, &name.to_string())? {
         Some(source) => {
             let description = description.or_else(|| description_in(&source)).unwrap_or_default();
@@ -34,18 +34,18 @@ pub(crate) fn run(
             {
                 line.extend(found);
             }
-            print(&line.to_string())?;
+            print_json_line(line)?;
         }
         let last = serde_json::json!({
             "event": "result", "schema": 1, "status": status, "file": name.to_string(), "strategies": report.strategies,
         });
-        print(&last.to_string())?;
+        print_json_line(last)?;
     } else if format == Format::Json {
         let json = serde_json::json!({
             "schema": 1, "status": status, "file": name.to_string(),
             "strategies": report.strategies, "diagnostics": report.diagnostics,
         });
-        print(&format!("{json:#}"))?;
+        print_json(json)?;
     } else {
         let text = report.text(&name.to_string());
         if !text.is_empty() {

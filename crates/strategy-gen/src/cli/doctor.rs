@@ -6,7 +6,7 @@ use serde_json::json;
 use strategy_gen::interpreter::Python;
 use strategy_gen::sandbox::{Layers, Level};
 
-use super::{Failure, apart, env, print, say, table};
+use super::{Failure, apart, env, print, print_json, say, table};
 
 /// Shows keys, projects, limits and secrets; 1 when something is amiss, 2 when the configuration is
 /// wrong, 3 without any usable key.
@@ -44,7 +44,7 @@ pub(crate) async fn run(json: bool, install: bool, flags: Vec<Setting>) -> Resul
             "runs": runs.json(),
             "warnings": warnings,
         });
-        print(&format!("{result:#}"))?;
+        print_json(result)?;
     } else {
         print(&format!("mode: {}", mode(&made)))?;
         print(&format!("model: {model}"))?;
@@ -107,7 +107,7 @@ impl Runs {
             Ok(python) => {
                 format!(
                     "{}, version {}, backtesting.py {}",
-                    python.program.display(),
+                    keyrot::untrusted::path(&python.program),
                     python.version,
                     python.library
                 )

@@ -88,7 +88,7 @@ impl Drop for Draft {
 
 /// Says where the draft is and how to go on.
 pub(crate) fn said(path: &Path, progress: Option<&Progress>) {
-    let path = path.display();
+    let path = keyrot::untrusted::path(&path);
     let line = format!("the best answer is in `{path}`; `strategy-gen fix {path}` goes on from there");
     match progress {
         Some(progress) => progress.line(&line),

@@ -7,7 +7,7 @@ use strategy_gen::history::{Entries, Entry, History, HistoryError, place};
 
 use super::args::Past;
 use super::conditions::answered_yes;
-use super::{Failure, env, print, say, table};
+use super::{Failure, env, print, print_json, say, table};
 
 impl From<HistoryError> for Failure {
     fn from(error: HistoryError) -> Self {
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &Past) -> Result<u8, Failure> {
     let entries = readable(found);
     if args.json {
         let place = place(env()).map(|place| place.display().to_string());
-        print(&format!("{:#}", json!({ "schema": 1, "status": "ok", "file": place, "entries": entries })))?;
+        print_json(json!({ "schema": 1, "status": "ok", "file": place, "entries": entries }))?;
     } else if entries.is_empty() {
         say(&nothing());
     } else {
@@ -54,7 +54,7 @@ pub(crate) fn open() -> Result<Option<History>, Failure> {
 
 fn nothing() -> String {
     match place(env()) {
-        Some(place) => format!("nothing is found in the history `{}`", place.display()),
+        Some(place) => format!("nothing is found in the history `{}`", keyrot::untrusted::path(&place)),
         None => {
             "no history is kept here: `STRATEGY_GEN_HISTORY` or `KEYROT_STATE` says so, or there is no home"
                 .to_owned()

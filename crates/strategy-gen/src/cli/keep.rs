@@ -69,11 +69,13 @@ impl Keep {
             description: Book::open(file, key.as_ref())
                 .ok()
                 .and_then(|book| book.description)
-                .unwrap_or_default(),
-            name: report.strategy.name.clone(),
+                .unwrap_or_default()
+                .as_str()
+                .to_owned(),
+            name: report.strategy.name.as_ref().map(ToString::to_string),
             path: Some(in_full(file)),
             sha256: Some(run.sha256.clone()),
-            error: run.failed().map(str::to_owned),
+            error: run.failed().map(ToString::to_string),
             run: Some(run),
             ..Entry::new(Kind::Run, at, report.exit_code())
         };
@@ -118,7 +120,7 @@ pub(crate) fn entry_of(kind: Kind, strategy: &Strategy, path: Option<&Path>) -> 
         rounds: u32::try_from(strategy.rounds.len()).unwrap_or(u32::MAX),
         prompt_tokens: sum(|round| round.tokens.input),
         output_tokens: sum(|round| round.tokens.output),
-        error: run.as_ref().and_then(LastRun::failed).map(str::to_owned),
+        error: run.as_ref().and_then(LastRun::failed).map(ToString::to_string),
         run,
         ..Entry::new(kind, at, strategy.run.as_ref().map_or(0, Report::exit_code))
     }

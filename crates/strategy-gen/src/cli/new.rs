@@ -18,7 +18,10 @@ use super::args::{Asked, Made, New, Provider};
 use super::conditions::{Ready, ready};
 use super::draft::{self, Draft};
 use super::progress::Progress;
-use super::{Failure, apart, demo, env, holds_a_key, print, run as runs, say, strictly, table};
+use super::{
+    Failure, apart, demo, env, holds_a_key, print, print_code, print_json, print_json_line, run as runs, say,
+    strictly, table,
+};
 
 /// Generates, writes, reports.
 pub(crate) async fn run(args: New) -> Result<u8, Failure> {
@@ -111,7 +114,7 @@ pub(crate) fn given_up(
         "draft": kept.map(|path| path.display().to_string()), "rounds": invalid.rounds,
         "attempts": progress.attempts(),
     });
-    print(&format!("{result:#}"))?;
+    print_json(result)?;
     Ok(exit_code)
 }
 
@@ -238,7 +241,11 @@ pub(crate) fn save(
     // Nobody chose the name, and a strategy that was paid for is not given up for it.
     let path = write_free(&wanted, &strategy.code, existing).map_err(GenerateError::from)?;
     if path != wanted {
-        progress.line(&format!("`{}` exists: the strategy is in `{}`", wanted.display(), path.display()));
+        progress.line(&format!(
+            "`{}` exists: the strategy is in `{}`",
+            keyrot::untrusted::path(&wanted),
+            keyrot::untrusted::path(&path)
+        ));
     }
     Ok(Some(path))
 }
@@ -280,11 +287,11 @@ pub(crate) fn report(
         args.pages.write(path.unwrap_or(&unnamed), trial, &strategy.code, true, command, run)?;
     }
     if args.json {
-        print(&document(strategy, path, ready, progress, more))
+        print_document(strategy, path, ready, progress, more)
     } else {
         match path {
-            Some(path) => print(&path.display().to_string()),
-            None => print(strategy.code.trim_end()),
+            Some(path) => print(&keyrot::untrusted::path(&path)),
+            None => print_code(strategy.code.trim_end()),
         }
     }
 }
@@ -307,14 +314,14 @@ pub(crate) fn found(strategy: &Strategy, ready: &Ready, progress: &Progress) {
     }
 }
 
-/// The result as JSON, with what a run of the file would print.
-pub(crate) fn document(
+/// Prints the result as JSON, with what a run of the file would print.
+pub(crate) fn print_document(
     strategy: &Strategy,
     path: Option<&Path>,
     ready: &Ready,
     progress: &Progress,
     more: Value,
-) -> String {
+) -> Result<(), Failure> {
     let run = strategy.run.as_ref();
     let mut result = json!({
         "schema": 1,
@@ -330,5 +337,5 @@ pub(crate) fn document(
         result.extend(more);
     }
     // Every trade and the equity of every bar are no longer for eyes.
-    if run.is_some() { result.to_string() } else { format!("{result:#}") }
+    if run.is_some() { print_json_line(result) } else { print_json(result) }
 }

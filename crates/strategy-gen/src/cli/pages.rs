@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use keyrot::UntrustedText;
 use strategy_gen::GenerateError;
 use strategy_gen::backtest::{Report, Trial};
 use strategy_gen::output::free_names;
@@ -23,7 +24,7 @@ impl PageArgs {
         if let Some(report) = self.report.as_ref().filter(|report| plots.contains(report)) {
             return Err(Failure::usage(format!(
                 "`--report` and `--plot` would both write `{}`\nhint: name two files",
-                report.display()
+                keyrot::untrusted::path(&report)
             )));
         }
         for path in self.report.iter().chain(&plots) {
@@ -48,7 +49,11 @@ impl PageArgs {
         }
         for (path, result) in self.plots(Some(strategy), trial).iter().zip(&report.results) {
             if let Some(chart) = &result.plot {
-                let name = report.strategy.name.as_deref().unwrap_or(&report.strategy.path);
+                let name = report
+                    .strategy
+                    .name
+                    .as_ref()
+                    .map_or(report.strategy.path.as_str(), UntrustedText::as_str);
                 save(path, &plot(&format!("{name}, {}", result.dataset), chart))?;
             }
         }
@@ -74,7 +79,7 @@ impl PageArgs {
 
 fn save(path: &Path, html: &str) -> Result<(), Failure> {
     report::save(path, html).map_err(GenerateError::from)?;
-    say(&format!("written: {}", path.display()));
+    say(&format!("written: {}", keyrot::untrusted::path(&path)));
     Ok(())
 }
 

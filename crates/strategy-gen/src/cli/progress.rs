@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use keyrot::{Event, Observer, Outcome, in_words};
+use keyrot::{Event, Observer, Outcome, in_words, untrusted};
 use serde::Serialize;
 use strategy_gen::{Round, Then};
 
@@ -44,7 +44,7 @@ impl Progress {
         if let Ok(style) = style {
             spinner.set_style(style);
         }
-        spinner.set_message(what.to_owned());
+        spinner.set_message(untrusted::for_terminal(what));
         spinner.enable_steady_tick(Duration::from_millis(100));
         Self { spinner: Some(spinner), attempts: Arc::default() }
     }
@@ -111,8 +111,8 @@ impl Observer for Progress {
             }
             Event::Started { key, project, model, attempt } => {
                 if let Some(spinner) = &self.spinner {
-                    spinner
-                        .set_message(format!("{model}, key {key} of project {project}, attempt {attempt}"));
+                    let what = format!("{model}, key {key} of project {project}, attempt {attempt}");
+                    spinner.set_message(untrusted::for_terminal(&what));
                 }
             }
             Event::Ended { key, project, model, attempt, outcome, took, condemned } => {
@@ -145,7 +145,7 @@ fn told(round: &Round) -> String {
         (Some(_), 0) => "the answer".to_owned(),
         (Some(_), n) => format!("repair {n}"),
     };
-    let mut details: Vec<String> = round.model.iter().cloned().collect();
+    let mut details: Vec<String> = round.model.iter().map(ToString::to_string).collect();
     details.extend(round.key_id.iter().map(|key| format!("key {key}")));
     if round.model.is_some() {
         details.push(format!("{}.{} s", round.ms / 1_000, round.ms % 1_000 / 100));

@@ -8,7 +8,7 @@ use strategy_gen::environment::EnvironmentFault;
 use super::args::Run;
 use super::command::typed;
 use super::conditions::{Offer, trial};
-use super::{Failure, INTERRUPTED, apart, checked, print, say, strictly, table};
+use super::{Failure, INTERRUPTED, apart, checked, print, print_json_line, say, strictly, table};
 
 impl From<EnvironmentFault> for Failure {
     fn from(fault: EnvironmentFault) -> Self {
@@ -34,7 +34,7 @@ impl From<RunError> for Failure {
 /// Runs a file; 1 when the strategy fails, 7 when it was stopped at a limit.
 pub(crate) async fn run(args: Run) -> Result<u8, Failure> {
     let Run { file, on, set, no_check, pages, strict, json, keep } = args;
-    let name = file.display().to_string();
+    let name = keyrot::untrusted::path(&file);
     let (path, called, wanted) = (file.clone(), name.clone(), pages.clone());
     let ready = apart(move || {
         let source = checked::read(&path, &called)?;
@@ -72,8 +72,8 @@ fn passes(source: &str, name: &str) -> Result<bool, Failure> {
 fn show(report: &Report, json: bool) -> Result<(), Failure> {
     let name = &report.strategy.path;
     if json {
-        let text = serde_json::to_string(report).map_err(|error| Failure::usage(error.to_string()))?;
-        print(&text)?;
+        let value = serde_json::to_value(report).map_err(|error| Failure::usage(error.to_string()))?;
+        print_json_line(value)?;
     } else if report.results.iter().any(|result| result.metrics.is_some()) {
         print(&table::results(&report.results))?;
     }
@@ -89,7 +89,7 @@ fn show(report: &Report, json: bool) -> Result<(), Failure> {
         failed(name, failure);
     }
     if !report.output.is_empty() && report.exit_code() != 0 {
-        say(&format!("the strategy printed:\n{}", report.output.trim_end()));
+        say(&format!("the strategy printed:\n{}", report.output.block("  | ")));
     }
     say(&format!("sandbox: {}", report.sandbox.join(", ")));
     Ok(())

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use keyrot::UntrustedText;
 use serde_json::json;
 use strategy_gen::history::Entry;
 use strategy_gen::shelf::{Book, books};
 
 use super::keep::{in_full, record_key};
-use super::{Failure, history, print, say, table};
+use super::{Failure, history, print, print_json, say, table};
 
 /// Entries about one strategy that are shown.
 const SHOWN: u32 = 20;
@@ -23,9 +24,9 @@ pub(crate) fn list(folder: &Path, json: bool) -> Result<u8, Failure> {
         say(&format!("warning: {records} cannot be read\nhint: `strategy-gen show FILE` says why"));
     }
     if json {
-        print(&format!("{:#}", json!({ "schema": 1, "status": "ok", "strategies": books })))?;
+        print_json(json!({ "schema": 1, "status": "ok", "strategies": books }))?;
     } else if books.is_empty() {
-        say(&format!("there are no strategies of this program in `{}`", folder.display()));
+        say(&format!("there are no strategies of this program in `{}`", keyrot::untrusted::path(&folder)));
     } else {
         print(&table::books(&books))?;
     }
@@ -34,7 +35,10 @@ pub(crate) fn list(folder: &Path, json: bool) -> Result<u8, Failure> {
 
 fn read(folder: &Path) -> Result<Vec<Book>, Failure> {
     books(folder, record_key().as_ref()).map_err(|error| {
-        Failure::usage(format!("cannot read `{}`: {error}\nhint: name a folder", folder.display()))
+        Failure::usage(format!(
+            "cannot read `{}`: {error}\nhint: name a folder",
+            keyrot::untrusted::path(&folder)
+        ))
     })
 }
 
@@ -55,7 +59,7 @@ pub(crate) fn show(what: &str, json: bool) -> Result<u8, Failure> {
     if json {
         let shown =
             json!({ "schema": 1, "status": "ok", "path": path, "strategy": book, "history": entries });
-        print(&format!("{shown:#}"))?;
+        print_json(shown)?;
     } else {
         print(&table::strategy(book.as_ref(), &entries))?;
     }
@@ -78,9 +82,12 @@ fn known_of(what: &str) -> Vec<Entry> {
 /// The one strategy that `what` means: a file, else a name among those of this folder and of the history.
 fn found(what: &str) -> Result<Book, Failure> {
     let path = Path::new(what);
+    let shown = UntrustedText::from(what);
     if path.is_file() {
         return Book::open(path, record_key().as_ref()).map_err(|error| {
-            Failure::usage(format!("cannot read `{what}`: {error}\nhint: name the Python file of a strategy"))
+            Failure::usage(format!(
+                "cannot read `{shown}`: {error}\nhint: name the Python file of a strategy"
+            ))
         });
     }
     let here: BTreeSet<PathBuf> = read(Path::new("."))?
@@ -93,19 +100,20 @@ fn found(what: &str) -> Result<Book, Failure> {
     candidates.extend(known.map(PathBuf::from).filter(|path| path.is_file()));
     let mut candidates: Vec<PathBuf> = candidates.into_iter().collect();
     match (candidates.pop(), candidates.is_empty()) {
-        (Some(path), true) => Book::open(&path, record_key().as_ref())
-            .map_err(|error| Failure::usage(format!("cannot read `{}`: {error}", path.display()))),
+        (Some(path), true) => Book::open(&path, record_key().as_ref()).map_err(|error| {
+            Failure::usage(format!("cannot read `{}`: {error}", keyrot::untrusted::path(&path)))
+        }),
         (Some(last), false) => {
             candidates.push(last);
             let lines: Vec<String> =
-                candidates.iter().map(|path| format!("\n  {}", path.display())).collect();
+                candidates.iter().map(|path| format!("\n  {}", keyrot::untrusted::path(&path))).collect();
             Err(Failure::usage(format!(
-                "`{what}` may be any of these:{}\nhint: name the file",
+                "`{shown}` may be any of these:{}\nhint: name the file",
                 lines.concat()
             )))
         }
         (None, _) => Err(Failure::usage(format!(
-            "no strategy called `{what}` is known\nhint: `strategy-gen list` shows those of a folder, \
+            "no strategy called `{shown}` is known\nhint: `strategy-gen list` shows those of a folder, \
              `strategy-gen history` those that were made"
         ))),
     }

@@ -4,7 +4,7 @@ mod kept;
 
 pub(crate) use kept::{books, entries, ranking, strategy};
 
-use keyrot::{KeyStatus, Status, in_words};
+use keyrot::{KeyStatus, Status, in_words, untrusted};
 use strategy_gen::backtest::DatasetReport;
 
 /// The table, a line per key.
@@ -38,10 +38,11 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
-/// At most `most` characters, with an ellipsis where something was cut.
+/// At most `most` characters on one line, with an ellipsis where something was cut.
 fn cut(text: &str, most: usize) -> String {
+    let text = untrusted::one_line(text);
     if text.chars().count() <= most {
-        return text.to_owned();
+        return text.into_owned();
     }
     text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }

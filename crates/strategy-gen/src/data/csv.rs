@@ -2,6 +2,8 @@
 
 mod dates;
 
+use keyrot::UntrustedText;
+
 use super::{Bar, Prices};
 use dates::Dates;
 
@@ -11,6 +13,16 @@ pub const LEAST_BARS: usize = 30;
 pub const MAX_FILE: usize = 256 << 20;
 /// As many faults are told as help.
 const MOST_FAULTS: usize = 10;
+
+/// Bytes of a cell that a message quotes.
+const QUOTED: usize = 80;
+/// Columns of a header that a message names.
+const NAMED: usize = 24;
+
+/// A cell, as a message shows it.
+fn quoted(cell: &str) -> UntrustedText {
+    UntrustedText::bounded(cell, QUOTED)
+}
 
 /// Why a text is no table of prices.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -175,7 +187,12 @@ impl Table {
             return Err(CsvError::one(format!(
                 "line 1: no column for {}; found: {}",
                 missing.join(", "),
-                header.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+                header
+                    .iter()
+                    .take(NAMED)
+                    .map(|name| format!("`{}`", quoted(name)))
+                    .collect::<Vec<_>>()
+                    .join(", ")
             )));
         }
         let time = at(&["time"]).filter(|time| *time != date && header[date] == "date");
@@ -220,7 +237,7 @@ impl Reader<'_> {
         let date = self.table.date(row);
         let time = dates.seconds(&date);
         if time.is_none() {
-            self.faults.push(format!("line {line}: `{date}` is no date"));
+            self.faults.push(format!("line {line}: `{}` is no date", quoted(&date)));
         }
         let mut prices = [0.0; 4];
         for (price, (at, (name, _))) in prices.iter_mut().zip(self.table.prices.iter().zip(COLUMNS)) {
@@ -247,7 +264,7 @@ impl Reader<'_> {
                 format!("line {line}: {name} is {price}, and a price is above 0")
             }
             _ if field.is_empty() => format!("line {line}: {name} is missing"),
-            Some(_) | None => format!("line {line}: {name} `{field}` is no number"),
+            Some(_) | None => format!("line {line}: {name} `{}` is no number", quoted(field)),
         };
         self.faults.push(fault);
         0.0

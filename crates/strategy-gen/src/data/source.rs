@@ -72,7 +72,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bundled(bundled) => f.write_str(bundled.name()),
-            Self::File(path) => write!(f, "{}", path.display()),
+            Self::File(path) => write!(f, "{}", keyrot::untrusted::path(&path)),
             Self::Synthetic(seed) => write!(f, "synthetic:{seed}"),
         }
     }
@@ -127,7 +127,7 @@ pub struct Dataset {
 #[non_exhaustive]
 pub enum DataError {
     /// The file cannot be read.
-    #[error("cannot read `{}`: {source}\nhint: name GOOG, EURUSD, BTCUSD, synthetic or a CSV file that exists", path.display())]
+    #[error("cannot read `{}`: {source}\nhint: name GOOG, EURUSD, BTCUSD, synthetic or a CSV file that exists", keyrot::untrusted::path(&path))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -135,13 +135,13 @@ pub enum DataError {
         source: std::io::Error,
     },
     /// The file is larger than is read.
-    #[error("`{}` is larger than {} MiB\nhint: keep the part that is needed", path.display(), csv::MAX_FILE >> 20)]
+    #[error("`{}` is larger than {} MiB\nhint: keep the part that is needed", keyrot::untrusted::path(&path), csv::MAX_FILE >> 20)]
     TooLarge {
         /// The file.
         path: PathBuf,
     },
     /// The file is no table of prices.
-    #[error("`{}` cannot be used:\n  {error}\nhint: it needs a header and columns for date, open, high, low and close", path.display())]
+    #[error("`{}` cannot be used:\n  {error}\nhint: it needs a header and columns for date, open, high, low and close", keyrot::untrusted::path(&path))]
     Csv {
         /// The file.
         path: PathBuf,

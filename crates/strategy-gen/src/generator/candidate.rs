@@ -56,7 +56,7 @@ impl Candidate {
         let cut = |message: &str, code| {
             Self::without_code(Finding::error("cut-off", message, "write a shorter file"), code)
         };
-        match extract(&answer.text) {
+        match extract(answer.text.as_str()) {
             Ok(extracted) if answer.cut && extracted.unclosed => {
                 Ok(cut("the answer was cut off", extracted.code))
             }

@@ -97,8 +97,7 @@ impl<'g> Repair<'g> {
     }
 
     fn note(&mut self, n: u32, answer: Option<(&Answer, u64)>, candidate: &Candidate, then: Then) {
-        let model =
-            answer.map(|(answer, _)| answer.version.clone().unwrap_or_else(|| self.model().to_owned()));
+        let model = answer.map(|(answer, _)| answer.version.clone().unwrap_or_else(|| self.model().into()));
         let today = today();
         let by = self.generator.by(self.model(), &today);
         let (draft, above) = self.task.draft(&candidate.code, by);

@@ -1,5 +1,6 @@
 //! What is kept and told of each answer of a model.
 
+use keyrot::UntrustedText;
 use serde::Serialize;
 
 use crate::finding::{Finding, Stage};
@@ -11,7 +12,7 @@ pub struct Round {
     /// 0 is the first answer, or the given file; the rest are repairs.
     pub n: u32,
     /// The version of the model that answered; `None` for a given file.
-    pub model: Option<String>,
+    pub model: Option<UntrustedText>,
     /// The id of the key that got the answer, where there is a pool.
     pub key_id: Option<String>,
     /// What the call used.

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use keyrot::UntrustedText;
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -42,7 +43,7 @@ pub(crate) const FRAMES: usize = 20;
 const DIFFERENCES: usize = 500;
 /// The most trades that a backtest leaves open.
 const OPEN: usize = 1_000;
-/// The most bytes of a name, a value or a line of text.
+/// The most bytes of the name or the text of a plain value.
 const TEXT: usize = 2_000;
 
 /// One line of the channel.
@@ -54,22 +55,19 @@ pub(crate) enum Message {
         own_disk: bool,
     },
     Environment {
-        #[serde(deserialize_with = "text")]
-        message: String,
+        message: UntrustedText,
     },
     /// From here on the strategy may have its hand in what is reported.
     Started {},
     Loaded {
-        #[serde(deserialize_with = "text")]
-        name: String,
+        name: UntrustedText,
         #[serde(deserialize_with = "scalars::<PARAMETERS, _>")]
         parameters: Map<String, Value>,
-        #[serde(deserialize_with = "texts::<PARAMETERS, _>")]
-        unknown: Vec<String>,
+        #[serde(deserialize_with = "at_most::<PARAMETERS, _, _>")]
+        unknown: Vec<UntrustedText>,
     },
     Failed {
-        #[serde(deserialize_with = "text")]
-        stage: String,
+        stage: UntrustedText,
         dataset: Option<usize>,
         #[serde(deserialize_with = "at_most::<ERRORS, _, _>")]
         errors: Vec<ErrorInChain>,
@@ -91,10 +89,8 @@ pub(crate) enum Message {
 pub(crate) struct ToldLine {
     pub(crate) dataset: usize,
     pub(crate) indicator: usize,
-    #[serde(deserialize_with = "text")]
-    pub(crate) label: String,
-    #[serde(deserialize_with = "optional_text")]
-    pub(crate) color: Option<String>,
+    pub(crate) label: UntrustedText,
+    pub(crate) color: Option<UntrustedText>,
     pub(crate) overlay: bool,
     pub(crate) plot: bool,
     pub(crate) scatter: bool,
@@ -118,8 +114,8 @@ pub(crate) struct Told {
     pub(crate) indicators: Vec<IndicatorRange>,
     pub(crate) orders: usize,
     pub(crate) rejected_orders: usize,
-    #[serde(deserialize_with = "texts::<WARNINGS, _>")]
-    pub(crate) warnings: Vec<String>,
+    #[serde(deserialize_with = "at_most::<WARNINGS, _, _>")]
+    pub(crate) warnings: Vec<UntrustedText>,
 }
 
 /// How long the lines of a run may be.
@@ -191,23 +187,9 @@ pub(crate) fn at_most<'de, const N: usize, T: Deserialize<'de>, D: Deserializer<
     deserializer.deserialize_seq(Items::<N, T>(PhantomData))
 }
 
-/// A text, cut where it is too long.
-pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    String::deserialize(deserializer).map(cut)
-}
-
-pub(crate) fn optional_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(Option::<String>::deserialize(deserializer)?.map(cut))
-}
-
-fn cut(mut text: String) -> String {
-    text.truncate(text.floor_char_boundary(TEXT));
-    text.shrink_to_fit();
-    text
-}
-
-fn texts<'de, const N: usize, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    Ok(at_most::<N, String, D>(deserializer)?.into_iter().map(cut).collect())
+/// Without secrets, and not longer than a name or a plain value is.
+fn clean(text: &str) -> String {
+    UntrustedText::bounded(text, TEXT).as_str().to_owned()
 }
 
 /// Names with numbers, words and truths; a list or a table among them makes the message invalid.
@@ -228,7 +210,7 @@ fn scalars<'de, const N: usize, D: Deserializer<'de>>(
                 if entries.len() == N {
                     return Err(de::Error::invalid_length(N + 1, &self));
                 }
-                entries.insert(cut(name), map.next_value_seed(Scalar)?);
+                entries.insert(clean(&name), map.next_value_seed(Scalar)?);
             }
             Ok(entries)
         }
@@ -270,7 +252,7 @@ impl<'de> Visitor<'de> for Scalar {
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(cut(value.to_owned()).into())
+        Ok(clean(value).into())
     }
 
     fn visit_unit<E>(self) -> Result<Value, E> {
@@ -340,12 +322,5 @@ mod tests {
         ] {
             assert!(read(&line).is_none(), "{}", &line[..line.len().min(200)]);
         }
-    }
-
-    #[test]
-    fn long_texts_are_cut() {
-        let line = format!(r#"{{"environment":{{"message":"{}"}}}}"#, "ü".repeat(TEXT));
-        let Some(Message::Environment { message }) = read(&line) else { panic!("not read") };
-        assert_eq!(message.len(), TEXT);
     }
 }

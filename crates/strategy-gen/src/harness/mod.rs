@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::data::{Bar, Dataset};
 use crate::python;
 
-pub(crate) use message::{Bounds, FRAMES, Message, Told, ToldLine, at_most, optional_text, text};
+pub(crate) use message::{Bounds, FRAMES, Message, Told, ToldLine, at_most};
 
 /// The file's text.
 const HARNESS: &str = include_str!("harness.py");

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use keyrot::Timestamp;
+use keyrot::{Timestamp, untrusted};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Params, Row, params};
 
@@ -37,7 +37,8 @@ impl History {
     /// # Errors
     /// [`HistoryError`].
     pub fn keep(&self, entry: &Entry) -> Result<i64, HistoryError> {
-        let run = entry.run.as_ref().and_then(|run| serde_json::to_string(run).ok());
+        let run = entry.run.as_ref().and_then(|run| serde_json::to_value(run).ok()).map(untrusted::json_line);
+        let clean = |text: &Option<String>| text.as_deref().map(untrusted::redact);
         let insert = "INSERT INTO entry (at, kind, exit_code, description, name, path, sha256, model, rounds, \
                       prompt_tokens, output_tokens, error, run) \
                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
@@ -48,15 +49,15 @@ impl History {
                     whole(entry.at.as_millis()),
                     entry.kind.name(),
                     entry.exit_code,
-                    entry.description,
-                    entry.name,
-                    entry.path,
+                    untrusted::redact(&entry.description),
+                    clean(&entry.name),
+                    clean(&entry.path),
                     entry.sha256,
-                    entry.model,
+                    clean(&entry.model),
                     entry.rounds,
                     entry.prompt_tokens.map(whole),
                     entry.output_tokens.map(whole),
-                    entry.error,
+                    clean(&entry.error),
                     run,
                 ],
             )?;

@@ -145,13 +145,13 @@ pub fn place(env: &EnvMap) -> Option<PathBuf> {
 #[non_exhaustive]
 pub enum HistoryError {
     /// It is something else.
-    #[error("`{}` is no history of strategy-gen\nhint: move it away, or keep no history with `{SWITCH}=off`", path.display())]
+    #[error("`{}` is no history of strategy-gen\nhint: move it away, or keep no history with `{SWITCH}=off`", keyrot::untrusted::path(&path))]
     Foreign {
         /// The file.
         path: PathBuf,
     },
     /// A newer release made it.
-    #[error("history `{}` has version {found}, this build knows versions up to {known}\nhint: use the newer release", path.display())]
+    #[error("history `{}` has version {found}, this build knows versions up to {known}\nhint: use the newer release", keyrot::untrusted::path(&path))]
     Newer {
         /// The file.
         path: PathBuf,
@@ -161,7 +161,7 @@ pub enum HistoryError {
         known: u32,
     },
     /// It is damaged.
-    #[error("history `{}` is damaged: {why}\nhint: move it away; a new one is begun", path.display())]
+    #[error("history `{}` is damaged: {why}\nhint: move it away; a new one is begun", keyrot::untrusted::path(&path))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -177,7 +177,7 @@ pub enum HistoryError {
         id: i64,
     },
     /// Anything else: a folder without permission, a full disk.
-    #[error("history `{}` cannot be used: {why}\nhint: see to its folder, or keep no history with `{SWITCH}=off`", path.display())]
+    #[error("history `{}` cannot be used: {why}\nhint: see to its folder, or keep no history with `{SWITCH}=off`", keyrot::untrusted::path(&path))]
     Unusable {
         /// The file.
         path: PathBuf,

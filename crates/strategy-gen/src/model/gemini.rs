@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use gemini_client::wire::{GenerateRequest, GenerateResponse, GenerationConfig};
 use gemini_client::{Client, Config, ErrorKind};
-use keyrot::{Assembly, EnvMap, Gemini, Mode, Observer, Outcome, Profile, RunError, chosen_by_file};
+use keyrot::{
+    Assembly, EnvMap, Gemini, Mode, Observer, Outcome, Profile, RunError, UntrustedText, chosen_by_file,
+};
 
 use super::Answer;
 use crate::failure::GenerateError;
@@ -76,7 +78,7 @@ impl fmt::Debug for Pooled {
 fn read(answer: &GenerateResponse) -> Answer {
     let usage = answer.usage();
     Answer {
-        text: answer.text(),
+        text: UntrustedText::whole(&answer.text()),
         cut: answer.finish_reason().is_some_and(|reason| reason.as_str() == "MAX_TOKENS"),
         refused: refused(answer),
         prompt_tokens: usage.prompt_tokens,
@@ -87,12 +89,12 @@ fn read(answer: &GenerateResponse) -> Answer {
 }
 
 /// The reason for which the safety filter refused prompt or answer, if it did.
-fn refused(answer: &GenerateResponse) -> Option<String> {
+fn refused(answer: &GenerateResponse) -> Option<UntrustedText> {
     if let Some(reason) = answer.block_reason() {
-        return Some(reason.to_owned());
+        return Some(reason.clone());
     }
     let reason = answer.finish_reason().filter(|reason| reason.is_refusal())?;
-    answer.text().is_empty().then(|| reason.as_str().to_owned())
+    answer.text().is_empty().then(|| reason.as_str().into())
 }
 
 /// What the model's name is to blame for is told as that, and not as a lack of keys.

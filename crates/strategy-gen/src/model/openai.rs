@@ -4,8 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use gemini_client::scrub;
-use keyrot::{EnvMap, kept_apart};
+use keyrot::{EnvMap, UntrustedText, kept_apart, untrusted};
 use reqwest::StatusCode;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -55,7 +54,7 @@ pub enum OpenAiError {
         /// Whom it was sent to.
         host: String,
         /// What went wrong.
-        why: String,
+        why: UntrustedText,
     },
     /// The server refused.
     #[error("`{host}` answered {status}: {said}\nhint: {hint}")]
@@ -65,7 +64,7 @@ pub enum OpenAiError {
         /// The HTTP status.
         status: u16,
         /// What it said, in short.
-        said: String,
+        said: UntrustedText,
         /// The way out.
         hint: &'static str,
     },
@@ -77,7 +76,7 @@ pub enum OpenAiError {
         /// Whom it was sent to.
         host: String,
         /// What is wrong with it.
-        why: String,
+        why: UntrustedText,
     },
 }
 
@@ -108,6 +107,7 @@ impl OpenAi {
             return Err(OpenAiError::Settings { why, hint });
         }
         let key = env.filled("OPENAI_API_KEY").map(SecretString::from);
+        key.iter().for_each(untrusted::remember);
         if key.is_some() && url.scheme() == "http" && !is_loopback(&url) {
             return Err(settings(
                 "the key would travel in the clear: the base URL is plain http",
@@ -194,7 +194,7 @@ impl OpenAi {
             why = cause.to_string();
             source = cause.source();
         }
-        OpenAiError::Network { host: self.host(), why: self.clean(&why) }
+        OpenAiError::Network { host: self.host(), why: quoted(&why) }
     }
 
     fn refused(&self, status: StatusCode, body: &[u8]) -> OpenAiError {
@@ -212,18 +212,11 @@ impl OpenAi {
             400 => "check the model's name in `--model`",
             _ => "try again later",
         };
-        OpenAiError::Refused { host: self.host(), status: status.as_u16(), said: self.clean(&said), hint }
+        OpenAiError::Refused { host: self.host(), status: status.as_u16(), said: quoted(&said), hint }
     }
 
     fn protocol(&self, why: &str) -> OpenAiError {
-        OpenAiError::Protocol { host: self.host(), why: self.clean(why) }
-    }
-
-    /// One line of sane length without the key.
-    fn clean(&self, text: &str) -> String {
-        let text = scrub::message(text, &self.key);
-        let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        line.chars().take(QUOTED).collect()
+        OpenAiError::Protocol { host: self.host(), why: quoted(why) }
     }
 }
 
@@ -240,20 +233,20 @@ impl fmt::Debug for OpenAi {
 #[derive(Deserialize)]
 struct Chat {
     choices: Vec<Choice>,
-    model: Option<String>,
+    model: Option<UntrustedText>,
     usage: Option<Usage>,
 }
 
 #[derive(Deserialize)]
 struct Choice {
     message: Message,
-    finish_reason: Option<String>,
+    finish_reason: Option<UntrustedText>,
 }
 
 #[derive(Deserialize)]
 struct Message {
     content: Option<String>,
-    refusal: Option<String>,
+    refusal: Option<UntrustedText>,
 }
 
 #[derive(Deserialize)]
@@ -267,14 +260,14 @@ impl Chat {
         let Self { choices, model, usage } = self;
         let Choice { message, finish_reason } = choices.into_iter().next()?;
         let (finish, text) = (finish_reason.unwrap_or_default(), message.content.unwrap_or_default());
-        let filtered = (finish == "content_filter" && text.is_empty()).then_some(finish.as_str());
+        let filtered = (finish == "content_filter" && text.is_empty()).then_some(&finish);
         Some(Answer {
             cut: finish == "length",
-            refused: message.refusal.or_else(|| filtered.map(str::to_owned)),
+            refused: message.refusal.or_else(|| filtered.cloned()),
             prompt_tokens: usage.as_ref().and_then(|usage| usage.prompt_tokens),
             output_tokens: usage.as_ref().and_then(|usage| usage.completion_tokens),
             version: model,
-            text,
+            text: UntrustedText::whole(&text),
             key_id: None,
         })
     }
@@ -282,6 +275,11 @@ impl Chat {
 
 fn settings(why: &str, hint: &'static str) -> OpenAiError {
     OpenAiError::Settings { why: why.to_owned(), hint }
+}
+
+/// What the server said, in sane length.
+fn quoted(text: &str) -> UntrustedText {
+    UntrustedText::bounded(&text.split_whitespace().collect::<Vec<_>>().join(" "), QUOTED)
 }
 
 /// The address of the chat, below that of the server. Never quotes it: it may hold a password.

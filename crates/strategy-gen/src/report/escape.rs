@@ -1,22 +1,21 @@
-//! Texts from afar inside HTML.
+//! Text from outside inside HTML.
 
 use std::fmt;
 
-/// A text as it stands, whatever is in it.
+use keyrot::untrusted;
+
+/// A text as it stands, whatever is in it, but without secrets and with what cannot be seen as an escape.
 pub(super) struct Text<'a>(pub(super) &'a str);
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
+        for c in untrusted::for_terminal(self.0).chars() {
             match c {
                 '&' => f.write_str("&amp;")?,
                 '<' => f.write_str("&lt;")?,
                 '>' => f.write_str("&gt;")?,
                 '"' => f.write_str("&quot;")?,
                 '\'' => f.write_str("&#39;")?,
-                '\n' | '\t' => fmt::Write::write_char(f, c)?,
-                // What HTML does not allow, and what would turn the writing around.
-                c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {}
                 c => fmt::Write::write_char(f, c)?,
             }
         }

@@ -76,10 +76,14 @@ impl Subject {
         let warnings = report.results.iter().flat_map(|result| {
             let of_this = |text: &str| format!("{}: {text}", result.dataset);
             let failed = result.failure.iter().map(move |failure| of_this(&failure.line()));
-            failed.chain(result.warnings.iter().map(move |warning| of_this(&warning.message)))
+            failed.chain(result.warnings.iter().map(move |warning| of_this(warning.message.as_str())))
         });
         Self {
-            name: report.strategy.name.clone().unwrap_or_else(|| report.strategy.path.clone()),
+            name: report
+                .strategy
+                .name
+                .as_ref()
+                .map_or_else(|| report.strategy.path.clone(), ToString::to_string),
             description,
             model,
             date,

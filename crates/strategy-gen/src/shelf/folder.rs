@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use keyrot::UntrustedText;
 use keyrot::file::{self, Links, ReadError};
 use serde::{Serialize, Serializer};
 
@@ -21,7 +22,7 @@ pub struct Book {
     /// The class, where a verified sidecar names it, else the name of the file.
     pub name: String,
     /// The user's words, as far as they are known.
-    pub description: Option<String>,
+    pub description: Option<UntrustedText>,
     /// Of the file as it is now.
     pub sha256: String,
     /// Whether it is still as it was saved.
@@ -102,7 +103,7 @@ impl Book {
         };
         let sidecar = record.map(|record| match condition {
             // Nobody is to paste a stranger's command into a shell.
-            Condition::Unverified => Sidecar { command: String::new(), ..record.sidecar },
+            Condition::Unverified => Sidecar { command: UntrustedText::default(), ..record.sidecar },
             _ => record.sidecar,
         });
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
@@ -110,10 +111,10 @@ impl Book {
         let described = description_in(header_of(&source).0);
         Ok(Self {
             path: path.to_owned(),
-            name: own.map_or_else(|| stem.into_owned(), |sidecar| sidecar.name.clone()),
+            name: own.map_or_else(|| stem.into_owned(), |sidecar| sidecar.name.to_string()),
             description: own
                 .map(|sidecar| sidecar.description.clone())
-                .or_else(|| described.map(str::to_owned))
+                .or_else(|| described.map(UntrustedText::whole))
                 .or_else(|| Some(sidecar.as_ref()?.description.clone())),
             sha256,
             condition,

@@ -1,5 +1,6 @@
 //! The figures of a backtest that are worth keeping.
 
+use keyrot::UntrustedText;
 use serde::{Deserialize, Serialize};
 
 use crate::backtest::{DatasetReport, Report};
@@ -11,7 +12,7 @@ use super::digest;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LastRun {
     /// When, such as `2026-01-31T12:00:00Z`.
-    pub at: String,
+    pub at: UntrustedText,
     /// The file as it was run.
     pub sha256: String,
     /// The exit code of the run.
@@ -19,20 +20,20 @@ pub struct LastRun {
     /// One for each set of prices.
     pub results: Vec<Headline>,
     /// Why it ended early, whatever the prices.
-    pub failure: Option<String>,
+    pub failure: Option<UntrustedText>,
 }
 
 /// The headline of one backtest; figures are `None` where it did not end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Headline {
     /// The prices.
-    pub dataset: String,
+    pub dataset: UntrustedText,
     /// How many bars.
     pub bars: usize,
     /// The first bar.
-    pub from: String,
+    pub from: UntrustedText,
     /// The last bar.
-    pub to: String,
+    pub to: UntrustedText,
     /// What trading cost.
     pub costs: Costs,
     /// Gain on the cash at the start, in percent.
@@ -52,7 +53,7 @@ pub struct Headline {
     /// Whether a difference between the run on all bars and on the first ones was found; `None` where not tried.
     pub looks_ahead: Option<bool>,
     /// Why it did not end.
-    pub failure: Option<String>,
+    pub failure: Option<UntrustedText>,
 }
 
 impl LastRun {
@@ -60,19 +61,19 @@ impl LastRun {
     #[must_use]
     pub fn of(report: &Report, code: &str, at: String) -> Self {
         Self {
-            at,
+            at: at.into(),
             sha256: digest(code),
             exit_code: report.exit_code(),
             results: report.results.iter().map(Headline::of).collect(),
-            failure: report.failure.as_ref().map(|failure| failure.line()),
+            failure: report.failure.as_ref().map(|failure| failure.line().into()),
         }
     }
 
     /// Why there is no result, or not one for each set of prices.
     #[must_use]
-    pub fn failed(&self) -> Option<&str> {
-        let of_one = || self.results.iter().find_map(|result| result.failure.as_deref());
-        self.failure.as_deref().or_else(of_one)
+    pub fn failed(&self) -> Option<&UntrustedText> {
+        let of_one = || self.results.iter().find_map(|result| result.failure.as_ref());
+        self.failure.as_ref().or_else(of_one)
     }
 }
 
@@ -82,10 +83,10 @@ impl Headline {
         // JSON has no word for what is not finite.
         let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
         Self {
-            dataset: result.dataset.clone(),
+            dataset: result.dataset.as_str().into(),
             bars: result.bars,
-            from: result.from.clone(),
-            to: result.to.clone(),
+            from: result.from.as_str().into(),
+            to: result.to.as_str().into(),
             costs: result.costs,
             return_pct: finite(metrics.map(|m| m.return_pct)),
             benchmark_pct: finite(metrics.map(|m| m.benchmark_pct)),
@@ -95,7 +96,7 @@ impl Headline {
             sharpe: finite(metrics.and_then(|m| m.sharpe)),
             verified: metrics.is_some_and(|m| m.verified),
             looks_ahead: result.look_ahead.as_ref().map(|found| !found.differences.is_empty()),
-            failure: result.failure.as_ref().map(|failure| failure.line()),
+            failure: result.failure.as_ref().map(|failure| failure.line().into()),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use keyrot::file::{self, Links, ReadError};
+use keyrot::{UntrustedText, untrusted};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -30,31 +31,31 @@ pub struct Sidecar {
     /// 1; another number where fields change their meaning.
     pub schema: u32,
     /// The program and its version.
-    pub tool: String,
+    pub tool: UntrustedText,
     /// The name of the strategy's file, without its folder.
-    pub file: String,
+    pub file: UntrustedText,
     /// Of the file as it was saved.
     pub sha256: String,
     /// The class.
-    pub name: String,
+    pub name: UntrustedText,
     /// The user's words.
-    pub description: String,
+    pub description: UntrustedText,
     /// The model that wrote it; `None` for the offline engine.
-    pub model: Option<String>,
+    pub model: Option<UntrustedText>,
     /// When, such as `2026-01-31T12:00:00Z`.
-    pub date: String,
+    pub date: UntrustedText,
     /// The parameters of the class, as they stand in the file.
     pub parameters: Map<String, Value>,
     /// What the words left open and was filled in.
-    pub assumptions: Vec<String>,
+    pub assumptions: Vec<UntrustedText>,
     /// What to look at.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<UntrustedText>,
     /// What was checked when it was saved.
     pub checks: Checks,
     /// Each answer of the model, in order, with what was wrong with it.
     pub rounds: Vec<Value>,
     /// What repeats it, to be pasted into a shell.
-    pub command: String,
+    pub command: UntrustedText,
     /// The last run of the file, as long as it is unchanged.
     pub run: Option<LastRun>,
 }
@@ -98,13 +99,13 @@ pub struct Made<'a> {
 #[non_exhaustive]
 pub enum SidecarError {
     /// There is a file of that name that is not ours.
-    #[error("`{}` is not of this program and was left as it is\nhint: give the strategy another name", path.display())]
+    #[error("`{}` is not of this program and was left as it is\nhint: give the strategy another name", keyrot::untrusted::path(&path))]
     Foreign {
         /// The file.
         path: PathBuf,
     },
     /// It cannot be read.
-    #[error("cannot read `{}`: {source}\nhint: give this user the right to read it", path.display())]
+    #[error("cannot read `{}`: {source}\nhint: give this user the right to read it", keyrot::untrusted::path(&path))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -127,20 +128,24 @@ impl Sidecar {
     pub fn of(strategy: &Strategy, made: Made<'_>) -> Result<Self, SidecarError> {
         Ok(Self {
             schema: SCHEMA,
-            tool: format!("{TOOL} {}", env!("CARGO_PKG_VERSION")),
-            file: made.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            tool: concat!("strategy-gen ", env!("CARGO_PKG_VERSION")).into(),
+            file: UntrustedText::whole(&made.path.file_name().unwrap_or_default().to_string_lossy()),
             sha256: digest(&strategy.code),
-            name: strategy.name.clone(),
-            description: strategy.description.clone(),
-            model: strategy.model.clone(),
+            name: strategy.name.as_str().into(),
+            description: UntrustedText::whole(&strategy.description),
+            model: strategy.model.as_deref().map(UntrustedText::from),
             run: strategy.run.as_ref().map(|report| LastRun::of(report, &strategy.code, made.date.clone())),
-            date: made.date,
+            date: made.date.into(),
             parameters: parameters(&strategy.code)?.into_iter().collect(),
-            assumptions: strategy.assumptions.clone(),
-            warnings: strategy.warnings.iter().map(ToString::to_string).collect(),
+            assumptions: strategy.assumptions.iter().map(|text| UntrustedText::whole(text)).collect(),
+            warnings: strategy
+                .warnings
+                .iter()
+                .map(|found| UntrustedText::whole(&found.to_string()))
+                .collect(),
             checks: Checks::of(&strategy.warnings),
             rounds: strategy.rounds.iter().filter_map(|round| serde_json::to_value(round).ok()).collect(),
-            command: made.command,
+            command: UntrustedText::whole(&made.command),
         })
     }
 
@@ -162,7 +167,7 @@ impl Sidecar {
             Err(ReadError::Io(source)) => return Err(SidecarError::Unreadable { path, source }),
             Err(_) => return Err(SidecarError::Foreign { path }),
         };
-        let ours = |read: &Self| read.schema == SCHEMA && read.tool.starts_with(TOOL);
+        let ours = |read: &Self| read.schema == SCHEMA && read.tool.as_str().starts_with(TOOL);
         let sidecar = serde_json::from_str(&text).ok().filter(ours);
         let sidecar = sidecar.ok_or(SidecarError::Foreign { path })?;
         let verified = key.is_some_and(|key| key.signed(Signer::Sidecar, &text));
@@ -195,7 +200,7 @@ impl Sidecar {
             Some(_) => Existing::Replace,
             None => Existing::Keep,
         };
-        let text = serde_json::to_string_pretty(self).unwrap_or_default();
+        let text = serde_json::to_value(self).map(untrusted::json).unwrap_or_default();
         let text = key.map_or_else(|| text.clone(), |key| key.sign(Signer::Sidecar, &text)) + "\n";
         Ok(write(&Self::path(strategy), &text, existing)?)
     }

@@ -24,7 +24,9 @@ fn a_pool_shows_every_key_within_80_columns() {
             {{"key_id": "pro", "model_name": "gemini-2.5-pro"}}, {{"key_id": "ümlaut"}}]"#
     );
     place.file("keys.json", keys.replace("ümlaut", "unset"));
-    let secret = |key: &str| (format!("GEMINI_KEY_{key}"), format!("AIzaCANARY-{key}"));
+    let reversed = |key: &str| key.chars().rev().collect::<String>();
+    // Spells no name that is shown.
+    let secret = |key: &str| (format!("GEMINI_KEY_{key}"), format!("AIzaCANARY-{}", reversed(key)));
     let mut program = place.program(["doctor"]).envs(&[ON]);
     for key in ["a", long, "off", "late", "pro"] {
         let (name, value) = secret(key);

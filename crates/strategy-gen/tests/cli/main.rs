@@ -43,3 +43,4 @@ mod rig;
 mod run;
 mod settings;
 mod shelf;
+mod untrusted;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use keyrot::{Event, KeyState, Status, in_words};
+use keyrot::{Event, KeyState, Status, in_words, untrusted};
 use parking_lot::Mutex;
 use strategy_gen::batch::Step;
 use strategy_gen::shelf::LastRun;
@@ -70,17 +70,18 @@ impl Bars {
             Step::Judged { worker, round } => self.judged(*worker, round, what),
             Step::Made { path, run, .. } => {
                 let result = run.map(|run| format!("; {}", result_of(run))).unwrap_or_default();
-                self.line(&format!("made: {}: {}{result}", path.display(), what()));
+                self.line(&format!("made: {}: {}{result}", keyrot::untrusted::path(&path), what()));
                 self.count_failure(*run);
             }
             Step::Ran { path, run } => {
-                self.line(&format!("ran: {}: {}", path.display(), result_of(run)));
+                self.line(&format!("ran: {}: {}", keyrot::untrusted::path(&path), result_of(run)));
                 self.count_failure(Some(run));
             }
             Step::Failed { error, draft, .. } => {
                 self.failed.fetch_add(1, Ordering::Relaxed);
-                let draft =
-                    draft.as_ref().map(|draft| format!("\nthe best answer is in `{}`", draft.display()));
+                let draft = draft
+                    .as_ref()
+                    .map(|draft| format!("\nthe best answer is in `{}`", keyrot::untrusted::path(&draft)));
                 self.line(&format!("failed: {}: {error}{}", what(), draft.unwrap_or_default()));
             }
             Step::Ended { worker } => {
@@ -165,7 +166,7 @@ impl Bars {
 
     fn at_work(&self, worker: usize, what: impl FnOnce() -> String) {
         if let Some(terminal) = &self.terminal {
-            terminal.show(worker, what());
+            terminal.show(worker, &what());
         }
     }
 
@@ -201,7 +202,7 @@ impl Terminal {
         Self { all, overall, workers: Mutex::new(vec![None; workers]) }
     }
 
-    fn show(&self, worker: usize, what: String) {
+    fn show(&self, worker: usize, what: &str) {
         let mut workers = self.workers.lock();
         let Some(place) = workers.get_mut(worker) else { return };
         let bar = place.get_or_insert_with(|| {
@@ -212,7 +213,7 @@ impl Terminal {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        bar.set_message(what);
+        bar.set_message(untrusted::for_terminal(what));
     }
 
     /// Takes a worker's bar away until it works again.
@@ -252,9 +253,10 @@ fn keys(status: &Status) -> String {
     )
 }
 
-/// The first line, and not all of a long one. What a terminal would obey is left out.
+/// The first line, and not all of a long one.
 fn short(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
-    let shown: String = line.chars().filter(|c| !c.is_control()).take(SHORT).collect();
-    if shown.chars().count() < line.chars().count() { format!("{shown}…") } else { shown }
+    let line = untrusted::for_terminal(&untrusted::one_line(line));
+    let shown: String = line.chars().take(SHORT).collect();
+    if shown.len() < line.len() { format!("{shown}…") } else { shown }
 }

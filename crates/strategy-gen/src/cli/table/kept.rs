@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use keyrot::{UntrustedText, untrusted};
 use serde_json::Value;
 use strategy_gen::batch::{Item, ranked};
 use strategy_gen::history::Entry;
@@ -55,7 +56,7 @@ pub(crate) fn books(books: &[Book]) -> String {
             cut(&book.name, names),
             book.condition.in_words(),
             return_of(run),
-            cut(first_line(book.description.as_deref().unwrap_or_default()), DESCRIPTION)
+            cut(first_line(book.description.as_ref().map_or("", UntrustedText::as_str)), DESCRIPTION)
         );
     }
     text
@@ -100,7 +101,7 @@ pub(crate) fn strategy(book: Option<&Book>, entries: &[Entry]) -> String {
     let mut text = String::new();
     let mut line = |title: &str, value: &str| {
         if !value.is_empty() {
-            let _ = writeln!(text, "{title}: {value}");
+            let _ = writeln!(text, "{}: {}", untrusted::one_line(title), untrusted::one_line(value));
         }
     };
     match book {
@@ -124,8 +125,8 @@ pub(crate) fn strategy(book: Option<&Book>, entries: &[Entry]) -> String {
 
 fn about(book: &Book, line: &mut impl FnMut(&str, &str)) {
     line("name", &book.name);
-    line("file", &format!("{} ({})", book.path.display(), book.condition.in_words()));
-    line("description", book.description.as_deref().unwrap_or_default());
+    line("file", &format!("{} ({})", keyrot::untrusted::path(&book.path), book.condition.in_words()));
+    line("description", book.description.as_ref().map_or("", UntrustedText::as_str));
     line("note", book.problem.as_deref().map(first_line).unwrap_or_default());
     let Some(sidecar) = &book.sidecar else { return };
     if book.condition == Condition::Unverified {
@@ -133,14 +134,14 @@ fn about(book: &Book, line: &mut impl FnMut(&str, &str)) {
         return claims(sidecar, &mut |title, value| line(&format!("claimed {title}"), value));
     }
     claims(sidecar, line);
-    line("repeat with", &sidecar.command);
+    line("repeat with", sidecar.command.as_str());
 }
 
 /// What a record says, which is true if it is verified.
 fn claims(sidecar: &Sidecar, line: &mut impl FnMut(&str, &str)) {
-    line("written by", sidecar.model.as_deref().unwrap_or("the offline engine"));
-    line("on", &sidecar.date);
-    line("with", &sidecar.tool);
+    line("written by", sidecar.model.as_ref().map_or("the offline engine", UntrustedText::as_str));
+    line("on", sidecar.date.as_str());
+    line("with", sidecar.tool.as_str());
     line("answers of the model", &sidecar.rounds.len().to_string());
     let keys: BTreeSet<&str> = sidecar.rounds.iter().filter_map(|round| round["key_id"].as_str()).collect();
     line("keys", &keys.into_iter().collect::<Vec<_>>().join(", "));
@@ -148,7 +149,7 @@ fn claims(sidecar: &Sidecar, line: &mut impl FnMut(&str, &str)) {
         line("parameter", &format!("{name} = {}", plain(value)));
     }
     for assumption in &sidecar.assumptions {
-        line("assumed", assumption);
+        line("assumed", assumption.as_str());
     }
     let checks = [
         ("syntax", sidecar.checks.syntax),
@@ -157,7 +158,7 @@ fn claims(sidecar: &Sidecar, line: &mut impl FnMut(&str, &str)) {
     ];
     line("checks", &checks.map(|(name, verdict)| format!("{name} {}", in_words(verdict))).join(", "));
     for warning in &sidecar.warnings {
-        line("warning", warning);
+        line("warning", warning.as_str());
     }
     results(sidecar.run.as_ref(), line);
 }
@@ -165,7 +166,7 @@ fn claims(sidecar: &Sidecar, line: &mut impl FnMut(&str, &str)) {
 fn results(run: Option<&LastRun>, line: &mut impl FnMut(&str, &str)) {
     let Some(run) = run else { return };
     line("last run", &format!("{}, exit code {}", run.at, run.exit_code));
-    line("failed", run.failure.as_deref().unwrap_or_default());
+    line("failed", run.failure.as_ref().map_or("", UntrustedText::as_str));
     for result in &run.results {
         let told = match &result.failure {
             Some(failure) => format!("failed: {failure}"),

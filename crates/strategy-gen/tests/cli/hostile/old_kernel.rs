@@ -28,7 +28,7 @@ fn breaches(layers: &Layers, python: &Python, data: &[Dataset], attack: &Attack)
     match runner.run(&request, &Cancel::new()) {
         Err(error) => found.push(error.to_string()),
         Ok(report) => {
-            found.extend(claims(&report.output));
+            found.extend(claims(report.output.as_str()));
             found.extend(claims(&serde_json::to_string(&report).expect("written")));
             if !expected.contains(&i32::from(report.exit_code())) {
                 found.push(format!("{:?} instead of {expected:?}: {report:?}", report.status));
