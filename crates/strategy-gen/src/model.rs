@@ -53,7 +53,7 @@ impl Model {
     pub(crate) fn warnings(&self) -> Vec<String> {
         match self {
             Self::Gemini(pooled) => pooled.warnings.clone(),
-            Self::OpenAi(_) => Vec::new(),
+            Self::OpenAi(server) => server.warnings.clone(),
         }
     }
 

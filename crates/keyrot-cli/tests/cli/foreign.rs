@@ -7,7 +7,7 @@ use crate::check::google;
 use crate::rig::Place;
 use crate::rotate::give;
 
-const KEY: &str = "AIzaCANARY-good";
+const KEY: &str = "AIzaCANARY-doog";
 const ON: (&str, &str) = ("ENABLE_KEY_ROTATION", "true");
 
 fn place(dot_env: &str) -> Place {

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use keyrot::{EnvMap, UntrustedText, kept_apart, untrusted};
+use keyrot::{EnvMap, UntrustedText, chosen_by_file, kept_apart, untrusted};
 use reqwest::StatusCode;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -32,6 +32,8 @@ pub struct OpenAi {
     url: Url,
     key: Option<SecretString>,
     model: String,
+    /// What a user should know.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Why such a server gave no answer.
@@ -135,7 +137,13 @@ impl OpenAi {
             http = http.no_proxy();
         }
         let http = http.build().map_err(|error| failed(error.without_url().to_string()))?;
-        Ok(Self { http, url, key, model: model.to_owned() })
+        // A flag is the user's own word.
+        let foreign = base_url.map_or_else(|| chosen_by_file(env, "OPENAI_BASE_URL"), |_| None);
+        let warnings = foreign.map(|origin| {
+            let host = url.host_str().unwrap_or_default();
+            format!("requests go to `{host}`, not to OpenAI: {origin} says so")
+        });
+        Ok(Self { http, url, key, model: model.to_owned(), warnings: warnings.into_iter().collect() })
     }
 
     /// The model it is asked for.

@@ -279,7 +279,7 @@ fn another_providers_key_stays_with_its_server() {
     );
     assert_eq!(server.heard(), "");
     // No key, a key of the same file, and an address of the user's own.
-    with_env(&file, &ask, &[]).code(2).says(&["answered 400"]);
+    with_env(&file, &ask, &[]).code(2).says(&["requests go to `127.0.0.1`", "answered 400"]);
     with_env(&format!("{file}OPENAI_API_KEY=CANARY-file\n"), &ask, &[key]).code(2).says(&["is from `.env`"]);
     with_env(&format!("{file}OPENAI_API_KEY=mine\n"), &ask, &[]).says(&["answered 400"]);
     let own = format!("{}/own", server.url());
