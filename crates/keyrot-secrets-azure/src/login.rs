@@ -159,7 +159,7 @@ fn refusal(error: &Error) -> SecretError {
 fn readable(file: &Path) -> Result<(), SecretError> {
     std::fs::metadata(file).map(drop).map_err(|error| {
         denied(
-            format!("the token in `{}` cannot be read: {error}", file.display()),
+            format!("the token in `{}` cannot be read: {error}", keyrot_core::untrusted::path(file)),
             "look at `AZURE_FEDERATED_TOKEN_FILE`, and at the workload identity of the pod",
         )
     })

@@ -174,7 +174,7 @@ fn tls(needed: bool, authorities: Option<&Path>) -> Result<ClientConfig, SecretE
 }
 
 fn roots(path: &Path) -> Result<RootCertStore, SecretError> {
-    let shown = path.display();
+    let shown = keyrot_core::untrusted::path(path);
     let hint = "name a PEM file with the certificates of the authorities";
     let text = fs::read(path)
         .map_err(|error| wrong(&format!("cannot read `VAULT_CACERT` `{shown}`: {error}"), hint))?;

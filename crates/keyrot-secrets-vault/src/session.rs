@@ -244,7 +244,7 @@ async fn secret_in(path: &Path, variable: &str) -> Result<SecretString, SecretEr
     let read = tokio::task::spawn_blocking(move || fs::read_to_string(owned).map(Zeroizing::new)).await;
     let unreadable = |why: String| {
         wrong(
-            &format!("cannot read the token in `{}`: {why}", path.display()),
+            &format!("cannot read the token in `{}`: {why}", keyrot_core::untrusted::path(path)),
             &format!("see `{variable}`, and who may read the file"),
         )
     };

@@ -7,7 +7,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use keyrot_core::{EnvMap, Origin, leak};
+use keyrot_core::{EnvMap, Origin, leak, untrusted};
 
 use crate::settings::{FromFile, Variable, process_env};
 use crate::setup::SetupError;
@@ -45,7 +45,7 @@ pub fn program_env(file: Option<&Path>, trust: bool) -> Result<ProgramEnv, Setup
         env.set_by_flag(TRUST, "true");
     }
     let path = file.unwrap_or(Path::new(USUAL));
-    let shown = path.display().to_string();
+    let shown = untrusted::path(path);
     let warnings = match read(path, file.is_none()) {
         Ok(Some(text)) => take(&mut env, &text, &shown),
         Ok(None) => Vec::new(),

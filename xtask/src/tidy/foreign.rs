@@ -11,11 +11,15 @@ pub(super) type RawFields = &'static [(&'static str, &'static str, &'static str)
 /// The only files that write to stdout or stderr, each with why.
 pub(super) type Outlets = &'static [(&'static str, &'static str)];
 
+/// Files that make a text of a path as it is, each with why that is safe.
+pub(super) type RawPaths = &'static [(&'static str, &'static str)];
+
 /// What is reviewed; a made-up tree in the tests brings its own.
 #[derive(Clone, Copy)]
 pub(super) struct Reviewed {
     pub(super) raw_fields: RawFields,
     pub(super) outlets: Outlets,
+    pub(super) raw_paths: RawPaths,
 }
 
 /// Crates whose programs and types serve tests alone.
@@ -33,6 +37,7 @@ pub(super) fn check(files: &[File], reviewed: Reviewed) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut used = vec![false; reviewed.raw_fields.len()];
     let mut writing = vec![false; reviewed.outlets.len()];
+    let mut showing = vec![false; reviewed.raw_paths.len()];
     let ours = |file: &&File| {
         let path = &file.path;
         let tests = path.ends_with("/tests.rs") || path.contains("/tests/");
@@ -59,6 +64,16 @@ pub(super) fn check(files: &[File], reviewed: Reviewed) -> Vec<Finding> {
                 )),
             }
         }
+        for (index, _) in code.lines().enumerate().filter(|(_, text)| text.contains(".display()")) {
+            match reviewed.raw_paths.iter().position(|(path, _)| *path == file.path) {
+                Some(entry) => showing[entry] = true,
+                None => findings.push(Finding::new(
+                    &file.path,
+                    index + 1,
+                    format!("a path as it is may steer a terminal; hint: `untrusted::path`, or list the file with the reason in {TABLE}"),
+                )),
+            }
+        }
         for (index, text) in code.lines().enumerate().filter(|(_, text)| writes(text)) {
             match reviewed.outlets.iter().position(|(path, _)| *path == file.path) {
                 Some(entry) => writing[entry] = true,
@@ -70,11 +85,13 @@ pub(super) fn check(files: &[File], reviewed: Reviewed) -> Vec<Finding> {
             }
         }
     }
+    let unused_paths = reviewed.raw_paths.iter().zip(showing).filter(|(_, used)| !used);
+    let unused_paths = unused_paths.map(|((path, _), _)| format!("{path} makes no text of a path"));
     let unused_fields = reviewed.raw_fields.iter().zip(used).filter(|(_, used)| !used);
     let unused_fields = unused_fields.map(|((path, field, _), _)| format!("{path} reads no raw `{field}`"));
     let unused_outlets = reviewed.outlets.iter().zip(writing).filter(|(_, used)| !used);
     let unused_outlets = unused_outlets.map(|((path, _), _)| format!("{path} writes nothing"));
-    for message in unused_fields.chain(unused_outlets) {
+    for message in unused_fields.chain(unused_outlets).chain(unused_paths) {
         findings.push(Finding::new(TABLE, 0, format!("{message}; hint: take it off the list")));
     }
     findings
@@ -229,7 +246,8 @@ fn closing(tokens: &[Token<'_>], open: usize) -> usize {
 mod tests {
     use super::*;
 
-    const NOTHING: Reviewed = Reviewed { raw_fields: &[], outlets: &[] };
+    const FILE: &str = "crates/a/src/x.rs";
+    const NOTHING: Reviewed = Reviewed { raw_fields: &[], outlets: &[], raw_paths: &[] };
 
     fn told(path: &str, code: &str, reviewed: Reviewed) -> Vec<String> {
         let files = [File { path: path.into(), text: format!("//! X.\n{code}\n") }];
@@ -281,13 +299,13 @@ mod tests {
 
     #[test]
     fn what_is_reviewed_passes_and_what_is_gone_is_told() {
-        let fields: RawFields =
-            &[("crates/a/src/x.rs", "A.x", "compared only"), ("crates/a/src/x.rs", "B", "compared only")];
-        let reviewed = Reviewed { raw_fields: fields, outlets: &[("crates/a/src/x.rs", "the outlet")] };
-        let code = "#[derive(Deserialize)]\nstruct A { x: String }\n#[derive(Deserialize)]\nenum B { C(String) }\nfn f() { io::stderr(); }";
-        assert_eq!(told("crates/a/src/x.rs", code, reviewed), [""; 0]);
-        let gone = told("crates/a/src/x.rs", "", reviewed);
-        assert_eq!(gone.len(), 3, "{gone:?}");
+        let fields: RawFields = &[(FILE, "A.x", "compared only"), (FILE, "B", "compared only")];
+        let reviewed =
+            Reviewed { raw_fields: fields, outlets: &[(FILE, "the outlet")], raw_paths: &[(FILE, "JSON")] };
+        let code = "#[derive(Deserialize)]\nstruct A { x: String }\n#[derive(Deserialize)]\nenum B { C(String) }\nfn f() { io::stderr(); }\nfn g() { path.display(); }";
+        assert_eq!(told(FILE, code, reviewed), [""; 0]);
+        let gone = told(FILE, "", reviewed);
+        assert_eq!(gone.len(), 4, "{gone:?}");
         assert!(gone.iter().all(|found| found.contains("take it off the list")), "{gone:?}");
     }
 
@@ -301,6 +319,7 @@ mod tests {
             "fn f() { println!(\"x\"); }",
             "fn f() { error.print(); }",
             "use indicatif::ProgressBar;",
+            "fn f(path: &Path) -> String { path.display().to_string() }",
         ] {
             assert_eq!(in_code(code).len(), 1, "{code}");
         }

@@ -1,8 +1,9 @@
 //! What somebody looked at and found safe: text that is read as it comes, and files that write to the terminal.
 
-use super::foreign::{Outlets, RawFields, Reviewed};
+use super::foreign::{Outlets, RawFields, RawPaths, Reviewed};
 
-pub(super) const REVIEWED: Reviewed = Reviewed { raw_fields: RAW_FIELDS, outlets: OUTLETS };
+pub(super) const REVIEWED: Reviewed =
+    Reviewed { raw_fields: RAW_FIELDS, outlets: OUTLETS, raw_paths: RAW_PATHS };
 
 /// A request is read only where somebody else's request is passed on, and shown nowhere.
 const REQUEST: &str = "a caller's own request, which is sent and not shown";
@@ -109,4 +110,28 @@ const OUTLETS: Outlets = &[
     ("crates/strategy-gen/src/cli/outlet.rs", "the outlets of strategy-gen"),
     ("crates/strategy-gen/src/cli/progress.rs", "a spinner, whose messages are for a terminal"),
     ("crates/strategy-gen/src/cli/batch/bars.rs", "bars, whose messages are for a terminal"),
+];
+
+/// JSON escapes what a terminal would obey.
+const JSON: &str = "a value of JSON, printed by the outlet for it";
+
+const RAW_PATHS: RawPaths = &[
+    (
+        "crates/keyrot-cli/src/cli/args.rs",
+        "the value of a flag among the settings, which are shown as untrusted text",
+    ),
+    ("crates/keyrot-limiter/src/sqlite/time.rs", "an identity that is compared"),
+    ("crates/strategy-gen/src/backtest/runner.rs", "arguments of a program"),
+    (
+        "crates/strategy-gen/src/cli/args.rs",
+        "the value of a flag among the settings, which are shown as untrusted text",
+    ),
+    ("crates/strategy-gen/src/cli/batch.rs", JSON),
+    ("crates/strategy-gen/src/cli/history.rs", JSON),
+    ("crates/strategy-gen/src/cli/keep.rs", "stored; shown as untrusted text"),
+    ("crates/strategy-gen/src/cli/new.rs", JSON),
+    ("crates/strategy-gen/src/interpreter.rs", "arguments of a program"),
+    ("crates/strategy-gen/src/sandbox/plan.rs", "a rule of the sandbox"),
+    ("crates/strategy-gen/src/sandbox/stage.rs", "a message of the channel, which is read as untrusted text"),
+    ("crates/strategy-gen/src/shelf/folder.rs", JSON),
 ];

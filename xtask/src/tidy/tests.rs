@@ -2,7 +2,7 @@
 
 use super::*;
 
-const NOTHING: foreign::Reviewed = foreign::Reviewed { raw_fields: &[], outlets: &[] };
+const NOTHING: foreign::Reviewed = foreign::Reviewed { raw_fields: &[], outlets: &[], raw_paths: &[] };
 
 /// A tree in which nothing is wrong.
 fn tree() -> Vec<File> {

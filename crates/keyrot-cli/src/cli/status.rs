@@ -52,7 +52,7 @@ pub(crate) async fn run(
 fn sources(settings: &[Setting], keys_file: Option<&Path>) -> String {
     let mut lines = vec![format!("settings: {} set", settings.len())];
     lines.extend(settings.iter().map(|setting| format!("  {setting}")));
-    lines.extend(keys_file.map(|file| format!("keys from: {}", file.display())));
+    lines.extend(keys_file.map(|file| format!("keys from: {}", keyrot::untrusted::path(file))));
     lines.iter().map(|line| cut(line, WIDTH)).collect::<Vec<_>>().join("\n")
 }
 

@@ -28,7 +28,7 @@ pub enum OpenError {
     /// It is something else.
     #[error(
         "`{}` is not a state file of keyrot\nhint: name another file; this one was not touched",
-        path.display()
+        keyrot_core::untrusted::path(&path)
     )]
     Foreign {
         /// The file.
@@ -38,7 +38,7 @@ pub enum OpenError {
     #[error(
         "state file `{}` has version {found}, this build knows versions up to {known}\n\
          hint: use the newer release, or name another file",
-        path.display()
+        keyrot_core::untrusted::path(&path)
     )]
     Newer {
         /// The file.
@@ -52,7 +52,7 @@ pub enum OpenError {
     #[error(
         "state file `{}` is damaged: {why}\n\
          hint: move it away; a new one is begun, and what the old one counted is forgotten",
-        path.display()
+        keyrot_core::untrusted::path(&path)
     )]
     Damaged {
         /// The file.
@@ -64,7 +64,7 @@ pub enum OpenError {
     #[error(
         "state file `{}` cannot be written: {why}\n\
          hint: give this user the right to write the file and its folder, or name another file",
-        path.display()
+        keyrot_core::untrusted::path(&path)
     )]
     ReadOnly {
         /// The file.
@@ -73,7 +73,7 @@ pub enum OpenError {
         why: String,
     },
     /// Anything else.
-    #[error("state file `{}` cannot be opened: {why}", path.display())]
+    #[error("state file `{}` cannot be opened: {why}", keyrot_core::untrusted::path(&path))]
     Unusable {
         /// The file.
         path: PathBuf,
@@ -145,7 +145,9 @@ impl Base {
 
     /// What was opened, in words.
     pub(super) fn name(&self) -> String {
-        self.file.as_ref().map_or_else(|| IN_MEMORY.to_owned(), |file| file.path.display().to_string())
+        self.file
+            .as_ref()
+            .map_or_else(|| IN_MEMORY.to_owned(), |file| keyrot_core::untrusted::path(&file.path))
     }
 
     /// Whether the path still names the file that was opened.

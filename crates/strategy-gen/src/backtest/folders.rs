@@ -32,7 +32,7 @@ impl Folders {
 
     /// Removes them; what is left for good is a warning.
     pub(super) fn close(self) -> impl Iterator<Item = Warning> {
-        let path = self.whole.path().display().to_string();
+        let path = keyrot::untrusted::path(self.whole.path());
         let left = self.whole.close().err();
         let left = left.map(|error| format!("cannot remove the folder of the run, `{path}`: {error}"));
         self.leftovers.into_iter().chain(left).map(|message| Warning {

@@ -152,20 +152,23 @@ impl Log {
 /// was not signed with `signer`. A line that was cut off is none.
 fn remembered(path: &Path, text: &str, signer: Option<&RecordKey>) -> (HashMap<String, Past>, Vec<String>) {
     let (mut past, mut warnings, mut unsigned) = (HashMap::<String, Past>::new(), Vec::new(), Vec::new());
+    let shown = untrusted::path(path);
     for (number, text) in (1_usize..).zip(text.lines()) {
         let line = match serde_json::from_str(text) {
             Ok(Line::Begun { .. } | Line::Failed { .. }) => continue,
             Err(_) if !text.ends_with('}') => continue,
             Ok(line) => line,
             Err(error) => {
-                warnings.push(format!("`{}`, line {number}, does not count: {error}", path.display()));
+                // It quotes what it does not know.
+                let why = untrusted::UntrustedText::from(error.to_string());
+                warnings.push(format!("`{shown}`, line {number}, does not count: {why}"));
                 continue;
             }
         };
         if let Some(name) = line.file().filter(|name| !is_bare_name(name)) {
+            let name = untrusted::path(name);
             warnings.push(format!(
-                "`{}`, line {number}, does not count: `{name}` is no file of its folder",
-                path.display()
+                "`{shown}`, line {number}, does not count: `{name}` is not the plain name of a file"
             ));
         } else if signer.is_some_and(|signer| signer.signed(Signer::Log, text)) {
             line.remember(&mut past);
@@ -175,10 +178,9 @@ fn remembered(path: &Path, text: &str, signer: Option<&RecordKey>) -> (HashMap<S
     }
     if let Some(first) = unsigned.first() {
         warnings.push(format!(
-            "{} of the lines in `{}` do not count, the first is line {first}: they were not written by this \
-             installation, or were changed since\nhint: what they tell of is made again",
+            "{} of the lines in `{shown}` do not count, the first is line {first}: they were not written by this \
+             installation, or were changed since\nhint: what they describe is made again",
             unsigned.len(),
-            path.display()
         ));
     }
     (past, warnings)

@@ -40,7 +40,10 @@ async fn change(file: PathBuf, args: Amend, request: Option<String>) -> Result<u
         let text = checked::read(&path, &keyrot::untrusted::path(&path))?;
         can_write(&path, Existing::Replace).map_err(GenerateError::from)?;
         if leak::looks_like_a_key(&text) {
-            return Err(holds_a_key(&format!("`{}`", path.display()), "a model would be sent it"));
+            return Err(holds_a_key(
+                &format!("`{}`", keyrot::untrusted::path(&path)),
+                "a model would be sent it",
+            ));
         }
         Ok(text)
     });

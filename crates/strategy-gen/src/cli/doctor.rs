@@ -54,7 +54,7 @@ pub(crate) async fn run(json: bool, install: bool, flags: Vec<Setting>) -> Resul
             print(&format!("  {setting}"))?;
         }
         if let Some(file) = &made.keys_file {
-            print(&format!("keys from: {}", file.display()))?;
+            print(&format!("keys from: {}", keyrot::untrusted::path(file)))?;
         }
         print(&format!("counts and cooldowns: {}", place(&status.truth)))?;
         print(&format!("keys: {ready} of {} ready", status.keys.len()))?;

@@ -257,7 +257,7 @@ fn unnamed(strategy: &Strategy, ready: &Ready) -> PathBuf {
 
 /// Warns of a name that Python gives a meaning: the file is its user's, and so is the choice.
 fn warned_of(path: &Path) {
-    let shown = path.display();
+    let shown = keyrot::untrusted::path(path);
     let what = match meaning(path) {
         Some(Meaning::Imported) => {
             "every Python that is started in its folder loads it in place of the real module"

@@ -169,7 +169,7 @@ pub enum HistoryError {
         why: String,
     },
     /// An entry cannot be read; the others can.
-    #[error("entry #{id} of the history `{}` cannot be read: it is damaged, or a newer release wrote it\nhint: use the newer release", path.display())]
+    #[error("entry #{id} of the history `{}` cannot be read: it is damaged, or a newer release wrote it\nhint: use the newer release", keyrot::untrusted::path(&path))]
     Odd {
         /// The file.
         path: PathBuf,

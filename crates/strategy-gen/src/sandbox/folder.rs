@@ -107,7 +107,7 @@ pub(crate) fn sweep(temporary: &Path) -> Vec<String> {
         {
             left.push(format!(
                 "cannot remove `{}`, which a run that was killed has left: {error}",
-                path.display()
+                keyrot::untrusted::path(&path)
             ));
         }
     }

@@ -54,7 +54,7 @@ impl fmt::Debug for RecordKey {
 
 /// The key cannot be used: nothing is signed, and nothing counts as signed.
 #[derive(Debug, thiserror::Error)]
-#[error("the key for records `{}` cannot be used: {why}\nhint: see to the file and its folder; when it is removed, a new key is made, and older records are no longer recognized", path.display())]
+#[error("the key for records `{}` cannot be used: {why}\nhint: see to the file and its folder; when it is removed, a new key is made, and older records are no longer recognized", keyrot::untrusted::path(&path))]
 pub struct RecordKeyError {
     /// The file.
     path: PathBuf,
