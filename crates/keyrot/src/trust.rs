@@ -165,7 +165,7 @@ impl Trust {
             let elsewhere = if self.own.contains(&kind) {
                 Some("is of the program's own store".to_owned())
             } else if kind == StoreKind::Env {
-                self.variable(place.map_or(key.id.as_str(), |place| &place.name))
+                variable(&self.env, place.map_or(key.id.as_str(), |place| &place.name))
             } else {
                 self.store_allows(kind)?;
                 self.login(kind).map(|login| format!("is read from `{kind}` with {login}"))
@@ -195,19 +195,6 @@ impl Trust {
         let destinations = base_url.into_iter().chain(variables_of(kind, Role::Destination));
         let found = destinations.into_iter().find_map(|name| Some((name, foreign(&self.env, name)?)));
         found.map_or(Ok(()), |(name, at)| Err(untrusted(apart(name, at, "the new key is yours"))))
-    }
-
-    /// Where the variable with a secret of the environment is from, unless that is a file or there is none.
-    #[cfg(feature = "env")]
-    fn variable(&self, secret: &str) -> Option<String> {
-        let name = keyrot_secrets::env::variable(&self.env, secret)?;
-        let origin = self.env.origin(&name).filter(|origin| !origin.is_file())?;
-        Some(format!("`{name}` is from {origin}"))
-    }
-
-    #[cfg(not(feature = "env"))]
-    fn variable(&self, _secret: &str) -> Option<String> {
-        None
     }
 
     /// Refuses a store that a file leads to, or into, with a login from elsewhere.
@@ -251,6 +238,20 @@ impl Trust {
         };
         whole.iter().all(|name| self.env.filled(name).is_none()).then(|| else_.to_owned())
     }
+}
+
+/// Where the variable with a secret of the environment is from, unless that is a file or there is none.
+#[cfg(feature = "env")]
+fn variable(env: &EnvMap, secret: &str) -> Option<String> {
+    let name = keyrot_secrets::env::variable(env, secret)?;
+    let origin = env.origin(&name).filter(|origin| !origin.is_file())?;
+    Some(format!("`{name}` is from {origin}"))
+}
+
+/// Without the env store, variables hold no secrets.
+#[cfg(not(feature = "env"))]
+fn variable(_env: &EnvMap, _secret: &str) -> Option<String> {
+    None
 }
 
 fn variables_of(kind: StoreKind, role: Role) -> impl Iterator<Item = &'static str> {
