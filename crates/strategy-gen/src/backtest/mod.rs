@@ -6,6 +6,7 @@
 mod draw;
 mod explain;
 mod folders;
+mod ratios;
 mod report;
 mod runner;
 mod told;

@@ -91,7 +91,7 @@ pub struct DatasetReport {
     pub trades: Vec<Trade>,
     /// What the last bar's orders opened, and nothing has closed: part of the return, and of no other figure.
     pub open: Vec<OpenTrade>,
-    /// Money at the end of each bar.
+    /// Money at the end of each bar, computed here.
     pub equity: Vec<Option<f64>>,
     /// Where each indicator went.
     pub indicators: Vec<IndicatorRange>,
@@ -113,7 +113,7 @@ pub struct DatasetReport {
     pub failure: Option<Failure>,
 }
 
-/// The headline. The first five figures are computed here, from the trades and the prices that were handed out.
+/// The headline, computed here from the trades and the prices that were handed out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Metrics {
@@ -129,9 +129,9 @@ pub struct Metrics {
     pub max_drawdown_pct: f64,
     /// Whether the harness told the same.
     pub verified: bool,
-    /// As the harness tells it: not confirmed.
+    /// Return of a year by its volatility, without a risk-free rate; `None` where the account never moves.
     pub sharpe: Option<f64>,
-    /// Share of bars with a position, in percent, as the harness tells it: not confirmed.
+    /// Share of bars with a position, in percent.
     pub exposure_pct: Option<f64>,
     /// Commission in all.
     pub commission: f64,

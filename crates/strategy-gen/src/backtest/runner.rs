@@ -157,7 +157,7 @@ impl Runner {
         let mut judge = Judge::new(request, self.limits, self.layers.clone());
         let bounds = judge.bounds();
         let size = (bounds.line(), bounds.total());
-        let output = self.start(harness::FILE, &folders, size, &mut |line| judge.line(line), cancel)?;
+        let output = self.start(harness::FILE, &folders, size, &mut |line| judge.keep(line), cancel)?;
         let mut report = judge.finish(&output)?;
         if let Some(result) = report.results.first_mut() {
             result.warnings.extend(folders.close());

@@ -5,12 +5,17 @@ use serde_json::Value;
 
 use super::report::{DatasetReport, ErrorInChain, Failure, LookAhead, Report, Status, StrategyInfo, Warning};
 use super::runner::Request;
+use super::verify::Computed;
 use super::{draw, explain, verify};
 use crate::data::{Dataset, written};
 use crate::environment::EnvironmentFault;
 use crate::harness::{Bounds, Message, Told};
 use crate::sandbox::{Ended, Layers, Limit, Limits, Output};
 
+/// The most lines that are kept: each indicator of a chart has one.
+const MOST_LINES: usize = 20_000;
+/// More trades than this for each bar are not those of a backtest.
+const TRADES_OF_A_BAR: usize = 8;
 /// Bytes kept of what the strategy printed.
 const PRINTED: usize = 4 * 1024;
 /// `EFBIG`: the file is larger than may be written.
@@ -24,6 +29,8 @@ pub(super) struct Judge<'a> {
     limits: Limits,
     layers: Layers,
     bounds: Bounds,
+    /// What was said, until the process has ended: judging it takes time in which nothing is watched.
+    lines: Vec<Vec<u8>>,
     report: Report,
     /// Something else than the harness wrote on the channel, or the harness what it never would.
     intruder: bool,
@@ -47,15 +54,34 @@ impl<'a> Judge<'a> {
         };
         let bounds = Bounds::new(request.data.iter().map(|data| data.prices.bars.len()), request.plot);
         let (intruder, started, done) = (false, false, false);
-        Self { request, limits, layers, bounds, report, intruder, started, done, fault: None }
+        Self {
+            request,
+            limits,
+            layers,
+            bounds,
+            lines: Vec::new(),
+            report,
+            intruder,
+            started,
+            done,
+            fault: None,
+        }
     }
 
     pub(super) fn bounds(&self) -> Bounds {
         self.bounds
     }
 
-    /// Takes the next line of the channel.
-    pub(super) fn line(&mut self, line: &[u8]) {
+    /// Keeps the next line of the channel, up to the bounds of all.
+    pub(super) fn keep(&mut self, line: &[u8]) {
+        if self.lines.len() < MOST_LINES {
+            self.lines.push(line.to_owned());
+        } else {
+            self.intruder = true;
+        }
+    }
+
+    fn line(&mut self, line: &[u8]) {
         self.intruder |= self.done;
         match Message::read(line, self.bounds) {
             Some(Message::Entered { own_disk }) if !self.started => self.layers.own_disk = own_disk,
@@ -72,6 +98,9 @@ impl<'a> Judge<'a> {
     /// # Errors
     /// Where the strategy was not even loaded, for reasons that are not its own.
     pub(super) fn finish(mut self, output: &Output) -> Result<Report, EnvironmentFault> {
+        for line in std::mem::take(&mut self.lines) {
+            self.line(&line);
+        }
         if let Some(fault) = self.fault {
             return Err(fault);
         }
@@ -103,6 +132,10 @@ impl<'a> Judge<'a> {
             }
             Message::Result(told) => {
                 let i = told.dataset;
+                let bars = self.request.data.get(i)?.prices.bars.len();
+                if told.trades.len() > TRADES_OF_A_BAR.saturating_mul(bars) {
+                    return None;
+                }
                 let result =
                     report.results.get_mut(i).filter(|r| r.metrics.is_none() && r.failure.is_none())?;
                 fill(result, self.request.data.get(i)?, *told);
@@ -269,7 +302,7 @@ fn empty(data: &Dataset) -> DatasetReport {
 fn fill(result: &mut DatasetReport, data: &Dataset, told: Told) {
     let Told { dataset: _, stats, mut trades, open, equity, indicators, orders, rejected_orders, warnings } =
         told;
-    let (metrics, doubts) = verify::headline(data, &trades, &open, &stats);
+    let Computed { metrics, equity, doubts } = verify::headline(data, &trades, &open, &stats, &equity);
     let bars = &data.prices.bars;
     let daily = bars.iter().all(|bar| bar.time.rem_euclid(86_400) == 0);
     for trade in &mut trades {
@@ -290,7 +323,7 @@ fn fill(result: &mut DatasetReport, data: &Dataset, told: Told) {
     result.stats = stats;
     result.trades = trades;
     result.open = open;
-    result.equity = equity;
+    result.equity = equity.into_iter().map(Some).collect();
     result.indicators = indicators;
     result.orders = orders;
     result.rejected_orders = rejected_orders;

@@ -39,9 +39,9 @@ impl Run {
                 figure("trades", Some(count(metrics.trades)), Unit::Count),
                 figure("win rate", metrics.win_rate_pct, Unit::Percent),
                 figure("commission", Some(metrics.commission), Unit::Count),
-                told("Sharpe", "Sharpe Ratio", Unit::Ratio),
+                figure("Sharpe", metrics.sharpe, Unit::Ratio),
                 told("profit factor", "Profit Factor", Unit::Ratio),
-                told("time in the market", "Exposure Time [%]", Unit::Percent),
+                figure("time in the market", metrics.exposure_pct, Unit::Percent),
             ],
             costs: data.costs.to_string(),
         })

@@ -38,7 +38,6 @@ const PLAIN: &[c_long] = &[
     libc::SYS_fsync,
     libc::SYS_fdatasync,
     libc::SYS_fadvise64,
-    libc::SYS_flock,
     libc::SYS_umask,
     libc::SYS_ppoll,
     libc::SYS_pselect6,
@@ -142,18 +141,10 @@ const SET_ID: u64 = (libc::S_ISUID | libc::S_ISGID) as u64;
 
 /// What a file or a terminal may be asked: whether it is a terminal, how wide; to be closed at `exec`.
 const IOCTLS: [u64; 4] = [0x5401, 0x5413, 0x5450, 0x5451];
-/// Copies, flags and locks of descriptors; not whom to send a signal to.
-const FCNTLS: [i32; 9] = [
-    libc::F_DUPFD,
-    libc::F_GETFD,
-    libc::F_SETFD,
-    libc::F_GETFL,
-    libc::F_SETFL,
-    libc::F_GETLK,
-    libc::F_SETLK,
-    libc::F_SETLKW,
-    libc::F_DUPFD_CLOEXEC,
-];
+/// Copies and flags of descriptors; no locks, which would hold up whoever shares a file that can be read, and not whom
+/// to send a signal to.
+const FCNTLS: [i32; 6] =
+    [libc::F_DUPFD, libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_SETFL, libc::F_DUPFD_CLOEXEC];
 /// A thread's name, the name of a mapping, one more filter.
 const PRCTLS: [u64; 4] = [15, 16, 22, 0x5356_4d41];
 

@@ -46,7 +46,7 @@ pub struct Headline {
     pub win_rate_pct: Option<f64>,
     /// Deepest fall from a peak, in percent; 0 or below.
     pub max_drawdown_pct: Option<f64>,
-    /// As the strategy's process told it: not confirmed.
+    /// Return of a year by its volatility.
     pub sharpe: Option<f64>,
     /// Whether the figures are confirmed.
     pub verified: bool,

@@ -153,6 +153,8 @@ fn figures_and_trades_are_those_of_the_library() {
             ("Return [%]", "return_pct"),
             ("Win Rate [%]", "win_rate_pct"),
             ("Max. Drawdown [%]", "max_drawdown_pct"),
+            ("Sharpe Ratio", "sharpe"),
+            ("Exposure Time [%]", "exposure_pct"),
         ] {
             same(&format!("{file}: {name}, computed"), &stats[name], &ours["metrics"][key]);
         }
