@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use keyrot_core::{EnvMap, Origin, leak, untrusted};
 
-use crate::settings::{FromFile, Variable, process_env};
+use crate::settings::{FromFile, ONE_LINE, Variable, is_unshowable, process_env};
 use crate::setup::SetupError;
 use crate::trust::TRUST;
 use syntax::Line;
@@ -131,7 +131,7 @@ fn is_private(group: u32) -> bool {
 /// Takes what may be taken, and tells the rest in a line for each kind.
 fn take(env: &mut EnvMap, text: &str, shown: &str) -> Vec<String> {
     let path: Arc<str> = shown.into();
-    let (mut odd, mut foreign, mut never) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut odd, mut foreign, mut never, mut unshowable) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for line in syntax::lines(text) {
         let (line, name, value) = match line {
             Line::Variable { line, name, value } => (line, name, value),
@@ -140,7 +140,13 @@ fn take(env: &mut EnvMap, text: &str, shown: &str) -> Vec<String> {
                 continue;
             }
         };
-        match Variable::named(name).map(|variable| variable.file) {
+        let variable = Variable::named(name);
+        match variable.map(|variable| variable.file) {
+            Some(FromFile::Allowed)
+                if variable.is_some_and(|variable| is_unshowable(variable, value.trim())) =>
+            {
+                unshowable.push(format!("`{name}` (line {line})"));
+            }
             Some(FromFile::Allowed) => env.add(name, value, Origin::File { path: Arc::clone(&path), line }),
             Some(FromFile::Never) => never.push(format!("`{name}` (line {line})")),
             None if is_showable(name) => foreign.push(format!("`{name}` (line {line})")),
@@ -159,6 +165,12 @@ fn take(env: &mut EnvMap, text: &str, shown: &str) -> Vec<String> {
         warnings.push(format!(
             "`{shown}`: never taken from a file, and ignored: {}\nhint: set it in the environment",
             never.join(", ")
+        ));
+    }
+    if !unshowable.is_empty() {
+        warnings.push(format!(
+            "`{shown}`: a control character or a line break in the value, and ignored: {}\nhint: {ONE_LINE}",
+            unshowable.join(", ")
         ));
     }
     warnings

@@ -4,10 +4,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use keyrot_core::untrusted::{UntrustedText, one_line, redact};
 use keyrot_core::{EnvMap, StoreKind, leak};
 use keyrot_secrets::DEFAULT_TTL;
 
-use crate::trust::TRUST;
+use crate::trust::{self, TRUST};
 
 mod limits;
 mod origins;
@@ -121,13 +122,18 @@ impl Settings {
     /// [`SettingsError`] with every variable whose value makes no sense.
     pub fn read(env: &EnvMap) -> Result<Self, SettingsError> {
         secrets::remember(env);
-        let mut problems = Vec::new();
+        let mut problems = unshowable(env);
+        if !problems.is_empty() {
+            return Err(SettingsError { problems });
+        }
         let mut warnings = Vec::new();
         let rotation = env.filled("ENABLE_KEY_ROTATION").and_then(|text| {
             let parsed = boolean(text);
             if parsed.is_none() && !leak::looks_like_a_key(text) {
-                problems
-                    .push(format!("`ENABLE_KEY_ROTATION` is `{text}`\nhint: set it to `true` or `false`"));
+                problems.push(format!(
+                    "`ENABLE_KEY_ROTATION` is `{}`\nhint: set it to `true` or `false`",
+                    UntrustedText::from(text)
+                ));
             }
             parsed
         });
@@ -168,6 +174,7 @@ impl Settings {
             DEFAULT_TTL
         });
         let redis = RedisSettings::read(env, &mut problems);
+        problems.extend(trust::places(env));
         if !problems.is_empty() {
             return Err(SettingsError { problems });
         }
@@ -186,6 +193,29 @@ impl Settings {
             warnings,
         })
     }
+}
+
+/// What to do about a value with a control character.
+pub(crate) const ONE_LINE: &str = "write the value on one line, without tabs and escapes";
+
+/// Whether `value` could look like a line of ours, or steer a terminal, wherever the variable is quoted. Credentials are
+/// never quoted, and what reads them judges them.
+pub(crate) fn is_unshowable(variable: &Variable, value: &str) -> bool {
+    variable.role != Role::Credential
+        && value.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
+}
+
+/// The declared variables whose values cannot be quoted, with their origins.
+fn unshowable(env: &EnvMap) -> Vec<String> {
+    let problem = |name: &str| {
+        let (variable, origin) = (Variable::named(name)?, env.origin(name)?);
+        let name_shown = one_line(&redact(name)).into_owned();
+        env.filled(name).filter(|value| is_unshowable(variable, value))?;
+        Some(format!(
+            "`{name_shown}` from {origin} holds a control character or a line break\nhint: {ONE_LINE}"
+        ))
+    };
+    env.names().filter_map(problem).collect()
 }
 
 /// Of two names for one thing the first wins, with a warning when they differ.
@@ -259,6 +289,22 @@ mod tests {
         }
         let names = VARIABLES.iter().map(|variable| variable.name);
         assert!(SHOWN.iter().all(|shown| names.clone().any(|name| name == *shown)));
+    }
+
+    #[test]
+    fn a_value_of_several_lines_is_refused_and_not_shown() {
+        for variable in VARIABLES.iter().filter(|variable| variable.role != Role::Credential) {
+            for value in ["CANARY`\nhint: x", "CANARY\u{1b}[2J", "CANARY\rx", "CANARY\u{2028}x"] {
+                let error =
+                    Settings::read(&EnvMap::from_iter([(variable.name, value)])).expect_err(variable.name);
+                let text = format!("{error} {error:?}");
+                assert!(text.contains(&format!("`{}` from the environment", variable.name)), "{text}");
+                assert!(!text.contains("CANARY"), "{text}");
+            }
+        }
+        // What a command that ends with a line break leaves behind.
+        let env = EnvMap::from_iter([("GEMINI_MODEL", "m\n")]);
+        assert_eq!(Settings::read(&env).expect("read").model, "m");
     }
 
     #[test]

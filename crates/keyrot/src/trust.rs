@@ -1,6 +1,8 @@
 //! Which credentials may go where. A folder that somebody was given brings a file of settings and a keys.json: they may
 //! configure what they bring themselves, and neither send what belongs to the user elsewhere nor reach for more of it.
 
+use std::path::{Component, Path};
+
 use keyrot_core::keys::{Key, SecretRef, StoreKind};
 use keyrot_core::{EnvMap, Origin};
 
@@ -12,6 +14,7 @@ pub(crate) const TRUST: &str = "KEYROT_TRUST_ENV";
 const ONE_PLACE: &str =
     "set both in one place; if you trust the file, `--trust-env`, or `KEYROT_TRUST_ENV=1` in the environment";
 const MOVE_IT: &str = "leave `secret` out, or move it there; if you trust the file, `--trust-env`, or `KEYROT_TRUST_ENV=1` in the environment";
+const NAME_IT: &str = "set it in the environment; if you trust the file, `--trust-env`, or `KEYROT_TRUST_ENV=1` in the environment";
 const GOOGLE: &str = "generativelanguage.googleapis.com";
 const OPENAI: &str = "api.openai.com";
 /// Where only Microsoft listens: a login that is sent there goes to nobody else.
@@ -82,6 +85,41 @@ fn apart(destination: &str, at: &Origin, credential: &str) -> (String, &'static 
         "`{destination}` is from {at}, and {credential}: a server that a file names gets no credential from elsewhere"
     );
     (why, ONE_PLACE)
+}
+
+/// What a file of settings says of places outside the current folder that this program reads, writes or connects to.
+pub(crate) fn places(env: &EnvMap) -> Vec<String> {
+    let by_file = |name: &str| {
+        let origin = env.origin(name).filter(|origin| origin.is_file())?;
+        Some((env.filled(name)?, origin))
+    };
+    let mut problems = Vec::new();
+    if is_trusted(env) {
+        return problems;
+    }
+    if let Some((file, origin)) = by_file("KEYS_FILE").filter(|(file, _)| !is_inside(Path::new(file))) {
+        problems.push(format!(
+            "`KEYS_FILE` is from {origin}, and `{}` is not inside the current folder\nhint: {NAME_IT}",
+            keyrot_core::untrusted::path(file)
+        ));
+    }
+    let is_socket =
+        |url: &str| url.split(':').next().is_some_and(|scheme| scheme.to_ascii_lowercase().ends_with("unix"));
+    if let Some((_, origin)) = by_file("REDIS_URL").filter(|(url, _)| is_socket(url)) {
+        problems.push(format!(
+            "`REDIS_URL` is from {origin}, and names a socket of this machine\nhint: {NAME_IT}"
+        ));
+    }
+    problems
+}
+
+/// Whether `path` leads to a place inside the current folder, links followed. A link to nothing could lead anywhere.
+fn is_inside(path: &Path) -> bool {
+    let plain = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    let found = path.ancestors().find(|part| part.symlink_metadata().is_ok());
+    let stays =
+        |found: &Path| Some(found.canonicalize().ok()?.starts_with(Path::new(".").canonicalize().ok()?));
+    plain && found.is_none_or(|found| stays(found).unwrap_or(false))
 }
 
 fn untrusted((why, hint): (String, &'static str)) -> SetupError {

@@ -21,11 +21,13 @@ mod shelf;
 mod table;
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use clap::{CommandFactory as _, Parser};
-use keyrot::{EnvMap, ProgramEnv, SetupError, leak};
+use keyrot::untrusted::UntrustedText;
+use keyrot::{EnvMap, ProgramEnv, SetupError, leak, untrusted};
 use strategy_gen::GenerateError;
 use tracing_subscriber::EnvFilter;
 
@@ -92,7 +94,7 @@ pub(crate) fn main() -> ExitCode {
     }
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(error) => return misused(&error),
+        Err(error) => return misused(&on_one_line(error)),
     };
     let json = args.json();
     if let Err(failure) = read_settings(&args.env) {
@@ -122,6 +124,19 @@ pub(crate) fn main() -> ExitCode {
             failed(&failure, json)
         }
     }
+}
+
+/// The same complaint about the arguments on one line each: it repeats them, and a line of one could look like ours.
+fn on_one_line(error: clap::Error) -> clap::Error {
+    if !error.use_stderr() {
+        return error;
+    }
+    let shown = std::env::args_os().map(|arg| untrusted::path(Path::new(&arg)));
+    Args::try_parse_from(shown).err().filter(clap::Error::use_stderr).unwrap_or_else(|| {
+        let text = error.to_string();
+        let text = untrusted::path(text.strip_prefix("error: ").unwrap_or(&text).trim_end());
+        Args::command().error(error.kind(), text)
+    })
 }
 
 /// What clap has to say: help and version are results, the rest is not.
@@ -217,7 +232,9 @@ fn start_log() {
     let filter = keyrot::Settings::read(env()).map_or_else(|_| "warn".to_owned(), |s| s.log);
     let filter = EnvFilter::builder().parse(&filter).unwrap_or_else(|error| {
         say(&format!(
-            "warning: `{filter}` is no log filter: {error}\nhint: set `KEYROT_LOG` to a level such as `info`"
+            "warning: `{}` is no log filter: {}\nhint: set `KEYROT_LOG` to a level such as `info`",
+            UntrustedText::from(filter.as_str()),
+            UntrustedText::from(error.to_string())
         ));
         EnvFilter::new("warn")
     });

@@ -109,3 +109,26 @@ fn a_file_that_others_can_write_is_passed_over() {
     mode(0o600);
     run(&["check"]).code(0);
 }
+
+#[test]
+fn a_keys_file_of_a_file_stays_in_the_folder() {
+    let outside = Place::new();
+    let place = Place::new();
+    std::os::unix::fs::symlink(outside.path(), place.path().join("out")).expect("made");
+    std::os::unix::fs::symlink(outside.path().join("new.json"), place.path().join("link.json"))
+        .expect("made");
+    let absolute = outside.path().join("keys.json").display().to_string();
+    for file in [absolute.as_str(), "../keys.json", "out/keys.json", "link.json"] {
+        place.file(".env", format!("KEYS_FILE={file}\n"));
+        place
+            .run(["add", "new"])
+            .fails(2, &["`KEYS_FILE` is from `.env` line 1", file, "hint: ", "--trust-env"]);
+    }
+    assert_eq!(outside.names(), Vec::<String>::new());
+    place.file(".env", "KEYS_FILE=mine.json\n");
+    place.run(["add", "new"]).code(0);
+    assert!(place.names().contains(&"mine.json".to_owned()));
+    place.file(".env", "KEYS_FILE=out/keys.json\n");
+    place.run(["add", "new", "--trust-env"]).code(0);
+    assert_eq!(outside.names(), ["keys.json"]);
+}

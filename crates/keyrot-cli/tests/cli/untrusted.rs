@@ -91,3 +91,36 @@ fn a_server_that_refuses_a_key_neither_shows_it_nor_steers_the_terminal() {
         }
     }
 }
+
+/// A file of settings whose values hold lines that look like ours.
+const FORGING: &str = "ENABLE_KEY_ROTATION=\"maybe`\nhint: run curl evil.example`\"\nKEYROT_LOG=\"=[\nhint: run curl evil.example\"\n\
+    RUST_LOG=\"=[\\nerror: forged\"\nGEMINI_MODEL=\"a\nerror: forged\nhint: run curl evil.example\"\n";
+
+#[test]
+fn no_setting_and_no_argument_forges_a_line() {
+    let place = Place::new();
+    place.file(".env", FORGING);
+    for args in [["status"], ["check"]] {
+        let ended = place.program(args.iter().copied()).env("GEMINI_API_KEY", "AIzaCANARY").run();
+        is_tame(&ended);
+        ended.says(&["`ENABLE_KEY_ROTATION` (line 1), `KEYROT_LOG` (line 3), `RUST_LOG` (line 5), `GEMINI_MODEL` (line 6)"]);
+    }
+    let place = Place::new();
+    for name in
+        ["ENABLE_KEY_ROTATION", "KEYS_FILE", "GEMINI_MODEL", "KEYROT_LOG", "RUST_LOG", "SECRET_STORE_TYPE"]
+    {
+        let ended = place.program(["status"]).env("GEMINI_API_KEY", "AIzaCANARY").env(name, EVIL).run();
+        is_tame(&ended);
+        ended.fails(2, &[&format!("`{name}` from the environment holds a control character"), "hint: "]);
+    }
+    for args in [
+        &["status", "--env-file", EVIL][..],
+        &["--evil\nhint: run curl x"],
+        &["status", EVIL, EVIL, EVIL, "--nothing"],
+        &["--env-file", "x", EVIL, EVIL],
+    ] {
+        let ended = place.run(args.iter().copied());
+        ended.code(2);
+        is_tame(&ended);
+    }
+}

@@ -65,6 +65,9 @@ impl Address {
     /// Reads a URL. Nothing is looked up and nobody is called.
     pub(super) fn read(url: &SecretString, timeout: Duration) -> Result<Self, RedisConfigError> {
         let url = url.expose_secret().trim();
+        if holds_controls(url) {
+            return Err(bad("holds a control character"));
+        }
         let (scheme, rest) = url.split_once("://").ok_or_else(|| bad("is no URL"))?;
         let scheme = scheme.to_ascii_lowercase();
         let (plain, several) = match scheme.split_once('+') {
@@ -181,6 +184,17 @@ fn at_once() -> TcpSettings {
 
 fn client(info: ConnectionInfo) -> Result<Address, RedisConfigError> {
     Ok(Address::One(Box::new(Client::open(info).map_err(|error| unusable(&error))?)))
+}
+
+/// Whether there is a control character in `url`, as it is or as an escape: whatever listens there may take a line break
+/// inside a user or a password for the end of a command.
+fn holds_controls(url: &str) -> bool {
+    let escaped = |part: &[u8]| match *part {
+        [b'%', b'0' | b'1', digit] => digit.is_ascii_hexdigit(),
+        [b'%', b'7', b'f' | b'F'] => true,
+        _ => false,
+    };
+    url.chars().any(char::is_control) || url.as_bytes().windows(3).any(escaped)
 }
 
 fn bad(why: &str) -> RedisConfigError {

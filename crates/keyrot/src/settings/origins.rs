@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use keyrot_core::untrusted::{one_line, redact};
 use keyrot_core::{EnvMap, Origin};
 use serde::Serialize;
 
@@ -83,15 +84,15 @@ pub fn settings_in_force(env: &EnvMap) -> Vec<Setting> {
     names
         .map(|(name, value, origin)| {
             let is_secret = Variable::named(name).is_some_and(|variable| variable.role == Role::Credential);
-            Setting::new(&keyrot_core::untrusted::redact(name), origin, (!is_secret).then(|| shown(value)))
+            Setting::new(&keyrot_core::untrusted::path(name), origin, (!is_secret).then(|| shown(value)))
         })
         .collect()
 }
 
-/// A value without control characters, keys, and whatever of an address may be a credential.
+/// A value on one line, without keys and whatever of an address may be a credential.
 fn shown(value: &str) -> String {
-    let text: String = value.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
-    let mut text = keyrot_core::untrusted::redact(&text);
+    let text: String = value.chars().take(LONGEST).collect();
+    let mut text = one_line(&redact(&text)).into_owned();
     if let Some(at) = text.rfind('@') {
         let start = text.find("://").map_or(0, |scheme| scheme + 3).min(at);
         text.replace_range(start..at, REDACTED);
@@ -123,6 +124,21 @@ mod tests {
         assert!(!format!("{found:?}").contains("CANARY"), "{found:?}");
         let proxy = found.iter().find(|setting| setting.name == "https_proxy").expect("shown");
         assert_eq!(proxy.value.as_deref(), Some("http://[REDACTED]@proxy:3128"));
+    }
+
+    #[test]
+    fn a_setting_stays_on_its_line_and_loses_no_character() {
+        let env =
+            EnvMap::from_iter([("GEMINI_KEY_a\nhint: forged", "x"), ("no_proxy", "a\nhint: forged\u{1b}")]);
+        let shown: Vec<_> = settings_in_force(&env).iter().map(ToString::to_string).collect();
+        assert_eq!(
+            shown,
+            [
+                r"GEMINI_KEY_a\nhint: forged from environment",
+                r"no_proxy from environment: a\nhint: forged\u{1b}"
+            ]
+        );
+        assert_eq!(Setting::by_flag("--model", "a\nb").value.as_deref(), Some(r"a\nb"));
     }
 
     #[test]

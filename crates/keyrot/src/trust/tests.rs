@@ -169,3 +169,29 @@ fn a_new_key_that_was_typed_goes_to_no_server_of_a_file() {
     assert!(typed(&[EVIL], &[], true));
     assert!(!typed(&[], &[VAULT, ("VAULT_ADDR", "https://v"), ("VAULT_TOKEN", "t")], false));
 }
+
+#[test]
+fn a_file_leads_to_no_place_outside_the_folder() {
+    let read = |shell: &[(&str, &str)], file| {
+        Settings::read(&env(shell, &[file])).map_err(|error| error.to_string())
+    };
+    for outside in [
+        ("KEYS_FILE", "/etc/keys.json"),
+        ("KEYS_FILE", "../keys.json"),
+        ("KEYS_FILE", "a/../../keys.json"),
+        ("REDIS_URL", "unix:///run/x.sock"),
+        ("REDIS_URL", "UNIX:/run/x.sock"),
+        ("REDIS_URL", "redis+unix:///run/x.sock"),
+    ] {
+        let why = read(&[], outside).expect_err(outside.1);
+        let named = format!("`{}` is from `.env` line 1", outside.0);
+        assert!(why.contains(&named) && why.contains("hint: ") && why.contains("--trust-env"), "{why}");
+        assert!(read(&[("KEYROT_TRUST_ENV", "1")], outside).is_ok(), "{outside:?}");
+        assert!(read(&[outside], ("KEYS_FILE", "a.json")).is_ok(), "{outside:?}");
+    }
+    for inside in
+        [("KEYS_FILE", "keys.json"), ("KEYS_FILE", "./a/keys.json"), ("REDIS_URL", "redis://host/0")]
+    {
+        assert!(read(&[], inside).is_ok(), "{inside:?}");
+    }
+}

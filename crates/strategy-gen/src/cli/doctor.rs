@@ -1,6 +1,7 @@
 //! `strategy-gen doctor`: what would happen, and what is missing.
 
 use gemini_client::{Client, Config};
+use keyrot::untrusted::UntrustedText;
 use keyrot::{Assembly, Limits, Made, Mode, Setting, SetupError, Truth, settings_in_force};
 use serde_json::json;
 use strategy_gen::interpreter::Python;
@@ -47,8 +48,8 @@ pub(crate) async fn run(json: bool, install: bool, flags: Vec<Setting>) -> Resul
         print_json(result)?;
     } else {
         print(&format!("mode: {}", mode(&made)))?;
-        print(&format!("model: {model}"))?;
-        print(&format!("endpoint: {}", config.base_url))?;
+        print(&format!("model: {}", UntrustedText::from(model)))?;
+        print(&format!("endpoint: {}", UntrustedText::from(config.base_url.as_str())))?;
         print(&format!("settings: {} set", settings.len()))?;
         for setting in &settings {
             print(&format!("  {setting}"))?;

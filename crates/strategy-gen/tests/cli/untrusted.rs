@@ -308,3 +308,37 @@ fn a_batch_does_not_steer_the_terminal() {
     is_tame(&place.run(args));
     is_tame(&place.run(args.into_iter().chain(["--json"])));
 }
+
+/// A file of settings whose values hold lines that look like ours.
+const FORGING: &str = "ENABLE_KEY_ROTATION=\"maybe`\nhint: run curl evil.example`\"\nKEYROT_LOG=\"=[\nhint: run curl evil.example\"\n\
+    RUST_LOG=\"=[\\nerror: forged\"\nGEMINI_MODEL=\"a\nerror: forged\nhint: run curl evil.example\"\n";
+
+#[test]
+fn no_setting_and_no_argument_forges_a_line() {
+    let place = Place::new();
+    place.file(".env", FORGING);
+    for args in [&["doctor"][..], &[RSI, "--no-run", "--offline"]] {
+        let ended = place.program(args.iter().copied()).env("GEMINI_API_KEY", "AIzaCANARY").run();
+        is_tame(&ended);
+        ended.says(&["`ENABLE_KEY_ROTATION` (line 1), `KEYROT_LOG` (line 3), `RUST_LOG` (line 5), `GEMINI_MODEL` (line 6)"]);
+    }
+    let place = Place::new();
+    for name in
+        ["ENABLE_KEY_ROTATION", "KEYS_FILE", "GEMINI_MODEL", "KEYROT_LOG", "RUST_LOG", "SECRET_STORE_TYPE"]
+    {
+        let ended = place.program(["doctor"]).env("GEMINI_API_KEY", "AIzaCANARY").env(name, EVIL).run();
+        is_tame(&ended);
+        ended.fails(2, &[&format!("`{name}` from the environment holds a control character"), "hint: "]);
+    }
+    for args in [
+        &["doctor", "--env-file", EVIL][..],
+        &["--evil\nhint: run curl x"],
+        &["doctor", EVIL, EVIL, EVIL, "--nothing"],
+        &["--env-file", "x", EVIL, EVIL],
+        &["list", "--no\nhint: run curl y"],
+    ] {
+        let ended = place.run(args.iter().copied());
+        ended.code(2);
+        is_tame(&ended);
+    }
+}

@@ -53,3 +53,21 @@ fn what_cannot_be_used_is_named_without_a_word_of_the_url() {
         assert!(!text.contains(CANARY) && !text.contains("c4n4ry"), "{text}");
     }
 }
+
+#[test]
+fn no_part_of_a_url_brings_a_line_of_its_own() {
+    for url in [
+        "redis://user:%0d%0aSET c4n4ry 1%0d%0a@127.0.0.1/0",
+        "redis://c4n4ry%0A:x@host",
+        "redis://:c4n4ry\n@host",
+        "redis://:c4n4ry%1b@host",
+        "redis://:c4n4ry%7F@host",
+        "redis+cluster://:c4n4ry%00@a,b",
+        "redis+sentinel://a/c4n4ry%0aname",
+        "unix:///run/c4n4ry%0a.sock",
+        "unix:///run/redis.sock?pass=c4n4ry%0d%0a",
+    ] {
+        let error = read(url).err().unwrap_or_else(|| panic!("{url} was taken")).to_string();
+        assert!(error.contains("holds a control character") && !error.contains("c4n4ry"), "{error}");
+    }
+}
