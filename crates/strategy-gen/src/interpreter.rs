@@ -1,13 +1,13 @@
 //! The Python that runs strategies: the user's own, or one that was made for it.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use keyrot::{EnvMap, leak};
 use serde::{Deserialize, Serialize};
 
 use crate::environment::{EnvironmentFault, PACKAGE};
+use crate::outside;
 use crate::sandbox::{Cancel, Caps, Ended, run};
 
 /// Prints what there is, without an import of the library: that takes a second. Not all of `sys.path` is told: an editable
@@ -47,6 +47,9 @@ const FOR_INSTALLERS: [&str; 18] = [
     "NETRC",
     "PYENV_ROOT",
 ];
+
+/// What is installed, as it was built: the sources of a package would run a program of their own.
+const WHEELS: [&str; 3] = ["--only-binary", ":all:", PACKAGE];
 
 /// Longest that a Python may take to say what it is.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -95,7 +98,8 @@ impl Python {
                 .map_err(|why| EnvironmentFault::Python { python: named.to_owned(), why });
         }
         let mut looked = Vec::new();
-        let active = env.of_process("VIRTUAL_ENV").map(|folder| in_environment(Path::new(folder)));
+        let active = env.of_process("VIRTUAL_ENV").filter(|folder| !folder.is_empty());
+        let active = active.map(|folder| in_environment(Path::new(folder)));
         let made = managed(env).map(|folder| in_environment(&folder)).filter(|python| python.exists());
         for python in [active, made, Some(PathBuf::from("python3"))].into_iter().flatten() {
             match Self::probe(&python, env) {
@@ -112,7 +116,8 @@ impl Python {
         &self.package
     }
 
-    /// Makes an environment of our own in the cache folder, from a package index.
+    /// Makes an environment of our own in the cache folder, from a package index: the one that the user's variables and
+    /// settings name. The current folder has no say in it.
     ///
     /// # Errors
     /// [`EnvironmentFault::Install`].
@@ -125,20 +130,21 @@ impl Python {
         let interpreter = python.display().to_string();
         let with_uv = || {
             step(env, "uv", &["venv", "--quiet", "--clear", &path])?;
-            step(env, "uv", &["pip", "install", "--quiet", "--python", &interpreter, PACKAGE])
+            let pip = ["pip", "install", "--quiet", "--python", &interpreter];
+            step(env, "uv", &[&pip[..], &WHEELS].concat())
         };
         let with_pip = || {
-            step(env, "python3", &["-m", "venv", "--clear", &path])?;
-            let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE];
-            step(env, &interpreter, &pip)
+            step(env, "python3", &["-I", "-m", "venv", "--clear", &path])?;
+            let pip = ["-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+            step(env, &interpreter, &[&pip[..], &WHEELS].concat())
         };
         with_uv().or_else(|_| with_pip()).map_err(failed)?;
         Self::probe(&python, env).map_err(failed)
     }
 
     fn probe(python: &Path, env: &EnvMap) -> Result<Self, String> {
-        let mut command = Command::new(python);
-        command.args(["-I", "-B", "-X", "utf8", "-c", PROBE]).env_clear();
+        let mut command = outside::command(outside::absolute(python));
+        command.args(["-I", "-B", "-X", "utf8", "-c", PROBE]);
         // A bare name is looked up by us, and wrappers look for more.
         for name in ["PATH", "HOME", "PYENV_ROOT"] {
             command.envs(env.of_process(name).map(|value| (name, value)));
@@ -209,10 +215,10 @@ fn is_for_installers(name: &str) -> bool {
 }
 
 fn step(env: &EnvMap, program: &str, args: &[&str]) -> Result<(), String> {
-    let mut command = Command::new(program);
+    let mut command = outside::command(program);
     let settings = env.names().filter(|name| is_for_installers(name));
     let settings = settings.filter_map(|name| Some((name, env.of_process(name)?)));
-    command.args(args).env_clear().envs(settings.filter(|(_, value)| !leak::looks_like_a_key(value)));
+    command.args(args).envs(settings.filter(|(_, value)| !leak::looks_like_a_key(value)));
     let output = run(command, None, &Caps::new(Duration::from_secs(600)), &Cancel::new());
     let output = output.map_err(|error| format!("`{program}`: {error}"))?;
     match output.ended {

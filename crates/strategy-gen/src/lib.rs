@@ -24,6 +24,7 @@ mod finding;
 mod generator;
 mod harness;
 mod model;
+mod outside;
 
 pub use failure::{GenerateError, StillInvalid};
 pub use finding::{Finding, Stage};

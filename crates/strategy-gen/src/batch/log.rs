@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use keyrot::file::{self, Links, ReadError};
@@ -23,6 +23,13 @@ pub const LOG: &str = "batch.jsonl";
 /// How every log begins.
 const BEGINNING: &str = "{\"event\":\"begun\"";
 
+/// No log is larger, in bytes: enough for some hundred thousand descriptions.
+const LARGEST: u64 = 256 << 20;
+/// No line is longer, in bytes.
+const LONGEST_LINE: u64 = 1 << 20;
+/// The most lines that are told one by one.
+const MOST_TOLD: usize = 20;
+
 /// Why the log cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -38,6 +45,14 @@ pub enum LogError {
     Foreign {
         /// The log.
         path: PathBuf,
+    },
+    /// It is larger than any log that this program keeps, or one of its lines is.
+    #[error("`{}` {what}, more than a log holds, and was left as it is\nhint: choose another folder with `-d`", keyrot::untrusted::path(&path))]
+    TooLarge {
+        /// The log.
+        path: PathBuf,
+        /// What is too large, as in "has more than 256 MiB".
+        what: String,
     },
     /// It cannot be read or written.
     #[error("cannot keep the log `{}`: {source}\nhint: see to the folder and the room on its disk; the same command goes on", keyrot::untrusted::path(&path))]
@@ -90,7 +105,7 @@ impl Log {
         let failed = |source| LogError::Io { path: path.clone(), source };
         let opened =
             file::open(&path, Links::Refuse, OpenOptions::new().read(true).append(true).create(true));
-        let mut file = opened.map_err(|error| match error {
+        let file = opened.map_err(|error| match error {
             ReadError::Io(source) => failed(source),
             _ => LogError::Foreign { path: path.clone() },
         })?;
@@ -99,19 +114,9 @@ impl Log {
             Err(TryLockError::WouldBlock) => return Err(LogError::Busy { path }),
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(failed)?;
-        let text = String::from_utf8_lossy(&bytes);
-        let mut lines = text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
-        // A crash may have cut off the very first line.
-        let is_begun = match lines.next() {
-            Some(Line::Begun { schema: 1, .. }) => true,
-            None if BEGINNING.starts_with(text.trim_end()) || text.starts_with(BEGINNING) => false,
-            _ => return Err(LogError::Foreign { path }),
-        };
-        let (past, warnings) = remembered(&path, &text, key.as_ref());
+        let Read { past, warnings, is_begun, is_cut_off, .. } = Read::all(&path, &file, key.as_ref())?;
         let log = Self { path: path.clone(), file: Mutex::new(file), key, past, warnings };
-        if !bytes.is_empty() && bytes.last() != Some(&b'\n') {
+        if is_cut_off {
             // What was cut off stays alone.
             log.file.lock().write_all(b"\n").map_err(failed)?;
         }
@@ -148,42 +153,104 @@ impl Log {
     }
 }
 
-/// What the lines of a log say, and what is wrong with those that do not count: what is not in the folder, and what
-/// was not signed with `signer`. A line that was cut off is none.
-fn remembered(path: &Path, text: &str, signer: Option<&RecordKey>) -> (HashMap<String, Past>, Vec<String>) {
-    let (mut past, mut warnings, mut unsigned) = (HashMap::<String, Past>::new(), Vec::new(), Vec::new());
-    let shown = untrusted::path(path);
-    for (number, text) in (1_usize..).zip(text.lines()) {
-        let line = match serde_json::from_str(text) {
-            Ok(Line::Begun { .. } | Line::Failed { .. }) => continue,
-            Err(_) if !text.ends_with('}') => continue,
-            Ok(line) => line,
-            Err(error) => {
-                // It quotes what it does not know.
-                let why = untrusted::UntrustedText::from(error.to_string());
-                warnings.push(format!("`{shown}`, line {number}, does not count: {why}"));
-                continue;
+/// What a log says.
+#[derive(Default)]
+struct Read {
+    past: HashMap<String, Past>,
+    /// What is wrong with lines that do not count.
+    warnings: Vec<String>,
+    /// Whether it has its first line.
+    is_begun: bool,
+    /// Whether its last line has no end.
+    is_cut_off: bool,
+    /// How many lines do not count for what they say.
+    odd: usize,
+    /// How many do not count for want of a signature, and the first of them.
+    unsigned: (usize, usize),
+}
+
+impl Read {
+    /// Reads a log line by line. What is not in its folder does not count, nor what was not signed with `signer`; a line
+    /// that was cut off is none.
+    fn all(path: &Path, file: &File, signer: Option<&RecordKey>) -> Result<Self, LogError> {
+        let failed = |source| LogError::Io { path: path.to_owned(), source };
+        let too_large = |what| LogError::TooLarge { path: path.to_owned(), what };
+        if file.metadata().map_err(failed)?.len() > LARGEST {
+            return Err(too_large(format!("has more than {} MiB", LARGEST >> 20)));
+        }
+        let (mut read, mut beginning) = (Self::default(), String::new());
+        // It may have grown since it was asked.
+        let (mut lines, mut bytes) = (BufReader::new(file.take(LARGEST)), Vec::new());
+        for number in 1_usize.. {
+            bytes.clear();
+            let length =
+                lines.by_ref().take(LONGEST_LINE + 1).read_until(b'\n', &mut bytes).map_err(failed)?;
+            if length == 0 {
+                break;
             }
-        };
-        if let Some(name) = line.file().filter(|name| !is_bare_name(name)) {
-            let name = untrusted::path(name);
-            warnings.push(format!(
-                "`{shown}`, line {number}, does not count: `{name}` is not the plain name of a file"
-            ));
-        } else if signer.is_some_and(|signer| signer.signed(Signer::Log, text)) {
-            line.remember(&mut past);
-        } else {
-            unsigned.push(number);
+            if bytes.len() as u64 > LONGEST_LINE {
+                return Err(too_large(format!("has more than {} MiB in line {number}", LONGEST_LINE >> 20)));
+            }
+            read.is_cut_off = bytes.last() != Some(&b'\n');
+            let text = String::from_utf8_lossy(&bytes);
+            let text = text.trim_end_matches(['\r', '\n']);
+            let line = serde_json::from_str(text);
+            if !read.is_begun {
+                match &line {
+                    Ok(Line::Begun { schema: 1, .. }) => read.is_begun = true,
+                    Ok(_) => return Err(LogError::Foreign { path: path.to_owned() }),
+                    // No more is needed to tell how it begins.
+                    Err(_) if beginning.len() < BEGINNING.len() => beginning.push_str(text.trim_end()),
+                    Err(_) => {}
+                }
+            }
+            match line {
+                Ok(Line::Begun { .. } | Line::Failed { .. }) => {}
+                Err(_) if !text.ends_with('}') => {}
+                // It quotes what it does not know.
+                Err(error) => read.tell(path, number, &untrusted::UntrustedText::from(error.to_string())),
+                Ok(line) => match line.file().filter(|name| !is_bare_name(name)) {
+                    Some(name) => {
+                        let why = format!("`{}` is not the plain name of a file", untrusted::path(name));
+                        read.tell(path, number, &why);
+                    }
+                    None if signer.is_some_and(|signer| signer.signed(Signer::Log, text)) => {
+                        line.remember(&mut read.past);
+                    }
+                    None if read.unsigned.0 == 0 => read.unsigned = (1, number),
+                    None => read.unsigned.0 += 1,
+                },
+            }
+        }
+        // A crash may have cut off the very first line.
+        if !read.is_begun && !BEGINNING.starts_with(&beginning) && !beginning.starts_with(BEGINNING) {
+            return Err(LogError::Foreign { path: path.to_owned() });
+        }
+        read.sum_up(path);
+        Ok(read)
+    }
+
+    fn tell(&mut self, path: &Path, number: usize, why: &dyn std::fmt::Display) {
+        self.odd += 1;
+        if self.odd <= MOST_TOLD {
+            let shown = untrusted::path(path);
+            self.warnings.push(format!("`{shown}`, line {number}, does not count: {why}"));
         }
     }
-    if let Some(first) = unsigned.first() {
-        warnings.push(format!(
-            "{} of the lines in `{shown}` do not count, the first is line {first}: they were not written by this \
-             installation, or were changed since\nhint: what they describe is made again",
-            unsigned.len(),
-        ));
+
+    /// Tells of the lines that were not told one by one.
+    fn sum_up(&mut self, path: &Path) {
+        let shown = untrusted::path(path);
+        if let Some(more) = self.odd.checked_sub(MOST_TOLD).filter(|more| *more > 0) {
+            self.warnings.push(format!("`{shown}`: {more} more lines do not count"));
+        }
+        if let (count @ 1.., first) = self.unsigned {
+            self.warnings.push(format!(
+                "{count} of the lines in `{shown}` do not count, the first is line {first}: they were not written by \
+                 this installation, or were changed since\nhint: what they describe is made again"
+            ));
+        }
     }
-    (past, warnings)
 }
 
 impl Line {
@@ -249,6 +316,30 @@ mod tests {
                 "cut at {cut}"
             );
         }
+    }
+
+    #[test]
+    fn a_log_that_is_too_large_is_refused_unread() {
+        let (folder, key) = (tempfile::tempdir().expect("a folder"), key());
+        drop(Log::open(folder.path(), key.clone()).expect("open"));
+        let path = folder.path().join(LOG);
+        let begun = std::fs::metadata(&path).expect("made").len();
+        let file = OpenOptions::new().write(true).open(&path).expect("open");
+        let told = |size: u64, what: &str| {
+            file.set_len(size).expect("a sparse file");
+            let refused = Log::open(folder.path(), key.clone()).expect_err("too large").to_string();
+            assert!(refused.contains(what) && refused.contains("hint: "), "{refused}");
+            assert_eq!(std::fs::metadata(&path).expect("there").len(), size, "left as it was");
+        };
+        told(1 << 40, "has more than 256 MiB");
+        told(LARGEST + 1, "has more than 256 MiB");
+        told(LARGEST, "has more than 1 MiB in line 2");
+        told(begun + LONGEST_LINE + 1, "has more than 1 MiB in line 2");
+        file.set_len(begun).expect("shortened");
+        let begun = std::fs::read_to_string(&path).expect("read");
+        std::fs::write(&path, begun + &"{}\n".repeat(100_000)).expect("written");
+        let log = Log::open(folder.path(), key.clone()).expect("a log");
+        assert_eq!(log.warnings.len(), MOST_TOLD + 1, "{:?}", log.warnings);
     }
 
     #[test]

@@ -182,6 +182,90 @@ fn installers_get_their_own_settings_and_no_secret() {
     }
 }
 
+/// A folder whose owner would like to choose what an installer runs, and where from. What runs leaves `ran` in it.
+#[cfg(unix)]
+fn hostile() -> Place {
+    let place = Place::new();
+    let ran = place.path().join("ran").display().to_string();
+    for module in ["venv", "pip", "ensurepip", "logging", "json", "site", "sitecustomize", "backtesting"] {
+        place.file(
+            &format!("{module}.py"),
+            format!("open({ran:?}, 'a').write('{module} ')\nraise SystemExit(0)\n"),
+        );
+    }
+    let index = "http://127.0.0.1:9/hostile";
+    place.file("uv.toml", format!("index-url = \"{index}\"\n"));
+    place.file("pyproject.toml", format!("[tool.uv]\nindex-url = \"{index}\"\n"));
+    place.file("pip.conf", format!("[global]\nindex-url = {index}\n"));
+    place.file(".python-version", "hostile\n");
+    place
+}
+
+/// Puts a script on `PATH` of the test.
+#[cfg(unix)]
+fn script(bin: &Place, name: &str, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = bin.file(name, format!("#!/bin/sh\n{text}\n"));
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("set");
+}
+
+#[cfg(unix)]
+#[test]
+fn no_program_is_started_in_the_folder_of_the_user() {
+    let (place, bin) = (hostile(), Place::new());
+    let dump = bin.path().join("dump");
+    for program in ["uv", "python3"] {
+        let text = format!("echo \"{program} in $(pwd -P): $*\" >> '{}'\nexit 1", dump.display());
+        script(&bin, program, &text);
+    }
+    // Relative parts of `PATH` lead into the folder.
+    script(&place, "uv", ": > ran");
+    script(&place, "python3", ": > ran");
+    let path = format!(".::{}", bin.path().display());
+    let program = place.program(["doctor", "--install"]).env("PATH", &path);
+    program.env("HOME", &bin.path().display().to_string()).run().code(5);
+    place.program(["doctor"]).envs(&[("PATH", &path), ("GEMINI_API_KEY", "AIzaCANARY")]).run().code(0);
+    let dump = std::fs::read_to_string(dump).expect("they were started");
+    assert!(dump.contains("uv in /: venv ") && dump.contains("python3 in /: -I -m venv "), "{dump}");
+    assert!(dump.contains("python3 in /: -I -B "), "{dump}");
+    let started = |line: &&str| line.starts_with("uv in ") || line.starts_with("python3 in ");
+    assert!(dump.lines().filter(started).all(|line| line.contains(" in /: ")), "{dump}");
+    assert!(!place.path().join("ran").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_real_python_imports_nothing_from_the_folder() {
+    let (place, bin) = (hostile(), Place::new());
+    script(&bin, "python3", &format!("exec '{}' \"$@\"", test_python().display()));
+    let folder = bin.path().display().to_string();
+    let env =
+        [("PATH", folder.as_str()), ("HOME", &folder), ("XDG_CACHE_HOME", &folder), ("PIP_NO_INDEX", "1")];
+    let ended = place.program(["doctor", "--install"]).envs(&env).run();
+    ended.code(5);
+    let ran = std::fs::read_to_string(place.path().join("ran")).unwrap_or_default();
+    assert_eq!(ran, "", "{ended}");
+    let made = bin.path().join(if cfg!(target_os = "macos") { "Library/Caches" } else { "." });
+    assert!(made.join("keyrot/python/pyvenv.cfg").exists(), "{ended}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_relative_path_to_a_python_is_meant_from_the_folder_of_the_user() {
+    let place = hostile();
+    let python = test_python();
+    let environment = python.parent().and_then(std::path::Path::parent).expect("an environment");
+    std::os::unix::fs::symlink(environment, place.path().join("own")).expect("linked");
+    let env = [("GEMINI_API_KEY", "AIzaCANARY"), ("VIRTUAL_ENV", "own")];
+    let ended = place.program(["doctor"]).envs(&env).run();
+    assert!(ended.code(0).stdout.contains("/own/bin/python"), "{ended}");
+    place.file("strategy.py", crate::gemini::STRATEGY);
+    for python in ["own/bin/python", "./own/bin/python"] {
+        place.program(["run", "strategy.py", "--data", "GOOG", "--python", python]).run().code(0);
+    }
+    assert!(!place.path().join("ran").exists());
+}
+
 #[test]
 fn what_strategies_run_in_is_shown() {
     let place = Place::new();
