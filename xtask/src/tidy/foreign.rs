@@ -14,12 +14,17 @@ pub(super) type Outlets = &'static [(&'static str, &'static str)];
 /// Files that make a text of a path as it is, each with why that is safe.
 pub(super) type RawPaths = &'static [(&'static str, &'static str)];
 
+/// The only files that start programs, each with why that is safe: a program may read modules and settings in the folder
+/// it is started in.
+pub(super) type Starters = &'static [(&'static str, &'static str)];
+
 /// What is reviewed; a made-up tree in the tests brings its own.
 #[derive(Clone, Copy)]
 pub(super) struct Reviewed {
     pub(super) raw_fields: RawFields,
     pub(super) outlets: Outlets,
     pub(super) raw_paths: RawPaths,
+    pub(super) starters: Starters,
 }
 
 /// Crates whose programs and types serve tests alone.
@@ -38,6 +43,7 @@ pub(super) fn check(files: &[File], reviewed: Reviewed) -> Vec<Finding> {
     let mut used = vec![false; reviewed.raw_fields.len()];
     let mut writing = vec![false; reviewed.outlets.len()];
     let mut showing = vec![false; reviewed.raw_paths.len()];
+    let mut starting = vec![false; reviewed.starters.len()];
     let ours = |file: &&File| {
         let path = &file.path;
         let tests = path.ends_with("/tests.rs") || path.contains("/tests/");
@@ -74,6 +80,16 @@ pub(super) fn check(files: &[File], reviewed: Reviewed) -> Vec<Finding> {
                 )),
             }
         }
+        for (index, _) in code.lines().enumerate().filter(|(_, text)| starts(text)) {
+            match reviewed.starters.iter().position(|(path, _)| *path == file.path) {
+                Some(entry) => starting[entry] = true,
+                None => findings.push(Finding::new(
+                    &file.path,
+                    index + 1,
+                    format!("a program may read what is in the current folder; hint: `outside::command`, or list the file with the reason in {TABLE}"),
+                )),
+            }
+        }
         for (index, text) in code.lines().enumerate().filter(|(_, text)| writes(text)) {
             match reviewed.outlets.iter().position(|(path, _)| *path == file.path) {
                 Some(entry) => writing[entry] = true,
@@ -91,7 +107,9 @@ pub(super) fn check(files: &[File], reviewed: Reviewed) -> Vec<Finding> {
     let unused_fields = unused_fields.map(|((path, field, _), _)| format!("{path} reads no raw `{field}`"));
     let unused_outlets = reviewed.outlets.iter().zip(writing).filter(|(_, used)| !used);
     let unused_outlets = unused_outlets.map(|((path, _), _)| format!("{path} writes nothing"));
-    for message in unused_fields.chain(unused_outlets).chain(unused_paths) {
+    let unused_starters = reviewed.starters.iter().zip(starting).filter(|(_, used)| !used);
+    let unused_starters = unused_starters.map(|((path, _), _)| format!("{path} starts no program"));
+    for message in unused_fields.chain(unused_outlets).chain(unused_paths).chain(unused_starters) {
         findings.push(Finding::new(TABLE, 0, format!("{message}; hint: take it off the list")));
     }
     findings
@@ -100,6 +118,14 @@ pub(super) fn check(files: &[File], reviewed: Reviewed) -> Vec<Finding> {
 /// The code up to the tests at the end of a file.
 fn without_tests(code: &str) -> String {
     code.split("#[cfg(test)]").next().unwrap_or_default().to_owned()
+}
+
+/// Whether a line of code makes the command for a program, or renames the type so that this would not be seen.
+fn starts(line: &str) -> bool {
+    line.contains("Command::new(")
+        || line.contains("Command::from(")
+        || line.contains("process::Command as ")
+        || (line.contains("process::{") && line.contains("Command as "))
 }
 
 /// Whether a line of code writes to stdout or stderr. Asking whether they are terminals is not writing.
@@ -247,7 +273,7 @@ mod tests {
     use super::*;
 
     const FILE: &str = "crates/a/src/x.rs";
-    const NOTHING: Reviewed = Reviewed { raw_fields: &[], outlets: &[], raw_paths: &[] };
+    const NOTHING: Reviewed = Reviewed { raw_fields: &[], outlets: &[], raw_paths: &[], starters: &[] };
 
     fn told(path: &str, code: &str, reviewed: Reviewed) -> Vec<String> {
         let files = [File { path: path.into(), text: format!("//! X.\n{code}\n") }];
@@ -300,12 +326,16 @@ mod tests {
     #[test]
     fn what_is_reviewed_passes_and_what_is_gone_is_told() {
         let fields: RawFields = &[(FILE, "A.x", "compared only"), (FILE, "B", "compared only")];
-        let reviewed =
-            Reviewed { raw_fields: fields, outlets: &[(FILE, "the outlet")], raw_paths: &[(FILE, "JSON")] };
-        let code = "#[derive(Deserialize)]\nstruct A { x: String }\n#[derive(Deserialize)]\nenum B { C(String) }\nfn f() { io::stderr(); }\nfn g() { path.display(); }";
+        let reviewed = Reviewed {
+            raw_fields: fields,
+            outlets: &[(FILE, "the outlet")],
+            raw_paths: &[(FILE, "JSON")],
+            starters: &[(FILE, "in a folder of its own")],
+        };
+        let code = "#[derive(Deserialize)]\nstruct A { x: String }\n#[derive(Deserialize)]\nenum B { C(String) }\nfn f() { io::stderr(); }\nfn g() { path.display(); }\nfn h() { Command::new(x); }";
         assert_eq!(told(FILE, code, reviewed), [""; 0]);
         let gone = told(FILE, "", reviewed);
-        assert_eq!(gone.len(), 4, "{gone:?}");
+        assert_eq!(gone.len(), 5, "{gone:?}");
         assert!(gone.iter().all(|found| found.contains("take it off the list")), "{gone:?}");
     }
 
@@ -329,6 +359,22 @@ mod tests {
             "fn f() { command.stdout(Stdio::null()); output.stderr; }",
             "// println! is not for libraries",
         ] {
+            assert_eq!(in_code(code), [""; 0], "{code}");
+        }
+    }
+
+    #[test]
+    fn starting_a_program_is_found() {
+        for code in [
+            "fn f() { std::process::Command::new(\"uv\"); }",
+            "fn f() { let x = tokio::process::Command::new(y); }",
+            "use std::process::Command as Started;",
+            "use std::process::{Child, Command as Started};",
+        ] {
+            assert_eq!(in_code(code).len(), 1, "{code}");
+            assert_eq!(told("crates/keyrot-testkit/src/x.rs", code, NOTHING), [""; 0]);
+        }
+        for code in ["fn f(command: Command) {}", "// Command::new(x)", "use std::process::Command;"] {
             assert_eq!(in_code(code), [""; 0], "{code}");
         }
     }

@@ -1,9 +1,10 @@
-//! What somebody looked at and found safe: text that is read as it comes, and files that write to the terminal.
+//! What somebody looked at and found safe: text that is read as it comes, files that write to the terminal, and files
+//! that start programs.
 
-use super::foreign::{Outlets, RawFields, RawPaths, Reviewed};
+use super::foreign::{Outlets, RawFields, RawPaths, Reviewed, Starters};
 
 pub(super) const REVIEWED: Reviewed =
-    Reviewed { raw_fields: RAW_FIELDS, outlets: OUTLETS, raw_paths: RAW_PATHS };
+    Reviewed { raw_fields: RAW_FIELDS, outlets: OUTLETS, raw_paths: RAW_PATHS, starters: STARTERS };
 
 /// A request is read only where somebody else's request is passed on, and shown nowhere.
 const REQUEST: &str = "a caller's own request, which is sent and not shown";
@@ -134,4 +135,16 @@ const RAW_PATHS: RawPaths = &[
     ("crates/strategy-gen/src/sandbox/plan.rs", "a rule of the sandbox"),
     ("crates/strategy-gen/src/sandbox/stage.rs", "a message of the channel, which is read as untrusted text"),
     ("crates/strategy-gen/src/shelf/folder.rs", JSON),
+];
+
+const STARTERS: Starters = &[
+    ("crates/strategy-gen/src/backtest/runner.rs", "this program itself, in the folder of the run"),
+    (
+        "crates/strategy-gen/src/outside.rs",
+        "the one place that starts programs of the system, never in the current folder",
+    ),
+    (
+        "crates/strategy-gen/src/sandbox/stage.rs",
+        "Python, in the folder of the run, where the runner has started the stage",
+    ),
 ];

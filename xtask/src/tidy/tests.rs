@@ -2,7 +2,8 @@
 
 use super::*;
 
-const NOTHING: foreign::Reviewed = foreign::Reviewed { raw_fields: &[], outlets: &[], raw_paths: &[] };
+const NOTHING: foreign::Reviewed =
+    foreign::Reviewed { raw_fields: &[], outlets: &[], raw_paths: &[], starters: &[] };
 
 /// A tree in which nothing is wrong.
 fn tree() -> Vec<File> {
