@@ -1,5 +1,7 @@
 //! The settings of a program: its environment, and a file of settings that a folder brings along.
 
+#[cfg(unix)]
+mod pipe;
 mod syntax;
 
 use std::fs::{File, Metadata};
@@ -34,7 +36,7 @@ pub struct ProgramEnv {
 /// Reads the environment of the process, and adds declared variables that are not set there from `file`, else from
 /// `.env` of the current folder. Nothing in the file is expanded, and nothing is put into the process.
 ///
-/// A file that is named is read whoever it belongs to. `.env` is read where it belongs to the user or root and nobody
+/// A file that is named is read whoever it belongs to, and a pipe to its end, as of `--env-file <(command)`. `.env` is read where it belongs to the user or root and nobody
 /// else can write it; otherwise it is passed over with a warning. `trust` is what `KEYROT_TRUST_ENV=1` says, as a flag.
 ///
 /// # Errors
@@ -59,7 +61,7 @@ pub fn program_env(file: Option<&Path>, trust: bool) -> Result<ProgramEnv, Setup
     Ok(ProgramEnv { env, warnings })
 }
 
-/// The text of the file; `None` where `.env` does not exist. Everything is asked of the descriptor that is read from, for
+/// The text of the file; `None` where there is no file called `.env`. Everything is asked of the descriptor that is read from, for
 /// a name may lead elsewhere the next moment.
 fn read(path: &Path, usual: bool) -> Result<Option<String>, String> {
     let file = match open(path) {
@@ -68,14 +70,20 @@ fn read(path: &Path, usual: bool) -> Result<Option<String>, String> {
         Err(error) => return Err(error.to_string()),
     };
     let about = file.metadata().map_err(|error| error.to_string())?;
-    if !about.is_file() {
-        return Err("it is not a regular file".to_owned());
+    // Some people's virtual environment has the name.
+    if usual && about.is_dir() {
+        return Ok(None);
     }
-    if usual {
-        owned(&about)?;
-    }
-    let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    let bytes = if about.is_file() {
+        if usual {
+            owned(&about)?;
+        }
+        let mut bytes = Vec::new();
+        file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+        bytes
+    } else {
+        special(file, &about, usual)?
+    };
     if bytes.len() as u64 > LARGEST {
         return Err(format!("it is larger than {} KiB", LARGEST >> 10));
     }
@@ -94,6 +102,21 @@ fn open(path: &Path) -> io::Result<File> {
 #[cfg(not(unix))]
 fn open(path: &Path) -> io::Result<File> {
     File::open(path)
+}
+
+/// What is no regular file: a pipe, if it was named.
+#[cfg(unix)]
+fn special(file: File, about: &Metadata, usual: bool) -> Result<Vec<u8>, String> {
+    use std::os::unix::fs::FileTypeExt as _;
+    if about.file_type().is_fifo() && !usual {
+        return pipe::read(file, LARGEST);
+    }
+    Err("it is not a regular file".to_owned())
+}
+
+#[cfg(not(unix))]
+fn special(_file: File, _about: &Metadata, _usual: bool) -> Result<Vec<u8>, String> {
+    Err("it is not a regular file".to_owned())
 }
 
 /// Refuses a file that somebody else wrote or could write. Its folder does not matter: who may put files there cannot

@@ -169,13 +169,37 @@ fn what_is_no_file_keeps_nobody_waiting() {
     let fifo = place.path().join(".env");
     assert!(std::process::Command::new("mkfifo").arg(&fifo).status().expect("mkfifo").success());
     place.run([RSI]).fails(3, &["warning: `.env` is not read", "not a regular file"]);
-    place.run([RSI, "--env-file", ".env"]).fails(2, &["`.env` cannot be read", "not a regular file"]);
+    place
+        .run([RSI, "--env-file", ".env"])
+        .fails(2, &["`.env` cannot be read", "not written to its end within"]);
+    place
+        .run([RSI, "--env-file", "/dev/null"])
+        .fails(2, &["`/dev/null` cannot be read", "not a regular file"]);
     fs::remove_file(&fifo).expect("removed");
+    // A virtual environment may have the name.
     fs::create_dir(&fifo).expect("made");
-    place.run([RSI]).fails(3, &["warning: `.env` is not read", "not a regular file"]);
+    place.run([RSI]).fails(3, &["No API keys available"]).is_silent_about(".env` is not read");
     fs::remove_dir(&fifo).expect("removed");
     place.file(".env", "A=".repeat(200_000));
     place.run([RSI]).fails(3, &["warning: `.env` is not read", "larger than 256 KiB"]);
+}
+
+/// As of `--env-file <(command)`.
+#[test]
+fn a_pipe_that_is_named_is_read_to_its_end() {
+    let place = Place::new();
+    let fifo = place.path().join("settings");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().expect("mkfifo").success());
+    let gemini = Gemini::good();
+    let (first, rest) = SECRET.split_at(5);
+    let parts = [format!("GEMINI_API_KEY={first}"), format!("{rest}\n")];
+    let writer = std::thread::spawn(move || {
+        // Opened when the program opens it.
+        let mut pipe = fs::OpenOptions::new().write(true).open(fifo).expect("a reader");
+        parts.iter().for_each(|part| pipe.write_all(part.as_bytes()).expect("written"));
+    });
+    gemini.reached_by(place.program([RSI, "-o", "-", "--no-run", "--env-file", "settings"])).run().code(0);
+    writer.join().expect("written");
 }
 
 #[test]
