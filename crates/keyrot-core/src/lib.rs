@@ -30,8 +30,8 @@ pub use keys::{
     UnknownStore,
 };
 pub use limit::{
-    Ask, Candidate, CoolReport, Cooled, Ended, Fact, FactStore, Grant, LimitError, LimitKind, MAX_CANDIDATES,
-    Method, Permit, RateLimiter, Refusal, Reply, Scope, Standing, Why,
+    Ask, Candidate, CoolReport, Cooled, Ended, Fact, FactStore, Grant, Lifted, LimitError, LimitKind,
+    MAX_CANDIDATES, Method, Permit, RateLimiter, Refusal, Reply, Sample, Samples, Scope, Standing, Why,
 };
 pub use outcome::{Condemn, Effect, Learned, Outcome, Retry, ScopeKind, Usage};
 pub use pacific::PacificDay;

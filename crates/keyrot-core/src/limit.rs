@@ -59,6 +59,10 @@ pub struct Ask<'a> {
     pub cost: Cost,
     /// When the permit's place in flight comes back by itself.
     pub lease: Duration,
+    /// Which line of this handle it comes from. Of asks that a store decides together, one that is
+    /// refused for capacity closes that limit to those of its class after it, so that a large request
+    /// is not starved by small ones.
+    pub class: u32,
 }
 
 /// Which limit refused.
@@ -188,8 +192,8 @@ pub enum Ended {
 pub enum Scope {
     /// One key with one secret.
     Key(KeyId, Fingerprint),
-    /// One key with one secret, for one method.
-    KeyMethod(KeyId, Fingerprint, Method),
+    /// One key with one secret, for one method on one bucket.
+    Permission(KeyId, Fingerprint, Method, Bucket),
     /// A project.
     Project(Project),
     /// A bucket of a project.
@@ -206,7 +210,10 @@ impl Scope {
     pub fn of(kind: ScopeKind, permit: &Permit) -> Self {
         match kind {
             ScopeKind::Key => Self::Key(permit.key.clone(), permit.fingerprint),
-            ScopeKind::KeyMethod => Self::KeyMethod(permit.key.clone(), permit.fingerprint, permit.method),
+            ScopeKind::Permission => {
+                let bucket = permit.domain.bucket.clone();
+                Self::Permission(permit.key.clone(), permit.fingerprint, permit.method, bucket)
+            }
             ScopeKind::Project => Self::Project(permit.domain.project.clone()),
             ScopeKind::Domain => Self::Domain(permit.domain.clone()),
             ScopeKind::Model => Self::Model(permit.domain.bucket.clone()),
@@ -219,7 +226,7 @@ impl Scope {
     pub fn kind(&self) -> ScopeKind {
         match self {
             Self::Key(..) => ScopeKind::Key,
-            Self::KeyMethod(..) => ScopeKind::KeyMethod,
+            Self::Permission(..) => ScopeKind::Permission,
             Self::Project(_) => ScopeKind::Project,
             Self::Domain(_) => ScopeKind::Domain,
             Self::Model(_) => ScopeKind::Model,
@@ -232,7 +239,7 @@ impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key(key, _) => write!(f, "key {key}"),
-            Self::KeyMethod(key, _, method) => write!(f, "key {key} for {method:?}"),
+            Self::Permission(key, _, method, bucket) => write!(f, "key {key} for {method:?} on {bucket}"),
             Self::Project(project) => write!(f, "project {project}"),
             Self::Domain(domain) => write!(f, "domain {domain}"),
             Self::Model(bucket) => write!(f, "model {bucket}"),
@@ -254,6 +261,39 @@ pub struct CoolReport {
     pub stamp: Option<Stamp>,
     /// Projects in the pool, for telling one throttled project from a throttled machine.
     pub projects: usize,
+    /// How calls of the model ended in this process since its last report, where
+    /// [`Reason::Overloaded`] is judged by their share.
+    pub samples: Samples,
+}
+
+/// How calls of one model ended in one process, by the second: the newest ten seconds.
+pub type Samples = ArrayVec<Sample, 10>;
+
+/// One second's part of [`Samples`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample {
+    /// How many seconds ago; 0 is the last second.
+    pub age: u8,
+    /// Calls that got an answer.
+    pub succeeded: u32,
+    /// Calls that the model had no capacity for.
+    pub failed: u32,
+}
+
+/// What was opened since the same handle last asked, by whomever: an operator, a probe, a new secret.
+/// What a caller remembers of refusals under these scopes is out of date.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lifted {
+    /// These scopes; none, most of the time.
+    Scopes(Vec<Scope>),
+    /// More than is remembered.
+    All,
+}
+
+impl Default for Lifted {
+    fn default() -> Self {
+        Self::Scopes(Vec::new())
+    }
 }
 
 /// What a report came to.
@@ -322,6 +362,14 @@ pub trait RateLimiter: fmt::Debug + Send + Sync + 'static {
     /// Condemns a scope. Report before [`release`](Self::release), so that a probe's failure is
     /// known before its place is given away.
     fn cool(&self, report: &CoolReport) -> impl Future<Output = Result<Cooled, LimitError>> + Send;
+
+    /// What was lifted since this handle was last asked this, as far as the store's answers have told:
+    /// every answer tells. Does not ask the store.
+    fn lifted(&self) -> Lifted;
+
+    /// Asks the store for nothing but [`lifted`](Self::lifted): for who waits and has no other reason to
+    /// ask.
+    fn listen(&self) -> impl Future<Output = Result<(), LimitError>> + Send;
 
     /// Lifts a scope's cooldown: reports of permits granted before this are ignored from now on.
     fn lift(&self, scope: &Scope) -> impl Future<Output = Result<(), LimitError>> + Send;

@@ -129,8 +129,8 @@ pub enum Retry {
 pub enum ScopeKind {
     /// One key with one fingerprint.
     Key,
-    /// One key with one fingerprint, for one method.
-    KeyMethod,
+    /// One key with one fingerprint, for one method on one bucket.
+    Permission,
     /// A project: all its keys and buckets.
     Project,
     /// A domain: one bucket of one project.
@@ -173,7 +173,7 @@ impl Outcome {
     #[must_use]
     pub fn effect(&self) -> Effect {
         use CoolFor::{After, Escalating, NextPacificMidnight, UntilLifted};
-        use ScopeKind::{Domain, Key, KeyMethod, Model, Project};
+        use ScopeKind::{Domain, Key, Model, Permission, Project};
         let condemning =
             |retry, scope, cool, reason| Effect { retry, condemn: Some(Condemn { scope, cool, reason }) };
         let harmless = |retry| Effect { retry, condemn: None };
@@ -202,7 +202,7 @@ impl Outcome {
                 condemning(Retry::OtherKey, Key, After(HOUR), Reason::KeyRestricted)
             }
             Self::OperationDenied => {
-                condemning(Retry::OtherKey, KeyMethod, After(HOUR), Reason::OperationDenied)
+                condemning(Retry::OtherKey, Permission, After(HOUR), Reason::OperationDenied)
             }
             Self::ProjectRejected { fault, .. } => {
                 condemning(Retry::OtherProject, Project, After(HOUR), Reason::ProjectRejected(*fault))

@@ -9,7 +9,7 @@ use dashmap::DashMap;
 use dashmap::mapref::one::RefMut;
 use foldhash::fast::RandomState;
 use keyrot_core::{
-    Ask, Candidate, Clock, CoolReport, Cooled, Cost, Domain, Ended, Gate, Grant, KeyId, LimitError,
+    Ask, Candidate, Clock, CoolReport, Cooled, Cost, Domain, Ended, Gate, Grant, KeyId, Lifted, LimitError,
     MAX_CANDIDATES, Method, Permit, PermitId, RateLimiter, Reason, Refusal, Reply, Scope, Stamp, Standing,
 };
 use parking_lot::{Mutex, RwLock};
@@ -254,6 +254,14 @@ impl RateLimiter for MemoryLimiter {
             scopes.guard.widen(now);
         }
         Ok(cooled)
+    }
+
+    fn lifted(&self) -> Lifted {
+        Lifted::default()
+    }
+
+    async fn listen(&self) -> Result<(), LimitError> {
+        Ok(())
     }
 
     async fn lift(&self, scope: &Scope) -> Result<(), LimitError> {

@@ -44,14 +44,16 @@ impl<'a> Holder<'a> {
 #[derive(Debug)]
 struct KeyScope {
     fingerprint: Fingerprint,
-    /// `None`: whatever the method.
-    method: Option<Method>,
+    /// `None`: whatever the key is used for.
+    only: Option<(Method, Bucket)>,
     cooldown: Cooldown,
 }
 
 impl KeyScope {
     fn covers(&self, holder: &Holder<'_>) -> bool {
-        self.fingerprint == holder.fingerprint && self.method.is_none_or(|m| m == holder.method)
+        let meant =
+            |(method, bucket): &(Method, Bucket)| *method == holder.method && *bucket == holder.domain.bucket;
+        self.fingerprint == holder.fingerprint && self.only.as_ref().is_none_or(meant)
     }
 }
 
@@ -97,7 +99,7 @@ impl Scopes {
             f(ScopeKind::Domain, c);
         }
         for scope in self.keys.get(holder.key).into_iter().flatten().filter(|s| s.covers(holder)) {
-            f(if scope.method.is_some() { ScopeKind::KeyMethod } else { ScopeKind::Key }, &scope.cooldown);
+            f(if scope.only.is_some() { ScopeKind::Permission } else { ScopeKind::Key }, &scope.cooldown);
         }
     }
 
@@ -123,8 +125,8 @@ impl Scopes {
             change(c, &|| Scope::Domain(domain.clone()));
         }
         for scope in keys.get_mut(holder.key).into_iter().flatten().filter(|s| s.covers(holder)) {
-            let KeyScope { fingerprint, method, cooldown } = scope;
-            change(cooldown, &|| key_scope(holder.key, *fingerprint, *method));
+            let KeyScope { fingerprint, only, cooldown } = scope;
+            change(cooldown, &|| key_scope(holder.key, *fingerprint, only.as_ref()));
         }
     }
 
@@ -234,7 +236,9 @@ impl Scopes {
     fn entry(&mut self, scope: &Scope) -> &mut Cooldown {
         match scope {
             Scope::Key(key, fingerprint) => self.key(key, *fingerprint, None),
-            Scope::KeyMethod(key, fingerprint, method) => self.key(key, *fingerprint, Some(*method)),
+            Scope::Permission(key, fingerprint, method, bucket) => {
+                self.key(key, *fingerprint, Some((*method, bucket.clone())))
+            }
             Scope::Project(project) => self.projects.entry(project.clone()).or_default(),
             Scope::Domain(domain) => self.domains.entry(domain.clone()).or_default(),
             Scope::Model(bucket) => self.models.entry(bucket.clone()).or_default(),
@@ -242,15 +246,20 @@ impl Scopes {
         }
     }
 
-    fn key(&mut self, key: &KeyId, fingerprint: Fingerprint, method: Option<Method>) -> &mut Cooldown {
+    fn key(
+        &mut self,
+        key: &KeyId,
+        fingerprint: Fingerprint,
+        only: Option<(Method, Bucket)>,
+    ) -> &mut Cooldown {
         let scopes = self.keys.entry(key.clone()).or_default();
-        let at = scopes.iter().position(|s| s.fingerprint == fingerprint && s.method == method);
+        let at = scopes.iter().position(|s| s.fingerprint == fingerprint && s.only == only);
         let at = at.unwrap_or_else(|| {
             if scopes.len() == MOST_OF_A_KEY {
                 let gone = scopes.remove(0);
-                self.journal.note(|| key_scope(key, gone.fingerprint, gone.method));
+                self.journal.note(|| key_scope(key, gone.fingerprint, gone.only.as_ref()));
             }
-            scopes.push(KeyScope { fingerprint, method, cooldown: Cooldown::default() });
+            scopes.push(KeyScope { fingerprint, only, cooldown: Cooldown::default() });
             scopes.len() - 1
         });
         &mut scopes[at].cooldown
@@ -278,7 +287,7 @@ impl Scopes {
             scopes.retain(|s| {
                 let keep = !s.cooldown.forgettable(now);
                 if !keep {
-                    journal.note(|| key_scope(key, s.fingerprint, s.method));
+                    journal.note(|| key_scope(key, s.fingerprint, s.only.as_ref()));
                 }
                 keep
             });
@@ -310,13 +319,16 @@ impl Scopes {
 
     /// What is remembered of a scope, if anything.
     pub(crate) fn get(&self, scope: &Scope) -> Option<&Cooldown> {
-        let of_key = |key, fingerprint: &Fingerprint, method: Option<Method>| {
+        let of_key = |key, fingerprint: &Fingerprint, only: Option<(&Method, &Bucket)>| {
             let mut scopes = self.keys.get(key).into_iter().flatten();
-            scopes.find(|s| s.fingerprint == *fingerprint && s.method == method).map(|s| &s.cooldown)
+            let same = |s: &KeyScope| s.only.as_ref().map(|(method, bucket)| (method, bucket)) == only;
+            scopes.find(|s| s.fingerprint == *fingerprint && same(s)).map(|s| &s.cooldown)
         };
         match scope {
             Scope::Key(key, fingerprint) => of_key(key, fingerprint, None),
-            Scope::KeyMethod(key, fingerprint, method) => of_key(key, fingerprint, Some(*method)),
+            Scope::Permission(key, fingerprint, method, bucket) => {
+                of_key(key, fingerprint, Some((method, bucket)))
+            }
             Scope::Project(project) => self.projects.get(project),
             Scope::Domain(domain) => self.domains.get(domain),
             Scope::Model(bucket) => self.models.get(bucket),
@@ -340,9 +352,9 @@ impl Scopes {
     }
 }
 
-fn key_scope(key: &KeyId, fingerprint: Fingerprint, method: Option<Method>) -> Scope {
-    match method {
-        Some(method) => Scope::KeyMethod(key.clone(), fingerprint, method),
+fn key_scope(key: &KeyId, fingerprint: Fingerprint, only: Option<&(Method, Bucket)>) -> Scope {
+    match only {
+        Some((method, bucket)) => Scope::Permission(key.clone(), fingerprint, *method, bucket.clone()),
         None => Scope::Key(key.clone(), fingerprint),
     }
 }

@@ -7,8 +7,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use keyrot_core::{
-    Ask, Candidate, Clock, CoolReport, Cooled, Cost, Ended, Fact, FactStore, LimitError, Method, Permit,
-    RateLimiter, Reply, Scope, Standing,
+    Ask, Candidate, Clock, CoolReport, Cooled, Cost, Ended, Fact, FactStore, Lifted, LimitError, Method,
+    Permit, RateLimiter, Reply, Scope, Standing,
 };
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
@@ -207,6 +207,14 @@ impl RateLimiter for SqliteStore {
     async fn cool(&self, report: &CoolReport) -> Result<Cooled, LimitError> {
         let report = report.clone();
         self.ask(true, move |sheet| sheet.cool(&report)).await
+    }
+
+    fn lifted(&self) -> Lifted {
+        Lifted::default()
+    }
+
+    async fn listen(&self) -> Result<(), LimitError> {
+        Ok(())
     }
 
     async fn lift(&self, scope: &Scope) -> Result<(), LimitError> {

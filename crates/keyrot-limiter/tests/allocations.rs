@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keyrot_core::{
     Ask, Candidate, CoolFor, CoolReport, Cost, Domain, Ended, FakeClock, Fingerprint, KeyId, Limits, Method,
-    PermitId, RateLimiter, Reason, Scope,
+    PermitId, RateLimiter, Reason, Samples, Scope,
 };
 use keyrot_limiter::MemoryLimiter;
 use pollster::block_on;
@@ -36,6 +36,7 @@ fn a_warm_store_allocates_nothing() {
                 method: Method::Generate,
                 cost: Cost { requests: 1, tokens: 100 },
                 lease: Duration::from_secs(30),
+                class: 0,
             };
             let reply = block_on(limiter.reserve(&ask)).expect("memory is there");
             if let Some(grant) = reply.grant {
@@ -58,6 +59,7 @@ fn a_warm_store_allocates_nothing() {
         reason: Reason::Operator,
         stamp: None,
         projects: 4,
+        samples: Samples::new(),
     };
     block_on(limiter.cool(&report)).expect("memory is there");
     let counted = allocation_counter::measure(|| run(15_000));

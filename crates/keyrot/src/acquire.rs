@@ -180,6 +180,7 @@ impl Search<'_> {
                 method: self.profile.method,
                 cost: self.profile.cost,
                 lease: self.profile.lease,
+                class: 0,
             };
             let reply = tokio::select! {
                 biased;
@@ -328,7 +329,7 @@ fn blocked(refusal: &Refusal, tokens: u64) -> Option<Blocked> {
         Why::Limit(LimitKind::Tpm) | Why::TooLarge(LimitKind::Tpm) => Some(Blocked::GroupFor { tokens }),
         Why::Limit(LimitKind::Concurrency) | Why::TooLarge(LimitKind::Concurrency) => Some(Blocked::Key),
         Why::Cooling { scope, .. } => match scope {
-            ScopeKind::Key | ScopeKind::KeyMethod => Some(Blocked::Key),
+            ScopeKind::Key | ScopeKind::Permission => Some(Blocked::Key),
             ScopeKind::Project | ScopeKind::Domain => Some(Blocked::Group),
             ScopeKind::Model | ScopeKind::Pool => None,
         },

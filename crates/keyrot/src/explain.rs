@@ -37,7 +37,7 @@ fn explain(model: ModelId, key: KeyStatus) -> Explanation {
         Why::Limit(_) | Why::TooLarge(_) => "the model in this project",
         Why::Cooling { scope, .. } => match scope {
             ScopeKind::Key => "the key",
-            ScopeKind::KeyMethod => "the key, for generating",
+            ScopeKind::Permission => "the key, for generating",
             ScopeKind::Project => "the project, with all its keys",
             ScopeKind::Domain => "the model in this project",
             ScopeKind::Model => "the model, in every project",
@@ -103,7 +103,7 @@ fn remedy(key: &KeyStatus, cause: Option<Why>) -> Option<String> {
                 ScopeKind::Project => format!("`keyrot uncool project:{}`", key.project),
                 ScopeKind::Domain => format!("`keyrot uncool {}/{}`", key.project, key.bucket),
                 ScopeKind::Model => format!("`keyrot uncool model:{}`", key.bucket),
-                ScopeKind::KeyMethod | ScopeKind::Pool => "`keyrot reset --all`".to_owned(),
+                ScopeKind::Permission | ScopeKind::Pool => "`keyrot reset --all`".to_owned(),
             },
             Reason::QuotaMinute
             | Reason::QuotaDay

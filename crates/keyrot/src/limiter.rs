@@ -7,8 +7,8 @@ use std::time::Duration;
 #[cfg(any(feature = "redis", feature = "sqlite"))]
 use keyrot_core::MAX_CANDIDATES;
 use keyrot_core::{
-    Ask, Candidate, Clock, CoolReport, Cooled, Cost, Ended, Fact, FactStore, LimitError, Method, Permit,
-    RateLimiter, Reply, Scope, Standing,
+    Ask, Candidate, Clock, CoolReport, Cooled, Cost, Ended, Fact, FactStore, Lifted, LimitError, Method,
+    Permit, RateLimiter, Reply, Scope, Standing,
 };
 use keyrot_limiter::{MemoryFacts, MemoryLimiter};
 
@@ -188,6 +188,20 @@ impl RateLimiter for Limiter {
 
     async fn cool(&self, report: &CoolReport) -> Result<Cooled, LimitError> {
         ask!(self, limiter, |store| store.cool(report))
+    }
+
+    fn lifted(&self) -> Lifted {
+        match self {
+            Self::Memory(memory) => memory.limiter.lifted(),
+            #[cfg(feature = "sqlite")]
+            Self::File(file) => file.store.lifted(),
+            #[cfg(feature = "redis")]
+            Self::Shared(shared) => shared.store.lifted(),
+        }
+    }
+
+    async fn listen(&self) -> Result<(), LimitError> {
+        ask!(self, limiter, |store| store.listen())
     }
 
     async fn lift(&self, scope: &Scope) -> Result<(), LimitError> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use keyrot_core::keys::{Key, ModelFilter};
 use keyrot_core::{
     Bucket, CoolFor, CoolReport, Cooled, Domain, FactStore, KeyId, LimitError, Method, ModelId, RateLimiter,
-    Reason, Scope, SecretError,
+    Reason, Samples, Scope, SecretError,
 };
 use secrecy::SecretString;
 
@@ -161,7 +161,7 @@ impl Rotator {
         Ok(true)
     }
 
-    /// Lifts every cooldown of a key (its own, for each method, its project's, and its project's for each of
+    /// Lifts every cooldown of a key (its own, for each method and model, its project's, and its project's for each of
     /// its models and of `models`), and forgets what limits were learned of its project. A disabled key stays
     /// disabled. Gives the scopes that were lifted.
     ///
@@ -171,10 +171,6 @@ impl Rotator {
         let pool = &self.pool;
         let entry = &pool.known(key)?;
         let mut scopes: Vec<Scope> = Vec::new();
-        if let Some(Scope::Key(id, fingerprint)) = pool.key_scope(key) {
-            scopes.extend(METHODS.map(|method| Scope::KeyMethod(id.clone(), fingerprint, method)));
-            scopes.push(Scope::Key(id, fingerprint));
-        }
         scopes.push(Scope::Project(entry.project.clone()));
         let mut buckets = pool.buckets(entry, models);
         for (name, domain) in pool.learned_names().await? {
@@ -183,11 +179,15 @@ impl Rotator {
                 buckets.insert(domain.bucket);
             }
         }
-        scopes.extend(
-            buckets
-                .into_iter()
-                .map(|bucket| Scope::Domain(Domain { project: entry.project.clone(), bucket })),
-        );
+        if let Some(Scope::Key(id, fingerprint)) = pool.key_scope(key) {
+            for bucket in &buckets {
+                let permission = |method| Scope::Permission(id.clone(), fingerprint, method, bucket.clone());
+                scopes.extend(METHODS.map(permission));
+            }
+            scopes.push(Scope::Key(id, fingerprint));
+        }
+        let domain = |bucket| Scope::Domain(Domain { project: entry.project.clone(), bucket });
+        scopes.extend(buckets.into_iter().map(domain));
         pool.forget_learned(|domain| domain.project == entry.project);
         for scope in &scopes {
             self.uncool(scope).await?;
@@ -232,6 +232,7 @@ impl Pool {
             reason: Reason::Operator,
             stamp: None,
             projects: usize::MAX,
+            samples: Samples::new(),
         };
         self.limiter.cool(&report).await
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use keyrot_core::keys::Key;
 use keyrot_core::{
     Clock, Condemn, CoolFor, CoolReport, Cooled, Domain, Ended, LimitError, NetworkFault, Outcome, Permit,
-    RateLimiter, Reason, Scope, ScopeKind, Timestamp,
+    RateLimiter, Reason, Samples, Scope, ScopeKind, Timestamp,
 };
 use keyrot_secrets::SecretCache;
 use parking_lot::{Mutex, RwLock};
@@ -317,6 +317,7 @@ impl Pool {
             reason: condemn.reason,
             stamp: Some(permit.stamp),
             projects,
+            samples: Samples::new(),
         };
         match self.patiently(self.limiter.cool(&report)).await {
             Ok(cooled) => Some(cooled),

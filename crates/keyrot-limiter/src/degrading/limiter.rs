@@ -2,8 +2,8 @@
 
 use arrayvec::ArrayVec;
 use keyrot_core::{
-    Ask, Candidate, CoolReport, Cooled, Cost, Ended, Grant, LimitError, Method, Permit, RateLimiter, Reply,
-    Scope, Standing,
+    Ask, Candidate, CoolReport, Cooled, Cost, Ended, Grant, Lifted, LimitError, Method, Permit, RateLimiter,
+    Reply, Scope, Standing,
 };
 
 use super::late::{End, Word};
@@ -270,6 +270,14 @@ impl<S: Shared> RateLimiter for Degrading<S> {
             inner.lost_sight(&why, returns);
         }
         Ok(cooled)
+    }
+
+    fn lifted(&self) -> Lifted {
+        self.inner.store.lifted()
+    }
+
+    async fn listen(&self) -> Result<(), LimitError> {
+        self.inner.store.listen().await
     }
 
     async fn lift(&self, scope: &Scope) -> Result<(), LimitError> {

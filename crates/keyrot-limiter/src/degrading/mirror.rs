@@ -2,8 +2,8 @@
 //! the time when the store is away.
 
 use keyrot_core::{
-    Candidate, CoolFor, CoolReport, Cooled, Ended, Method, Permit, Reason, Refusal, Scope, ScopeKind,
-    Timestamp, Why,
+    Candidate, CoolFor, CoolReport, Cooled, Ended, Method, Permit, Reason, Refusal, Samples, Scope,
+    ScopeKind, Timestamp, Why,
 };
 use std::time::Duration;
 
@@ -40,7 +40,8 @@ impl Books {
     fn reflect(&mut self, scope: Scope, reason: Reason, lasts: Duration, now: Timestamp) {
         let cool = if lasts == Duration::MAX { CoolFor::UntilLifted } else { CoolFor::After(lasts) };
         // Whether it was a storm the store has decided already.
-        let report = CoolReport { scope, cool, reason, stamp: None, projects: usize::MAX };
+        let report =
+            CoolReport { scope, cool, reason, stamp: None, projects: usize::MAX, samples: Samples::new() };
         self.scopes.cool(&report, self.seq, now);
     }
 
@@ -89,7 +90,10 @@ impl Books {
 fn scope_of(kind: ScopeKind, candidate: &Candidate<'_>, method: Method) -> Scope {
     match kind {
         ScopeKind::Key => Scope::Key(candidate.key.clone(), candidate.fingerprint),
-        ScopeKind::KeyMethod => Scope::KeyMethod(candidate.key.clone(), candidate.fingerprint, method),
+        ScopeKind::Permission => {
+            let bucket = candidate.domain.bucket.clone();
+            Scope::Permission(candidate.key.clone(), candidate.fingerprint, method, bucket)
+        }
         ScopeKind::Project => Scope::Project(candidate.domain.project.clone()),
         ScopeKind::Domain => Scope::Domain(candidate.domain.clone()),
         ScopeKind::Model => Scope::Model(candidate.domain.bucket.clone()),

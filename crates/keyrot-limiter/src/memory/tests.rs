@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyrot_core::{CoolFor, FakeClock, Fingerprint, Limits, PermitId, Timestamp};
+use keyrot_core::{CoolFor, FakeClock, Fingerprint, Limits, PermitId, Samples, Timestamp};
 use pollster::block_on;
 
 use super::*;
@@ -29,6 +29,7 @@ fn yesterdays_models_and_keys_are_forgotten() {
                 method: Method::Generate,
                 cost: Cost { requests: 1, tokens: 1 },
                 lease: Duration::from_secs(60),
+                class: 0,
             };
             let reply = block_on(limiter.reserve(&ask)).expect("memory is there");
             let permit = reply.grant.expect("no limit").permit;
@@ -43,6 +44,7 @@ fn yesterdays_models_and_keys_are_forgotten() {
                 reason: if i % 2 == 0 { Reason::ModelNotFound } else { Reason::Overloaded },
                 stamp: Some(permit.stamp),
                 projects: 1,
+                samples: Samples::new(),
             };
             block_on(limiter.cool(&report)).expect("memory is there");
             if i % 3 == 0 {

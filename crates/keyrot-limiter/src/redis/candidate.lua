@@ -25,11 +25,11 @@ local function candidate(index)
   return c
 end
 
--- The keys of its cooldowns but the pool's: model, project, domain, key, key for the method.
+-- The keys of its cooldowns but the pool's: model, project, domain, key, key for the method on the model.
 local function scopes_of(c, method)
   local key = prefix .. 'c:k:' .. c.key .. ':' .. c.fingerprint
   return prefix .. 'c:m:' .. c.bucket, prefix .. 'c:p:' .. c.project, prefix .. 'c:d:' .. c.domain,
-    key, key .. ':' .. method
+    key, key .. ':' .. method .. ':' .. c.bucket
 end
 
 local POOL_SCOPE = prefix .. 'c:pool'

@@ -154,8 +154,8 @@ pub(super) fn scope(scope: &Scope) -> String {
         Scope::Project(project) => format!("p:{project}"),
         Scope::Domain(d) => format!("d:{}", domain(&d.project, &d.bucket)),
         Scope::Key(key, fingerprint) => format!("k:{key}:{fingerprint}"),
-        Scope::KeyMethod(key, fingerprint, method) => {
-            format!("k:{key}:{fingerprint}:{}", method_no(*method))
+        Scope::Permission(key, fingerprint, method, bucket) => {
+            format!("k:{key}:{fingerprint}:{}:{bucket}", method_no(*method))
         }
     }
 }
@@ -196,7 +196,7 @@ const SCOPES: [ScopeKind; 6] = [
     ScopeKind::Project,
     ScopeKind::Domain,
     ScopeKind::Key,
-    ScopeKind::KeyMethod,
+    ScopeKind::Permission,
 ];
 
 const LIMITS: [LimitKind; 5] =

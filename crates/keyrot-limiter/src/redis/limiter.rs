@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use arrayvec::ArrayVec;
 use keyrot_core::{
-    Ask, Candidate, CoolFor, CoolReport, Cooled, Cost, Ended, Grant, Headroom, LimitError, Method, Permit,
-    RateLimiter, Reason, Reply, Scope, Stamp, Standing,
+    Ask, Candidate, CoolFor, CoolReport, Cooled, Cost, Ended, Grant, Headroom, Lifted, LimitError, Method,
+    Permit, RateLimiter, Reason, Reply, Scope, Stamp, Standing,
 };
 use redis::Value;
 
@@ -207,6 +207,14 @@ impl RateLimiter for RedisStore {
         let mut answer = Answer::new(bytes(&answer)?);
         let scope = if answer.count()? == 1 { Scope::Pool } else { report.scope.clone() };
         Ok(Cooled { scope, lasts: answer.lasts()? })
+    }
+
+    fn lifted(&self) -> Lifted {
+        Lifted::default()
+    }
+
+    async fn listen(&self) -> Result<(), LimitError> {
+        Ok(())
     }
 
     async fn lift(&self, scope: &Scope) -> Result<(), LimitError> {

@@ -8,7 +8,7 @@ local rpm, tpm, rpd, burst, concurrency, domain, bucket, project, key, fingerpri
 local permit, ledger = prefix .. 'i:' .. id, prefix .. 'd:' .. domain
 local identity = prefix .. 'c:k:' .. key .. ':' .. fingerprint
 local texts = call('MGET', KEYS[1], permit, ledger, prefix .. 'c:pool', prefix .. 'c:m:' .. bucket,
-  prefix .. 'c:p:' .. project, prefix .. 'c:d:' .. domain, identity, identity .. ':' .. method)
+  prefix .. 'c:p:' .. project, prefix .. 'c:d:' .. domain, identity, identity .. ':' .. method .. ':' .. bucket)
 
 -- The pool and the ledger are known, the permit is new, nothing cools, and no request is counted but
 -- by the minute and the day.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keyrot_core::{
-    CoolFor, CoolReport, Ended, LimitKind, Limits, RateLimiter, Reason, Scope, Timestamp, Why,
+    CoolFor, CoolReport, Ended, LimitKind, Limits, RateLimiter, Reason, Samples, Scope, Timestamp, Why,
 };
 use keyrot_testkit::limiter::{FREE, Way, explore, rpm, secs, tokens};
 use proptest::prelude::*;
@@ -159,6 +159,7 @@ fn a_pool_never_seen_takes_the_assumed_number_and_a_known_one_what_was_kept() {
                 method: keyrot_core::Method::Generate,
                 cost: tokens(0),
                 lease: secs(60),
+                class: 0,
             };
             pollster::block_on(limiter.reserve(&ask)).expect("nothing fails").grant.is_some()
         });
@@ -207,6 +208,7 @@ fn what_was_cooling_is_cooling() {
         reason: Reason::KeyRestricted,
         stamp: None,
         projects: 2,
+        samples: Samples::new(),
     };
     // Reported here, reported elsewhere and seen refused, reported elsewhere and not seen.
     let (cools, sees, other) = (report(&a, CoolFor::UntilLifted), report(&b, CoolFor::After(secs(100))), 1);
@@ -235,6 +237,7 @@ fn what_the_store_admitted_since_is_not_cooling() {
         reason: Reason::Operator,
         stamp: None,
         projects: 1,
+        samples: Samples::new(),
     };
     let (here, there) = (world.instances[0].limiter.clone(), world.instances[1].limiter.clone());
     world.drive(here.cool(&report)).0.expect("accepted");
@@ -256,6 +259,7 @@ fn what_the_store_did_not_take_for_a_storm_is_none() {
             reason: Reason::Throttled,
             stamp: Some(permit.stamp),
             projects: 9,
+            samples: Samples::new(),
         };
         let limiter = world.instances[0].limiter.clone();
         world.drive(limiter.cool(&report)).0.expect("accepted");
@@ -287,6 +291,7 @@ fn a_permit_from_after_a_loss_is_newer_than_a_lift_from_before_it() {
         reason: Reason::QuotaMinute,
         stamp: Some(permit.stamp),
         projects: 1,
+        samples: Samples::new(),
     };
     let cooled = world.drive(limiter.cool(&report)).0.expect("accepted");
     assert_eq!(cooled.lasts, Some(secs(9)));

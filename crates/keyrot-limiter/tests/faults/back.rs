@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use keyrot_core::{
-    Ask, CoolFor, CoolReport, Cost, Ended, FactStore, Limits, Method, PacificDay, RateLimiter, Reason, Scope,
+    Ask, CoolFor, CoolReport, Cost, Ended, FactStore, Limits, Method, PacificDay, RateLimiter, Reason,
+    Samples, Scope,
 };
 use keyrot_limiter::{DayCharge, Used};
 use keyrot_testkit::limiter::{FREE, Way, rpm, secs, tokens};
@@ -142,8 +143,14 @@ fn what_was_cooled_and_lifted_meanwhile_is_told_in_order() {
     let way = Way::sole(FREE);
     world.cut([0], Line::Refused);
     let permit = world.go(0, &way, tokens(0));
-    let report =
-        |scope, cool, stamp| CoolReport { scope, cool, reason: Reason::KeyRestricted, stamp, projects: 1 };
+    let report = |scope, cool, stamp| CoolReport {
+        scope,
+        cool,
+        reason: Reason::KeyRestricted,
+        stamp,
+        projects: 1,
+        samples: Samples::new(),
+    };
     let key = Scope::Key(way.key.clone(), way.fingerprint);
     let long = report(key, CoolFor::After(secs(100)), Some(permit.stamp));
     let project = Scope::Project(way.domain.project.clone());
@@ -194,6 +201,7 @@ fn a_report_of_a_permit_granted_alone_counts_unless_it_was_lifted_since() {
             reason: Reason::Throttled,
             stamp: Some(permit.stamp),
             projects: 9,
+            samples: Samples::new(),
         };
         let cooled = world.drive(here.cool(&report)).0.expect("accepted");
         assert_eq!(cooled.lasts, (!lifted_since).then_some(secs(30)));
@@ -265,8 +273,14 @@ fn a_question_repeated_alone_is_charged_once() {
     assert!(first.is_some());
     let limiter = world.instances[0].limiter.clone();
     let candidates = [way.candidate()];
-    let ask =
-        Ask { permit, candidates: &candidates, method: Method::Generate, cost: tokens(4), lease: secs(90) };
+    let ask = Ask {
+        permit,
+        candidates: &candidates,
+        method: Method::Generate,
+        cost: tokens(4),
+        lease: secs(90),
+        class: 0,
+    };
     let again = world.drive(limiter.reserve(&ask)).0.expect("nothing fails").grant;
     assert_eq!(again.map(|grant| grant.permit), first);
     world.cut([0], Line::Up);

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use arrayvec::ArrayVec;
 use keyrot_core::{
-    Ask, Candidate, Clock, CoolReport, Cooled, Cost, Domain, Ended, Fact, FactStore, FakeClock, LimitError,
-    Limits, Method, PacificDay, Permit, RateLimiter, Reply, Scope, Standing, Timestamp,
+    Ask, Candidate, Clock, CoolReport, Cooled, Cost, Domain, Ended, Fact, FactStore, FakeClock, Lifted,
+    LimitError, Limits, Method, PacificDay, Permit, RateLimiter, Reply, Scope, Standing, Timestamp,
 };
 use keyrot_limiter::guard::Guard;
 use keyrot_limiter::ledger::{Ledger, Now};
@@ -287,6 +287,14 @@ impl RateLimiter for Link {
             self.limiter().cool(report).await
         };
         self.line("cool", call).await
+    }
+
+    fn lifted(&self) -> Lifted {
+        self.limiter().lifted()
+    }
+
+    async fn listen(&self) -> Result<(), LimitError> {
+        self.line("listen", self.limiter().listen()).await
     }
 
     async fn lift(&self, scope: &Scope) -> Result<(), LimitError> {

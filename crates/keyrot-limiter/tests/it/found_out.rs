@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyrot_core::{
-    Ask, Candidate, CoolFor, CoolReport, Cooled, Cost, Ended, FakeClock, LimitError, Method, Permit,
+    Ask, Candidate, CoolFor, CoolReport, Cooled, Cost, Ended, FakeClock, Lifted, LimitError, Method, Permit,
     PermitId, RateLimiter, Reply, Scope, Standing,
 };
 use keyrot_limiter::MemoryLimiter;
@@ -77,6 +77,14 @@ impl RateLimiter for Faulty {
             _ => {}
         }
         self.store.cool(&report).await
+    }
+
+    fn lifted(&self) -> Lifted {
+        self.store.lifted()
+    }
+
+    async fn listen(&self) -> Result<(), LimitError> {
+        self.store.listen().await
     }
 
     async fn lift(&self, scope: &Scope) -> Result<(), LimitError> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use keyrot_core::{
     Ask, Candidate, Clock, CoolFor, CoolReport, Cost, Domain, Ended, FakeClock, Fingerprint, Grant, KeyId,
-    Limits, Method, PermitId, RateLimiter, Reason, Scope, Sleep, Timestamp,
+    Limits, Method, PermitId, RateLimiter, Reason, Samples, Scope, Sleep, Timestamp,
 };
 use keyrot_limiter::MemoryLimiter;
 use pollster::block_on;
@@ -39,6 +39,7 @@ fn reserve(
         method: Method::Generate,
         cost: Cost { requests: 1, tokens },
         lease: Duration::from_secs(60),
+        class: 0,
     };
     block_on(limiter.reserve(&ask)).expect("memory is there").grant
 }
@@ -108,6 +109,7 @@ fn one_probe_goes_when_two_see_its_place_free() {
         reason: Reason::Overloaded,
         stamp: None,
         projects: 9,
+        samples: Samples::new(),
     };
     let ask = |i| reserve(&limiter, i, (&format!("k{i}"), &format!("p{i}")), free, Some(1), 0);
     for i in [0, 1] {
@@ -150,8 +152,14 @@ fn a_crowd_doing_everything_neither_stops_nor_overruns() {
                 };
                 let reason = [Reason::Throttled, Reason::QuotaMinute, Reason::Overloaded][(i % 3) as usize];
                 let cool = CoolFor::Escalating { at_least: Duration::ZERO };
-                let report =
-                    CoolReport { scope: scope.clone(), cool, reason, stamp: Some(permit.stamp), projects: 3 };
+                let report = CoolReport {
+                    scope: scope.clone(),
+                    cool,
+                    reason,
+                    stamp: Some(permit.stamp),
+                    projects: 3,
+                    samples: Samples::new(),
+                };
                 block_on(async {
                     if i % 7 == 0 {
                         limiter.cool(&report).await.expect("memory is there");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keyrot_core::{
     CoolFor, CoolReport, Cooled, Ended, FactStore, Grant, LimitError, Limits, PermitId, RateLimiter, Reason,
-    Refusal, Scope, Standing,
+    Refusal, Samples, Scope, Standing,
 };
 use keyrot_limiter::{Charges, Shared};
 use keyrot_testkit::limiter::{Way, tokens};
@@ -35,8 +35,14 @@ pub(crate) async fn cool<L: RateLimiter>(
     wait: Duration,
 ) -> Result<Cooled, LimitError> {
     let cool = CoolFor::After(wait);
-    let report =
-        CoolReport { scope: scope.clone(), cool, reason: Reason::Operator, stamp: None, projects: 9 };
+    let report = CoolReport {
+        scope: scope.clone(),
+        cool,
+        reason: Reason::Operator,
+        stamp: None,
+        projects: 9,
+        samples: Samples::new(),
+    };
     store.cool(&report).await
 }
 
@@ -54,6 +60,7 @@ pub(crate) async fn everything<S: Shared + FactStore>(store: &S) -> Result<(), L
             reason: Reason::Throttled,
             stamp: Some(permit.stamp),
             projects: 9,
+            samples: Samples::new(),
         };
         store.cool(&blamed).await?;
         store.lift(&blamed.scope).await?;
@@ -67,6 +74,7 @@ pub(crate) async fn everything<S: Shared + FactStore>(store: &S) -> Result<(), L
         reason: Reason::Throttled,
         stamp: Some(permit.stamp),
         projects: 9,
+        samples: Samples::new(),
     };
     store.cool(&throttled).await?;
     for scope in [Scope::Project("other".into()), Scope::Model("other".into()), Scope::Pool] {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures_util::future::poll_immediate;
 use keyrot_core::{
     Ask, Candidate, Clock, CoolFor, CoolReport, Cooled, Cost, Ended, FakeClock, Grant, LimitError,
-    PacificDay, Permit, PermitId, RateLimiter, Reason, Refusal, Reply, Scope, ScopeKind, Timestamp, Why,
+    PacificDay, Permit, PermitId, RateLimiter, Reason, Refusal, Reply, Samples, Scope, ScopeKind, Timestamp,
+    Why,
 };
 use proptest::test_runner::TestCaseError;
 
@@ -234,7 +235,9 @@ impl<R: RateLimiter, L: RateLimiter, O: AsyncFn() -> L> Both<'_, R, L, O> {
         let way = self.life.way(demand.order[0], demand);
         match kind {
             ScopeKind::Key => Scope::Key(way.key, way.fingerprint),
-            ScopeKind::KeyMethod => Scope::KeyMethod(way.key, way.fingerprint, demand.method),
+            ScopeKind::Permission => {
+                Scope::Permission(way.key, way.fingerprint, demand.method, way.domain.bucket)
+            }
             ScopeKind::Project => Scope::Project(way.domain.project),
             ScopeKind::Domain => Scope::Domain(way.domain),
             ScopeKind::Model => Scope::Model(way.domain.bucket),
@@ -265,11 +268,21 @@ async fn ask(store: &impl RateLimiter, life: &Life, demand: &Demand, permit: Per
     let ways = life.ways(demand);
     let candidates: Vec<Candidate<'_>> = ways.iter().map(|way| way.candidate()).collect();
     let Demand { method, cost, lease, .. } = *demand;
-    store.reserve(&Ask { permit, candidates: &candidates, method, cost, lease }).await.map_err(failed)
+    store
+        .reserve(&Ask { permit, candidates: &candidates, method, cost, lease, class: 0 })
+        .await
+        .map_err(failed)
 }
 
 fn report(scope: Scope, cool: CoolFor, reason: Reason, permit: Option<&Permit>) -> CoolReport {
-    CoolReport { scope, cool, reason, stamp: permit.map(|permit| permit.stamp), projects: PROJECTS }
+    CoolReport {
+        scope,
+        cool,
+        reason,
+        stamp: permit.map(|permit| permit.stamp),
+        projects: PROJECTS,
+        samples: Samples::new(),
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "handed to `map_err`")]
@@ -284,7 +297,7 @@ fn same<T: Debug + PartialEq>(what: &str, got: &T, wanted: &T) -> Step {
 /// Of a key's cooldowns that end together, any may be named.
 fn alike(refusal: &Refusal, wanted: &Refusal) -> Step {
     let of_a_key = |refusal: &Refusal| {
-        matches!(refusal.why, Why::Cooling { scope: ScopeKind::Key | ScopeKind::KeyMethod, .. })
+        matches!(refusal.why, Why::Cooling { scope: ScopeKind::Key | ScopeKind::Permission, .. })
     };
     if refusal.retry_after == wanted.retry_after && of_a_key(refusal) && of_a_key(wanted) {
         return Ok(());

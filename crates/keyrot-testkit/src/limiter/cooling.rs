@@ -33,7 +33,11 @@ async fn a_scope_stops_its_own_and_no_other<L: RateLimiter, F: AsyncFn(FakeClock
     let [a, ..] = ways();
     let cases = [
         (Scope::Key(a.key.clone(), a.fingerprint), [true, false, true, false], true),
-        (Scope::KeyMethod(a.key.clone(), a.fingerprint, Method::Generate), [true, false, true, false], false),
+        (
+            Scope::Permission(a.key.clone(), a.fingerprint, Method::Generate, a.domain.bucket.clone()),
+            [true, false, false, false],
+            false,
+        ),
         (Scope::Project(a.domain.project.clone()), [true, true, true, false], true),
         (Scope::Domain(a.domain.clone()), [true, true, false, false], true),
         (Scope::Model(a.domain.bucket.clone()), [true, true, false, true], true),
@@ -96,7 +100,7 @@ async fn within_a_generation_no_report_shortens<L: RateLimiter, F: AsyncFn(FakeC
 
 async fn a_lift_starts_a_generation<L: RateLimiter, F: AsyncFn(FakeClock) -> L>(make: &Maker<F>) {
     let [a, ..] = ways();
-    let scopes = [ScopeKind::Key, ScopeKind::KeyMethod, ScopeKind::Project, ScopeKind::Domain];
+    let scopes = [ScopeKind::Key, ScopeKind::Permission, ScopeKind::Project, ScopeKind::Domain];
     for kind in scopes.into_iter().chain([ScopeKind::Model, ScopeKind::Pool]) {
         let rig = make.rig(NOON).await;
         let (early, late) = (rig.go(&a, ONE).await, rig.go(&a, ONE).await);

@@ -130,7 +130,7 @@ fn demands() -> impl Strategy<Value = Demand> {
 fn scopes() -> impl Strategy<Value = ScopeKind> {
     prop_oneof![
         2 => Just(ScopeKind::Key),
-        2 => Just(ScopeKind::KeyMethod),
+        2 => Just(ScopeKind::Permission),
         2 => Just(ScopeKind::Project),
         6 => Just(ScopeKind::Domain),
         2 => Just(ScopeKind::Model),

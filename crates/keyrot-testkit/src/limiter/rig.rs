@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use keyrot_core::{
     Ask, Candidate, Clock, CoolFor, CoolReport, Cooled, Cost, Domain, Ended, FakeClock, Fingerprint, Grant,
-    KeyId, LimitError, Limits, Method, Permit, PermitId, RateLimiter, Reason, Refusal, Reply, Scope, Stamp,
-    Standing, Timestamp,
+    KeyId, LimitError, Limits, Method, Permit, PermitId, RateLimiter, Reason, Refusal, Reply, Samples, Scope,
+    Stamp, Standing, Timestamp,
 };
 
 /// 2026-11-23, noon in California: far from midnight and from any change of daylight saving.
@@ -112,7 +112,8 @@ impl Way {
         cost: Cost,
     ) -> Result<Result<Grant, Refusal>, LimitError> {
         let candidates = [self.candidate()];
-        let ask = Ask { permit, candidates: &candidates, method: Method::Generate, cost, lease: LEASE };
+        let ask =
+            Ask { permit, candidates: &candidates, method: Method::Generate, cost, lease: LEASE, class: 0 };
         let reply = store.reserve(&ask).await?;
         Ok(reply.grant.ok_or_else(|| reply.refusals[0]))
     }
@@ -169,7 +170,7 @@ impl<L: RateLimiter> Rig<L> {
     /// Asks for a permit of this name, for the first time or again.
     pub(super) async fn ask_as(&self, permit: PermitId, ways: &[&Way], method: Method, cost: Cost) -> Reply {
         let candidates: Vec<Candidate<'_>> = ways.iter().map(|way| way.candidate()).collect();
-        let ask = Ask { permit, candidates: &candidates, method, cost, lease: LEASE };
+        let ask = Ask { permit, candidates: &candidates, method, cost, lease: LEASE, class: 0 };
         self.store.reserve(&ask).await.expect("the store is there")
     }
 
@@ -245,7 +246,8 @@ impl<L: RateLimiter> Rig<L> {
         stamp: Option<Stamp>,
         projects: usize,
     ) -> Cooled {
-        let report = CoolReport { scope: scope.clone(), cool, reason, stamp, projects };
+        let report =
+            CoolReport { scope: scope.clone(), cool, reason, stamp, projects, samples: Samples::new() };
         self.store.cool(&report).await.expect("the store is there")
     }
 

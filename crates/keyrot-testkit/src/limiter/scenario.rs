@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keyrot_core::{
     Ask, Candidate, Clock, CoolFor, CoolReport, Cost, Ended, FakeClock, Limits, Method, PacificDay, Permit,
-    PermitId, RateLimiter, Reason, Scope, Timestamp,
+    PermitId, RateLimiter, Reason, Samples, Scope, Timestamp,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -179,7 +179,14 @@ impl<L: RateLimiter> Both<'_, L> {
                 self.model.cool(*domain, *wait, self.clock.now());
                 let scope = Scope::Domain(self.way(domain * 2, 0).domain);
                 let cool = CoolFor::After(*wait);
-                let report = CoolReport { scope, cool, reason: Reason::Operator, stamp: None, projects: 2 };
+                let report = CoolReport {
+                    scope,
+                    cool,
+                    reason: Reason::Operator,
+                    stamp: None,
+                    projects: 2,
+                    samples: Samples::new(),
+                };
                 self.store.cool(&report).await.map_err(failed)?;
             }
             Event::Look(key) => self.look(*key).await?,
@@ -208,7 +215,7 @@ impl<L: RateLimiter> Both<'_, L> {
         let ways: Vec<Way> = demand.order.iter().map(|&key| self.way(key, demand.limits)).collect();
         let candidates: Vec<Candidate<'_>> = ways.iter().map(Way::candidate).collect();
         let Demand { cost, lease, .. } = *demand;
-        let ask = Ask { permit, candidates: &candidates, method: Method::Generate, cost, lease };
+        let ask = Ask { permit, candidates: &candidates, method: Method::Generate, cost, lease, class: 0 };
         let reply = self.store.reserve(&ask).await.map_err(failed)?;
         let wishes: Vec<Wish> = demand.order.iter().map(|&key| self.wish(key, demand.limits, cost)).collect();
         let waits: Vec<Duration> = wishes.iter().map(|wish| self.model.wait(wish, now)).collect();

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use keyrot_core::{
-    Ask, Candidate, CoolReport, Cooled, Cost, Ended, LimitError, Method, Permit, RateLimiter, Reply, Scope,
-    Standing,
+    Ask, Candidate, CoolReport, Cooled, Cost, Ended, Lifted, LimitError, Method, Permit, RateLimiter, Reply,
+    Scope, Standing,
 };
 
 /// A handle on a store of this process: clones share it.
@@ -39,6 +39,14 @@ impl<L: RateLimiter> RateLimiter for Shared<L> {
 
     fn cool(&self, report: &CoolReport) -> impl Future<Output = Result<Cooled, LimitError>> + Send {
         self.0.cool(report)
+    }
+
+    fn lifted(&self) -> Lifted {
+        self.0.lifted()
+    }
+
+    fn listen(&self) -> impl Future<Output = Result<(), LimitError>> + Send {
+        self.0.listen()
     }
 
     fn lift(&self, scope: &Scope) -> impl Future<Output = Result<(), LimitError>> + Send {

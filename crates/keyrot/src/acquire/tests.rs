@@ -25,7 +25,10 @@ async fn what_is_reopened_while_a_refusal_is_on_its_way_stays_open() {
         let usable = [search.usable(pick, now).expect("it has a secret")];
         let candidates = [lane.candidate(pick.key, pick.group, &usable[0].1, now)];
         let Profile { method, cost, lease, .. } = profile;
-        let reply = pool.limiter.reserve(&Ask { permit, candidates: &candidates, method, cost, lease }).await;
+        let reply = pool
+            .limiter
+            .reserve(&Ask { permit, candidates: &candidates, method, cost, lease, class: 0 })
+            .await;
         if reopened {
             lane.reopen(&project, None);
         }

@@ -88,6 +88,7 @@ async fn move_use(pool: &Pool, lane: &Lane, bucket: &Bucket) {
             method: lane.key.method,
             cost: Cost { requests, tokens: used.tokens },
             lease: LEASE,
+            class: 0,
         };
         if let Ok(reply) = pool.patiently(pool.limiter.reserve(&ask)).await
             && let Some(grant) = reply.grant

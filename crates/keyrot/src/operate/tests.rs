@@ -87,7 +87,7 @@ async fn a_reset_lifts_every_scope_and_forgets_learned_limits() {
     let Scope::Key(a, fingerprint) = rotator.key_scope(&id("a")).expect("known") else { panic!("a key") };
     for scope in [
         Scope::Key(a.clone(), fingerprint),
-        Scope::KeyMethod(a.clone(), fingerprint, Method::Generate),
+        Scope::Permission(a.clone(), fingerprint, Method::Generate, MODEL.into()),
         Scope::Project("pa".into()),
         Scope::Domain(domain),
         Scope::Model(MODEL.into()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyrot_core::{
-    Clock, CoolFor, CoolReport, Domain, Ended, FactStore, FakeClock, RateLimiter, Reason, Scope,
+    Clock, CoolFor, CoolReport, Domain, Ended, FactStore, FakeClock, RateLimiter, Reason, Samples, Scope,
 };
 use keyrot_limiter::SqliteStore;
 use keyrot_testkit::limiter::{FREE, NOON, Way};
@@ -82,5 +82,12 @@ fn what_one_forgets_the_other_forgets() {
 
 fn report(scope: Scope, wait: Duration) -> CoolReport {
     let cool = CoolFor::After(wait);
-    CoolReport { scope, cool, reason: Reason::ModelNotFound, stamp: None, projects: 2 }
+    CoolReport {
+        scope,
+        cool,
+        reason: Reason::ModelNotFound,
+        stamp: None,
+        projects: 2,
+        samples: Samples::new(),
+    }
 }
