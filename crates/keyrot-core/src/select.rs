@@ -14,14 +14,17 @@ use arrayvec::ArrayVec;
 use foldhash::fast::RandomState;
 
 use crate::clock::Timestamp;
-use crate::limit::MAX_CANDIDATES;
+use crate::limit::{MAX_CANDIDATES, Why};
 use crate::quota::Headroom;
 
 mod fenwick;
+mod reasons;
 #[cfg(test)]
 mod tests;
 
 use fenwick::Fenwick;
+use reasons::Reasons;
+pub use reasons::{Count, Hint};
 
 /// One key that may serve the selector's requests.
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +75,9 @@ struct Member {
     /// Its place in the cell's tree.
     at: u32,
     weight: u64,
-    out_until: Timestamp,
+    out: Option<Hint>,
+    /// When it was last reopened, by the selector's count.
+    reopened: u64,
 }
 
 /// The keys of one group in one tier.
@@ -91,8 +96,9 @@ struct Group {
     id: u32,
     cells: Vec<u32>,
     headroom: Headroom,
-    out_until: Timestamp,
-    out_tokens: u64,
+    out: Option<Hint>,
+    /// When it was last reopened, by the selector's count.
+    reopened: u64,
 }
 
 #[derive(Debug)]
@@ -119,6 +125,10 @@ pub struct Selector {
     out: BinaryHeap<Reverse<(Timestamp, Out)>>,
     /// Groups out for large requests only, by the size refused.
     out_by_size: BinaryHeap<(u64, u32)>,
+    /// What is out, counted by reason.
+    reasons: Reasons,
+    /// How often anything was reopened.
+    reopenings: u64,
 }
 
 impl Selector {
@@ -137,6 +147,8 @@ impl Selector {
             member_at: HashMap::default(),
             out: BinaryHeap::new(),
             out_by_size: BinaryHeap::new(),
+            reasons: Reasons::default(),
+            reopenings: 0,
         };
         let mut cell_at: HashMap<(u32, u32), u32> = HashMap::new();
         let mut tier_cells: Vec<Vec<u32>> = vec![Vec::new(); priorities.len()];
@@ -144,13 +156,7 @@ impl Selector {
             let tier = index(priorities.binary_search(&entry.priority).unwrap_or_default());
             let group = *this.group_at.entry(entry.group).or_insert_with(|| {
                 let (id, cells) = (entry.group, Vec::new());
-                this.groups.push(Group {
-                    id,
-                    cells,
-                    headroom: Headroom::FULL,
-                    out_until: Timestamp::default(),
-                    out_tokens: 0,
-                });
+                this.groups.push(Group { id, cells, headroom: Headroom::FULL, out: None, reopened: 0 });
                 index(this.groups.len() - 1)
             });
             let cell = *cell_at.entry((tier, group)).or_insert_with(|| {
@@ -166,7 +172,7 @@ impl Selector {
             let at = index(members.len());
             members.push(member);
             let weight = fixed(entry.weight);
-            this.members.push(Member { key: entry.key, cell, at, weight, out_until: Timestamp::default() });
+            this.members.push(Member { key: entry.key, cell, at, weight, out: None, reopened: 0 });
             this.member_at.insert(entry.key, member);
         }
         for cell in &mut this.cells {
@@ -275,25 +281,36 @@ impl Selector {
         }
     }
 
-    /// The limiter refused `pick` until `until`.
-    pub fn refused(&mut self, pick: Pick, blocked: Blocked, until: Timestamp) {
+    /// How often anything was reopened so far: an ask that is sent now knows nothing of what is
+    /// reopened after.
+    #[must_use]
+    pub fn reopenings(&self) -> u64 {
+        self.reopenings
+    }
+
+    /// The limiter refused `pick` until `until`, being asked when [`reopenings`](Self::reopenings) was
+    /// `seen`. A refusal of what was reopened since is no hint any more.
+    pub fn refused(&mut self, pick: Pick, blocked: Blocked, until: Timestamp, why: Why, seen: u64) {
+        let tokens = if let Blocked::GroupFor { tokens } = blocked { tokens } else { 0 };
+        let hint = Some(Hint { until, why, tokens });
         let out = match blocked {
             Blocked::Key => {
                 let Some(&member) = self.member_at.get(&pick.key) else { return };
-                self.members[member as usize].out_until = until;
-                self.set_member(member, false);
+                if self.members[member as usize].reopened > seen {
+                    return;
+                }
+                self.set_member(member, hint);
                 Out::Member(member)
             }
             Blocked::Group | Blocked::GroupFor { .. } => {
                 let Some(&at) = self.group_at.get(&pick.group) else { return };
-                let group = &mut self.groups[at as usize];
-                group.out_until = until;
-                group.out_tokens = 0;
-                if let Blocked::GroupFor { tokens } = blocked {
-                    group.out_tokens = tokens;
+                if self.groups[at as usize].reopened > seen {
+                    return;
+                }
+                if tokens > 0 {
                     self.out_by_size.push((tokens, at));
                 }
-                self.weigh_group(at);
+                self.set_group(at, hint);
                 Out::Group(at)
             }
         };
@@ -301,23 +318,43 @@ impl Selector {
         self.compact();
     }
 
-    /// The group may have capacity again: something was settled, released or lifted.
-    pub fn reopen_group(&mut self, group: u32) {
-        if let Some(&at) = self.group_at.get(&group)
-            && self.groups[at as usize].out_until > Timestamp::default()
-        {
-            self.groups[at as usize].out_until = Timestamp::default();
-            self.weigh_group(at);
+    /// The group may have capacity again, where `which` says so of the reason it is out for. Gives
+    /// whether anything changed.
+    pub fn reopen_group(&mut self, group: u32, which: impl Fn(Why) -> bool) -> bool {
+        self.reopenings += 1;
+        let Some(&at) = self.group_at.get(&group) else { return false };
+        let Group { out, reopened, .. } = &mut self.groups[at as usize];
+        *reopened = self.reopenings;
+        let opens = out.is_some_and(|hint| which(hint.why));
+        if opens {
+            self.set_group(at, None);
         }
+        opens
     }
 
-    /// The key may go again.
-    pub fn reopen_key(&mut self, key: u32) {
-        if let Some(&member) = self.member_at.get(&key)
-            && self.members[member as usize].out_until > Timestamp::default()
-        {
-            self.members[member as usize].out_until = Timestamp::default();
-            self.set_member(member, true);
+    /// The key may go again. Gives whether anything changed.
+    pub fn reopen_key(&mut self, key: u32) -> bool {
+        self.reopenings += 1;
+        let Some(&at) = self.member_at.get(&key) else { return false };
+        let Member { out, reopened, .. } = &mut self.members[at as usize];
+        *reopened = self.reopenings;
+        let opens = out.is_some();
+        if opens {
+            self.set_member(at, None);
+        }
+        opens
+    }
+
+    /// Nothing that was refused so far counts any more.
+    pub fn reopen_all(&mut self) {
+        self.reopenings += 1;
+        for at in 0..index(self.groups.len()) {
+            self.groups[at as usize].reopened = self.reopenings;
+            self.set_group(at, None);
+        }
+        for at in 0..index(self.members.len()) {
+            self.members[at as usize].reopened = self.reopenings;
+            self.set_member(at, None);
         }
     }
 
@@ -325,7 +362,7 @@ impl Selector {
     #[must_use]
     pub fn earliest(&mut self) -> Option<Timestamp> {
         while let Some(Reverse((at, out))) = self.out.peek().copied() {
-            if self.out_until(out) == at {
+            if self.hint(out).is_some_and(|hint| hint.until == at) {
                 return Some(at);
             }
             self.out.pop();
@@ -333,10 +370,29 @@ impl Selector {
         None
     }
 
-    fn out_until(&self, out: Out) -> Timestamp {
+    /// Whether anything is not out.
+    #[must_use]
+    pub fn has_any(&self) -> bool {
+        self.tiers.iter().any(|tier| tier.weights.total() > 0)
+    }
+
+    /// What is known against a key: its own hint or its group's, whichever lasts longer.
+    #[must_use]
+    pub fn known_of(&self, pick: Pick) -> Option<Hint> {
+        let own = self.member_at.get(&pick.key).and_then(|at| self.members[*at as usize].out);
+        let group = self.group_at.get(&pick.group).and_then(|at| self.groups[*at as usize].out);
+        own.into_iter().chain(group).max_by_key(|hint| hint.until)
+    }
+
+    /// What is out, by reason.
+    pub fn reasons(&self) -> impl Iterator<Item = Count> {
+        self.reasons.counts()
+    }
+
+    fn hint(&self, out: Out) -> Option<Hint> {
         match out {
-            Out::Group(group) => self.groups[group as usize].out_until,
-            Out::Member(member) => self.members[member as usize].out_until,
+            Out::Group(group) => self.groups[group as usize].out,
+            Out::Member(member) => self.members[member as usize].out,
         }
     }
 
@@ -345,18 +401,12 @@ impl Selector {
             && at <= now
         {
             self.out.pop();
-            if self.out_until(out) > now || self.out_until(out) == Timestamp::default() {
+            if self.hint(out).is_none_or(|hint| hint.until > now) {
                 continue;
             }
             match out {
-                Out::Group(group) => {
-                    self.groups[group as usize].out_until = Timestamp::default();
-                    self.weigh_group(group);
-                }
-                Out::Member(member) => {
-                    self.members[member as usize].out_until = Timestamp::default();
-                    self.set_member(member, true);
-                }
+                Out::Group(group) => self.set_group(group, None),
+                Out::Member(member) => self.set_member(member, None),
             }
         }
     }
@@ -365,23 +415,32 @@ impl Selector {
     fn look_again(&mut self, tokens: u64) {
         for _ in 0..SECOND_LOOKS {
             let Some(&(refused, at)) = self.out_by_size.peek() else { return };
-            let group = &mut self.groups[at as usize];
-            let current = group.out_until > Timestamp::default() && group.out_tokens == refused;
+            let current = self.groups[at as usize].out.is_some_and(|hint| hint.tokens == refused);
             if current && refused <= tokens {
                 return;
             }
             self.out_by_size.pop();
             if current {
-                group.out_until = Timestamp::default();
-                self.weigh_group(at);
+                self.set_group(at, None);
             }
         }
     }
 
-    fn set_member(&mut self, member: u32, on: bool) {
-        let Member { cell, at, weight, .. } = self.members[member as usize];
-        self.cells[cell as usize].weights.set(at as usize, if on { weight } else { 0 });
+    fn set_member(&mut self, at: u32, hint: Option<Hint>) {
+        let member = &mut self.members[at as usize];
+        let before = std::mem::replace(&mut member.out, hint);
+        let Member { cell, at, weight, .. } = *member;
+        self.reasons.change(before, hint, |count| &mut count.keys);
+        self.cells[cell as usize].weights.set(at as usize, if hint.is_some() { 0 } else { weight });
         self.weigh(cell);
+    }
+
+    fn set_group(&mut self, at: u32, hint: Option<Hint>) {
+        let before = std::mem::replace(&mut self.groups[at as usize].out, hint);
+        self.reasons.change(before, hint, |count| &mut count.groups);
+        if before.is_some() != hint.is_some() {
+            self.weigh_group(at);
+        }
     }
 
     fn weigh_group(&mut self, group: u32) {
@@ -394,8 +453,7 @@ impl Selector {
     /// Puts a cell's weight into its tier: nothing while its group is out.
     fn weigh(&mut self, cell: u32) {
         let Cell { group, tier, at, weights, .. } = &self.cells[cell as usize];
-        let out = self.groups[*group as usize].out_until > Timestamp::default();
-        let weight = if out { 0 } else { weights.total() };
+        let weight = if self.groups[*group as usize].out.is_some() { 0 } else { weights.total() };
         self.tiers[*tier as usize].weights.set(*at as usize, weight);
     }
 
@@ -404,14 +462,15 @@ impl Selector {
         let most = 4 * (self.groups.len() + self.members.len()) + 64;
         if self.out.len() > most {
             let mut entries = std::mem::take(&mut self.out).into_vec();
-            entries.retain(|Reverse((at, out))| self.out_until(*out) == *at);
+            entries.retain(|Reverse((at, out))| self.hint(*out).is_some_and(|hint| hint.until == *at));
             entries.sort_unstable();
             entries.dedup();
             self.out = entries.into();
         }
         if self.out_by_size.len() > most {
             let mut entries = std::mem::take(&mut self.out_by_size).into_vec();
-            entries.retain(|(tokens, at)| self.groups[*at as usize].out_tokens == *tokens);
+            let current = |at: u32| self.groups[at as usize].out.map(|hint| hint.tokens);
+            entries.retain(|(tokens, at)| current(*at) == Some(*tokens));
             entries.sort_unstable();
             entries.dedup();
             self.out_by_size = entries.into();

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::limit::LimitKind;
 
 fn entry(key: u32, group: u32, priority: u32, weight: f64) -> Entry {
     Entry { key, group, priority, weight }
@@ -17,6 +18,12 @@ fn draws(seed: u64) -> impl FnMut(u64) -> u64 {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((u128::from(state >> 1) * u128::from(below)) >> 63) as u64
     }
+}
+
+const SHUT: Why = Why::Limit(LimitKind::Rpm);
+
+fn every(_: Why) -> bool {
+    true
 }
 
 const T0: Timestamp = Timestamp::from_millis(1_000_000);
@@ -57,9 +64,9 @@ fn the_group_with_more_headroom_goes_first() {
 fn a_lower_tier_is_used_only_when_the_higher_has_nothing() {
     let mut selector = Selector::new(&[entry(0, 0, 2, 1.0), entry(1, 1, 1, 1.0)]);
     assert_eq!(shares(&mut selector, 50), HashMap::from([(1, 50)]));
-    selector.refused(Pick { key: 1, group: 1 }, Blocked::Group, Timestamp::NEVER);
+    selector.refused(Pick { key: 1, group: 1 }, Blocked::Group, Timestamp::NEVER, SHUT, 0);
     assert_eq!(shares(&mut selector, 50), HashMap::from([(0, 50)]));
-    selector.reopen_group(1);
+    selector.reopen_group(1, every);
     assert_eq!(shares(&mut selector, 50), HashMap::from([(1, 50)]));
 }
 
@@ -67,9 +74,32 @@ fn a_lower_tier_is_used_only_when_the_higher_has_nothing() {
 fn a_group_refused_to_a_large_request_is_tried_for_a_smaller_one() {
     let mut selector = Selector::new(&[entry(0, 0, 1, 1.0)]);
     let pick = Pick { key: 0, group: 0 };
-    selector.refused(pick, Blocked::GroupFor { tokens: 100 }, T0 + std::time::Duration::from_secs(9));
+    let until = T0 + std::time::Duration::from_secs(9);
+    selector.refused(pick, Blocked::GroupFor { tokens: 100 }, until, SHUT, 0);
     assert!(selector.pick(100, T0, 2, |_| false, draws(1)).is_empty());
     assert_eq!(selector.pick(99, T0, 2, |_| false, draws(1)).as_slice(), &[pick]);
+}
+
+#[test]
+fn a_refusal_of_what_was_reopened_since_is_no_hint_and_any_other_is() {
+    let mut selector = Selector::new(&[entry(0, 0, 1, 1.0), entry(1, 1, 1, 1.0)]);
+    let seen = selector.reopenings();
+    selector.reopen_group(0, every);
+    for key in [0, 1] {
+        selector.refused(Pick { key, group: key }, Blocked::Group, Timestamp::NEVER, SHUT, seen);
+    }
+    assert_eq!(shares(&mut selector, 50), HashMap::from([(0, 50)]));
+    assert_eq!(selector.known_of(Pick { key: 1, group: 1 }).map(|hint| hint.why), Some(SHUT));
+}
+
+#[test]
+fn tokens_given_back_open_what_wanted_tokens_and_nothing_else() {
+    let mut selector = Selector::new(&[entry(0, 0, 1, 1.0), entry(1, 1, 1, 1.0)]);
+    let tpm = Why::Limit(LimitKind::Tpm);
+    selector.refused(Pick { key: 0, group: 0 }, Blocked::Group, Timestamp::NEVER, SHUT, 0);
+    selector.refused(Pick { key: 1, group: 1 }, Blocked::GroupFor { tokens: 5 }, Timestamp::NEVER, tpm, 0);
+    assert!(!selector.reopen_group(0, |why| why == tpm) && selector.reopen_group(1, |why| why == tpm));
+    assert_eq!(shares(&mut selector, 50), HashMap::from([(1, 50)]));
 }
 
 #[test]
@@ -114,10 +144,12 @@ proptest! {
                     let until = now + std::time::Duration::from_millis(ms);
                     let pick = Pick { key, group: key % 4 };
                     if what == 0 {
-                        selector.refused(pick, Blocked::Key, until);
+                        let (why, seen) = (Why::Limit(LimitKind::Concurrency), selector.reopenings());
+                        selector.refused(pick, Blocked::Key, until, why, seen);
                         key_out.insert(key, until);
                     } else {
-                        selector.refused(pick, Blocked::Group, until);
+                        let seen = selector.reopenings();
+                        selector.refused(pick, Blocked::Group, until, SHUT, seen);
                         group_out.insert(key % 4, until);
                     }
                 }
@@ -126,7 +158,7 @@ proptest! {
                     key_out.remove(&key);
                 }
                 Event::Reopen(key, true) => {
-                    selector.reopen_group(key % 4);
+                    selector.reopen_group(key % 4, every);
                     group_out.remove(&(key % 4));
                 }
                 Event::Step(ms) => now = now + std::time::Duration::from_millis(ms),
@@ -142,6 +174,9 @@ proptest! {
             prop_assert!(picks.windows(2).all(|w| w[0].group % 2 <= w[1].group % 2), "tiers in order");
             let next = key_out.values().chain(group_out.values()).filter(|t| **t > now).min().copied();
             prop_assert_eq!(selector.earliest(), next);
+            let out = |map: &HashMap<u32, Timestamp>| map.values().filter(|t| **t > now).count();
+            let counted = selector.reasons().fold((0, 0), |(k, g), c| (k + c.keys, g + c.groups));
+            prop_assert_eq!((counted.0 as usize, counted.1 as usize), (out(&key_out), out(&group_out)));
         }
     }
 }

@@ -1,0 +1,59 @@
+//! What is known against keys and groups, counted by reason, so that a refusal of the whole pool can
+//! be told without a look at every key.
+
+use crate::clock::Timestamp;
+use crate::limit::Why;
+
+/// What was last said against a key or a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hint {
+    /// When it may go again, if nothing else happens; [`Timestamp::NEVER`] for never.
+    pub until: Timestamp,
+    /// Why not before.
+    pub why: Why,
+    /// The size refused, where a smaller request may still go; otherwise 0.
+    pub tokens: u64,
+}
+
+/// How much is out for one reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// The reason.
+    pub why: Why,
+    /// Groups (quota domains) that are out for it.
+    pub groups: u32,
+    /// Single keys that are out for it, whatever their group.
+    pub keys: u32,
+}
+
+/// A count for each reason there is: a few dozen at most.
+#[derive(Debug, Default)]
+pub(super) struct Reasons(Vec<Count>);
+
+impl Reasons {
+    /// One thing, counted in `field`, is out for the reason of `after` instead of `before`.
+    pub(super) fn change(
+        &mut self,
+        before: Option<Hint>,
+        after: Option<Hint>,
+        field: impl Fn(&mut Count) -> &mut u32,
+    ) {
+        if let Some(Hint { why, .. }) = before
+            && let Some(count) = self.0.iter_mut().find(|count| count.why == why)
+        {
+            *field(count) = field(count).saturating_sub(1);
+        }
+        if let Some(Hint { why, .. }) = after {
+            let at = self.0.iter().position(|count| count.why == why).unwrap_or_else(|| {
+                self.0.push(Count { why, groups: 0, keys: 0 });
+                self.0.len() - 1
+            });
+            *field(&mut self.0[at]) += 1;
+        }
+    }
+
+    /// The reasons for which anything is out.
+    pub(super) fn counts(&self) -> impl Iterator<Item = Count> {
+        self.0.iter().copied().filter(|count| count.groups > 0 || count.keys > 0)
+    }
+}
