@@ -290,6 +290,14 @@ pub enum Lifted {
     All,
 }
 
+impl Lifted {
+    /// Whether it is nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Scopes(scopes) if scopes.is_empty())
+    }
+}
+
 impl Default for Lifted {
     fn default() -> Self {
         Self::Scopes(Vec::new())

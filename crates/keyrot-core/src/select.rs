@@ -288,11 +288,12 @@ impl Selector {
         self.reopenings
     }
 
-    /// The limiter refused `pick` until `until`, being asked when [`reopenings`](Self::reopenings) was
+    /// The limiter refused `pick` as `hint` says, being asked when [`reopenings`](Self::reopenings) was
     /// `seen`. A refusal of what was reopened since is no hint any more.
-    pub fn refused(&mut self, pick: Pick, blocked: Blocked, until: Timestamp, why: Why, seen: u64) {
+    pub fn refused(&mut self, pick: Pick, blocked: Blocked, hint: Hint, seen: u64) {
         let tokens = if let Blocked::GroupFor { tokens } = blocked { tokens } else { 0 };
-        let hint = Some(Hint { until, why, tokens });
+        let until = hint.until;
+        let hint = Some(Hint { tokens, ..hint });
         let out = match blocked {
             Blocked::Key => {
                 let Some(&member) = self.member_at.get(&pick.key) else { return };
@@ -325,7 +326,7 @@ impl Selector {
         let Some(&at) = self.group_at.get(&group) else { return false };
         let Group { out, reopened, .. } = &mut self.groups[at as usize];
         *reopened = self.reopenings;
-        let opens = out.is_some_and(|hint| which(hint.why));
+        let opens = out.is_some_and(|hint| hint.why.is_none_or(which));
         if opens {
             self.set_group(at, None);
         }

@@ -4,17 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
-use keyrot_core::select::{Blocked, Pick};
+use keyrot_core::select::{Blocked, Hint, Pick};
 use keyrot_core::{
     Ask, Candidate, Grant, LimitKind, MAX_CANDIDATES, Permit, PermitId, RateLimiter, Refusal, Reply,
     ScopeKind, Timestamp, Why,
 };
 use keyrot_secrets::Resolved;
 
+use crate::ear::FRESH;
 use crate::event::Event;
-use crate::exhausted::{Exhausted, KeyRefusal};
 use crate::lane::{Draw, Group, Lane};
 use crate::lease::{Attempt, Lease};
+use crate::line::Place;
 use crate::pool::Pool;
 use crate::profile::Profile;
 use crate::retry::Tried;
@@ -29,7 +30,7 @@ const LEAST: Duration = Duration::from_secs(2);
 const JITTER_MS: u64 = 50;
 
 /// A reserved place.
-struct Place {
+struct Reserved {
     permit: Permit,
     pick: Pick,
     resolved: Arc<Resolved>,
@@ -40,8 +41,26 @@ struct Drawn {
     picks: ArrayVec<Pick, MAX_CANDIDATES>,
     /// The name of the permit to be.
     permit: PermitId,
-    /// How often the lane had been reopened by then.
+    /// How often anything had been reopened by then.
     seen: u64,
+    /// How often what stands in the way of all had been lifted by then.
+    lifted: u64,
+    /// How often anything of any lane had been reopened by then.
+    reopenings: u64,
+}
+
+/// Nothing may go before `until` ([`Timestamp::NEVER`] for never).
+#[derive(Debug, Clone, Copy)]
+struct Refused {
+    until: Timestamp,
+    /// Only this request's own past is in the way: another one could go.
+    own: bool,
+}
+
+impl Refused {
+    fn all(until: Timestamp) -> Self {
+        Self { until, own: false }
+    }
 }
 
 /// Why there is no lease.
@@ -73,19 +92,16 @@ impl Search<'_> {
         began: Timestamp,
     ) -> Result<Lease, Stop> {
         let place = match self.at_once(tried, began).await {
-            Ok(Some(place)) => Ok((place, began)),
-            Ok(None) => {
-                let place = self.in_line(tried, began).await;
+            Ok(place) => Ok((place, began)),
+            Err(Some(stop)) => Err(stop),
+            Err(None) => {
+                let place = self.in_line(tried).await;
                 let now = self.pool.clock.now();
                 *waited += now.since(began);
                 place.map(|place| (place, now))
             }
-            Err(stop) => Err(stop),
         };
-        let (Place { permit, pick, resolved }, started) = place?;
-        if permit.probe {
-            self.pool.probes.sent(permit.id, started + self.profile.lease, started);
-        }
+        let (Reserved { permit, pick, resolved }, started) = place?;
         let attempt = Attempt {
             permit,
             lane: Arc::clone(self.lane),
@@ -99,110 +115,132 @@ impl Search<'_> {
         Ok(Lease { pool: Arc::clone(self.pool), attempt, resolved, over: false })
     }
 
-    /// A place without waiting; `None` when waiting may help. Nobody may
-    /// overtake: with a line, a newcomer goes to its end.
-    async fn at_once(&self, tried: &Tried, now: Timestamp) -> Result<Option<Place>, Stop> {
-        if self.lane.queue.waiting() > 0 {
-            return Ok(None);
+    /// A place without waiting; `Err(None)` when waiting may help. Nobody may overtake: with a line, a
+    /// newcomer goes to its end, unless what is known says that waiting is useless.
+    async fn at_once(&self, tried: &Tried, now: Timestamp) -> Result<Reserved, Option<Stop>> {
+        if self.lane.line.waiting() > 0 {
+            let in_vain = |refused: &Refused| self.in_vain(*refused, now) && !self.pool.is_behind(now);
+            return Err(self.known(tried, now).filter(in_vain).map(|_| Stop::Exhausted));
         }
         match self.reserve(tried, now).await {
-            Ok(place) => Ok(Some(place)),
-            Err(at) if self.in_vain(at, now) => Err(Stop::Exhausted),
-            Err(_) => Ok(None),
+            Ok(place) => Ok(place),
+            Err(refused) if self.in_vain(refused, now) => Err(Some(Stop::Exhausted)),
+            Err(_) => Err(None),
         }
     }
 
-    async fn in_line(&self, tried: &Tried, now: Timestamp) -> Result<Place, Stop> {
-        let queue = &self.lane.queue;
-        let ready = self.lane.draw.lock().selector.earliest().unwrap_or(now);
-        let _in_line = queue.join();
-        self.pool.watch.tell(|| Event::Waiting {
-            model: self.lane.key.model.clone(),
-            until: ready,
-            eta: ready.since(now),
-            ahead: queue.waiting().saturating_sub(1),
+    async fn in_line(&self, tried: &Tried) -> Result<Reserved, Stop> {
+        let place = self.lane.line.join(self.lane.class);
+        let now = self.pool.clock.now();
+        self.pool.watch.tell(|| {
+            let until = self.known(tried, now).map_or(now, |refused| refused.until);
+            let (model, eta) = (self.lane.key.model.clone(), until.since(now));
+            Event::Waiting { model, until, eta, ahead: place.ahead }
         });
-        let _turn = tokio::select! {
+        let reserved = tokio::select! {
             biased;
-            turn = queue.turn.lock() => turn,
+            reserved = self.from(&place, tried) => reserved?,
             () = self.pool.clock.sleep_until(self.deadline) => return Err(Stop::Exhausted),
         };
+        place.granted();
+        Ok(reserved)
+    }
+
+    /// A reserved place, by whoever stands at `place`.
+    async fn from(&self, place: &Place<'_>, tried: &Tried) -> Result<Reserved, Stop> {
+        let clock = &*self.pool.clock;
         loop {
-            let changed = self.pool.changed.notified();
-            tokio::pin!(changed);
-            // Before looking, so that nothing that happens from here on is missed.
-            changed.as_mut().enable();
+            let turn = place.turn(clock).await;
             if !Arc::ptr_eq(&self.pool.roster(), &self.lane.roster) {
                 return Err(Stop::Moved);
             }
-            let now = self.pool.clock.now();
-            let ready = match self.reserve(tried, now).await {
-                Ok(place) => return Ok(place),
-                Err(at) if self.in_vain(at, now) => return Err(Stop::Exhausted),
-                Err(at) => at,
+            let asked = clock.now();
+            let refused = match self.reserve(tried, asked).await {
+                Ok(reserved) => return Ok(reserved),
+                Err(refused) => refused,
             };
-            let jitter = Duration::from_millis(self.pool.rng.lock().u64(0..=JITTER_MS));
-            tokio::select! {
-                () = self.pool.clock.sleep_until((ready + jitter).min(self.deadline)) => {}
-                () = changed => {}
+            let now = clock.now();
+            if self.in_vain(refused, asked) {
+                return Err(Stop::Exhausted);
             }
+            // Hints are looked at again while they can be believed, and no later.
+            let jitter = Duration::from_millis(self.pool.rng.lock().u64(0..=JITTER_MS));
+            let until = (refused.until + jitter).min(now + FRESH);
+            place.refused(turn, until, refused.own, now);
         }
     }
 
-    /// Whether waiting from `now` for what comes back at `at` is useless. What is polled for may come
-    /// back at any moment up to the deadline.
-    fn in_vain(&self, at: Timestamp, now: Timestamp) -> bool {
+    /// Whether waiting from `now` for what comes back then is useless. What is polled for may come back at
+    /// any moment up to the deadline.
+    fn in_vain(&self, refused: Refused, now: Timestamp) -> bool {
+        let at = refused.until;
         let late = at > self.deadline && (at > now + POLL || now >= self.deadline);
         late || at == Timestamp::NEVER
     }
 
-    /// Draws and reserves until something is granted or nothing is left to draw; then says when the
-    /// first thing comes back ([`Timestamp::NEVER`] for nothing).
-    async fn reserve(&self, tried: &Tried, now: Timestamp) -> Result<Place, Timestamp> {
+    /// Draws and reserves until something is granted or nothing is left to draw.
+    async fn reserve(&self, tried: &Tried, now: Timestamp) -> Result<Reserved, Refused> {
         let mut stay = tried.stays_with();
         loop {
-            let stays = stay.take().filter(|pick| !self.barred(tried, *pick, now));
-            let Drawn { picks, permit, seen } = self.draw(stays, tried, now);
-            if picks.is_empty() {
-                let out = self.lane.draw.lock().selector.earliest().unwrap_or(Timestamp::NEVER);
-                return Err(tried.earliest(now).map_or(out, |at| at.min(out)));
-            }
+            let drawn = match self.draw(stay.filter(|pick| !self.barred(tried, *pick, now)), tried, now) {
+                Ok(drawn) => drawn,
+                // What is known is only as good as it is new.
+                Err(_) if self.pool.is_behind(now) && self.heard_more(now).await => continue,
+                Err(refused) => return Err(refused),
+            };
+            stay = None;
             // Filled where they are: what is collected is moved, room for all candidates with it.
             let mut usable = ArrayVec::<_, MAX_CANDIDATES>::new();
-            usable.extend(picks.into_iter().filter_map(|pick| self.usable(pick, now)));
+            usable.extend(drawn.picks.iter().filter_map(|pick| self.usable(*pick, now)));
+            if usable.is_empty() {
+                continue;
+            }
             let mut candidates = ArrayVec::<_, MAX_CANDIDATES>::new();
             candidates.extend(
                 usable.iter().map(|(pick, secret)| self.lane.candidate(pick.key, pick.group, secret, now)),
             );
             let ask = Ask {
-                permit,
+                permit: drawn.permit,
                 candidates: &candidates,
                 method: self.profile.method,
                 cost: self.profile.cost,
                 lease: self.profile.lease,
-                class: 0,
+                class: self.lane.class,
             };
             let reply = tokio::select! {
                 biased;
                 reply = self.pool.limiter.reserve(&ask) => reply,
                 // Made only when there is something to wait for. What is granted too late is given back.
-                () = async { self.pool.clock.sleep_until(self.deadline.max(now + LEAST)).await } => {
+                () = async { self.pool.clock.sleep_until(self.deadline.max(now) + LEAST).await } => {
                     tracing::warn!("the limit store did not answer before the deadline");
-                    return Err(Timestamp::NEVER);
+                    return Err(Refused::all(Timestamp::NEVER));
                 }
             };
             let reply = match reply {
                 Ok(reply) => reply,
                 Err(error) => {
                     tracing::warn!(%error, "cannot reserve");
-                    return Err(now + AGAIN);
+                    return Err(Refused::all(now + AGAIN));
                 }
             };
-            if let Some((permit, index)) = self.note(&usable, reply, seen, now)? {
+            let granted = self.note(&usable, &drawn, reply, now);
+            self.pool.heard(now);
+            if let Some((permit, index)) = granted? {
                 let (pick, resolved) = &usable[index];
-                return Ok(Place { permit, pick: *pick, resolved: Arc::clone(resolved) });
+                return Ok(Reserved { permit, pick: *pick, resolved: Arc::clone(resolved) });
             }
         }
+    }
+
+    /// Catches up on what was lifted. `false` when the limiter does not say, in time.
+    async fn heard_more(&self, now: Timestamp) -> bool {
+        let heard = tokio::select! {
+            biased;
+            heard = self.pool.catch_up() => heard.is_ok(),
+            () = async { self.pool.clock.sleep_until(self.deadline.max(now) + LEAST).await } => false,
+        };
+        // The clock may stand still at who asked.
+        heard && !self.pool.is_behind(now)
     }
 
     /// A pick with its secret; a key without one, or past its date, is out for good.
@@ -211,42 +249,73 @@ impl Search<'_> {
         let expired = key.expires_at.is_some_and(|at| at <= now);
         let resolved = self.pool.secrets.get(&key.id).filter(|_| !expired);
         if resolved.is_none() {
-            self.lane.draw.lock().selector.refused(pick, Blocked::Key, Timestamp::NEVER);
+            let mut draw = self.lane.draw.lock();
+            let seen = draw.selector.reopenings();
+            draw.selector.refused(pick, Blocked::Key, Hint::of(Timestamp::NEVER, None), seen);
+            drop(draw);
+            self.pool.lanes.hinted(&self.lane.field);
         }
         resolved.map(|resolved| (pick, resolved))
     }
 
-    /// Keeps what a reply says as hints, unless something was reopened since `seen`: the refusals may
-    /// be from before that. `Err` when it says that no other key helps either.
+    /// Keeps what a reply says as hints, but for what was reopened since it was asked for: it may be from
+    /// before that. `Err` when it says that no other key helps either.
     fn note(
         &self,
         usable: &[(Pick, Arc<Resolved>)],
+        drawn: &Drawn,
         reply: Reply,
-        seen: u64,
         now: Timestamp,
-    ) -> Result<Option<(Permit, usize)>, Timestamp> {
-        let mut draw = self.lane.draw.lock();
-        let refusals = if draw.reopened == seen { reply.refusals.as_slice() } else { &[] };
-        for ((pick, _), refusal) in usable.iter().zip(refusals) {
-            let until = self.pool.until(refusal, &self.lane.groups[pick.group as usize], now);
-            match blocked(refusal, self.profile.cost.tokens) {
-                Some(blocked) => draw.selector.refused(*pick, blocked, until),
-                // The model or the whole pool.
-                None if reply.grant.is_none() => return Err(until),
-                None => {}
+    ) -> Result<Option<(Permit, usize)>, Refused> {
+        let mut refused_all = None;
+        {
+            let mut draw = self.lane.draw.lock();
+            for ((pick, _), refusal) in usable.iter().zip(&reply.refusals) {
+                let until = until(refusal, &self.lane.groups[pick.group as usize], now);
+                let hint = Hint::of(until, Some(refusal.why));
+                match blocked(refusal, self.profile.cost.tokens) {
+                    Some(blocked) => draw.selector.refused(*pick, blocked, hint, drawn.seen),
+                    // The model or the whole pool.
+                    None if reply.grant.is_none() => {
+                        refused_all = Some(Refused::all(until));
+                        if draw.lifted == drawn.lifted {
+                            draw.wide = Some(hint);
+                        }
+                    }
+                    None => {}
+                }
+            }
+            if let Some(Grant { index, headroom, .. }) = &reply.grant {
+                draw.selector.granted(usable[*index].0, *headroom);
             }
         }
-        Ok(reply.grant.map(|Grant { index, permit, headroom }| {
-            draw.selector.granted(usable[index].0, headroom);
-            (permit, index)
-        }))
+        let lanes = &self.pool.lanes;
+        // Nobody told this field of what was reopened before it was known to have hints.
+        if !reply.refusals.is_empty()
+            && lanes.hinted(&self.lane.field)
+            && lanes.reopenings() != drawn.reopenings
+        {
+            self.lane.reopen_all();
+        }
+        match (reply.grant, refused_all) {
+            (Some(Grant { index, permit, .. }), _) => Ok(Some((permit, index))),
+            (None, Some(refused)) => Err(refused),
+            (None, None) => Ok(None),
+        }
     }
 
     /// The one it stays with, if any, or the best to be had now.
-    fn draw(&self, stays: Option<Pick>, tried: &Tried, now: Timestamp) -> Drawn {
-        let batch = self.pool.limiter.batch();
+    fn draw(&self, stays: Option<Pick>, tried: &Tried, now: Timestamp) -> Result<Drawn, Refused> {
+        let (batch, reopenings) = (self.pool.limiter.batch(), self.pool.lanes.reopenings());
         let mut draw = self.lane.draw.lock();
-        let Draw { selector, rng, reopened } = &mut *draw;
+        if self.profile.cost.tokens > draw.most_tokens(&self.lane.groups, now) {
+            return Err(Refused::all(Timestamp::NEVER));
+        }
+        let Draw { selector, rng, wide, lifted, .. } = &mut *draw;
+        if let Some(hint) = wide.filter(|hint| hint.until > now) {
+            return Err(Refused::all(hint.until));
+        }
+        *wide = None;
         let permit = PermitId(rng.u128(..));
         let picks = match stays {
             Some(pick) => ArrayVec::from_iter([pick]),
@@ -255,35 +324,23 @@ impl Search<'_> {
                 selector.pick(self.profile.cost.tokens, now, batch, skip, |n| rng.u64(0..n))
             }
         };
-        Drawn { picks, permit, seen: *reopened }
+        if picks.is_empty() {
+            let out = selector.earliest().unwrap_or(Timestamp::NEVER);
+            let until = tried.earliest(now).map_or(out, |at| at.min(out));
+            return Err(Refused { until, own: selector.has_any() });
+        }
+        Ok(Drawn { picks, permit, seen: selector.reopenings(), lifted: *lifted, reopenings })
     }
 
-    fn barred(&self, tried: &Tried, pick: Pick, now: Timestamp) -> bool {
+    /// What is known to stand in the way, without a question to anybody.
+    fn known(&self, tried: &Tried, now: Timestamp) -> Option<Refused> {
+        self.draw(None, tried, now).err()
+    }
+
+    pub(crate) fn barred(&self, tried: &Tried, pick: Pick, now: Timestamp) -> bool {
         let fingerprint =
             |key: u32| self.pool.secrets.get(&self.lane.roster.key(key).id).map(|r| r.fingerprint);
         tried.bars(pick, fingerprint, now)
-    }
-
-    /// The error that lists every key.
-    pub(crate) async fn exhausted(&self, tried: &Tried, waited: Duration) -> Exhausted {
-        let now = self.pool.clock.now();
-        let mut keys = Vec::new();
-        for verdict in self.pool.verdicts(self.lane, self.profile.cost, now).await {
-            let key = self.lane.roster.key(verdict.index);
-            let (why, until) = verdict.why.map(|why| (why, verdict.until)).unwrap_or_else(|| {
-                let group = self.lane.group(&key.project);
-                let pick = group.map(|group| Pick { key: verdict.index, group });
-                if pick.is_some_and(|pick| self.barred(tried, pick, now)) {
-                    ("already failed this request".to_owned(), None)
-                } else {
-                    ("free again just now".to_owned(), Some(now))
-                }
-            });
-            keys.push(KeyRefusal { key: key.id.clone(), project: key.project.clone(), why, until });
-        }
-        let earliest = keys.iter().filter_map(|k| k.until).min();
-        let eta = earliest.map(|at| at.since(now));
-        Exhausted { model: self.lane.key.model.clone(), keys, earliest, eta, waited }
     }
 }
 
@@ -307,17 +364,14 @@ impl Lane {
     }
 }
 
-impl Pool {
-    /// When what refused may be asked again.
-    pub(crate) fn until(&self, refusal: &Refusal, group: &Group, now: Timestamp) -> Timestamp {
-        // At least the next millisecond: a refusal that ends now must not be asked again at once.
-        let until = now + refusal.retry_after.max(Duration::from_millis(1));
-        match refusal.why {
-            Why::Limit(LimitKind::Concurrency) => until.min(now + POLL),
-            Why::Cooling { .. } if self.probes.end_at(until) => until.min(now + POLL),
-            Why::Cooling { .. } => until,
-            Why::Limit(_) | Why::TooLarge(_) => until.min(group.limits.read().changes(now)),
-        }
+/// When what refused may be asked again.
+pub(crate) fn until(refusal: &Refusal, group: &Group, now: Timestamp) -> Timestamp {
+    // At least the next millisecond: a refusal that ends now must not be asked again at once.
+    let until = now + refusal.retry_after.max(Duration::from_millis(1));
+    match refusal.why {
+        Why::Limit(LimitKind::Concurrency) => until.min(now + POLL),
+        Why::Cooling { .. } => until,
+        Why::Limit(_) | Why::TooLarge(_) => until.min(group.limits.read().changes(now)),
     }
 }
 

@@ -3,8 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use keyrot_core::{KeyId, ModelId, Project, Timestamp};
+use keyrot_core::select;
+use keyrot_core::{KeyId, ModelId, Project, Timestamp, Why};
 use serde::Serialize;
+
+/// Why a key is out that the store of limits knows nothing of.
+const NO_SECRET: &str = "no usable secret";
 
 /// Why one key could not serve a request.
 #[derive(Debug, Clone, Serialize)]
@@ -24,14 +28,46 @@ pub struct KeyRefusal {
 pub struct Exhausted {
     /// The model asked for.
     pub model: ModelId,
-    /// Every key of the pool.
+    /// Every key of the pool, where these are few enough to be named.
     pub keys: Vec<KeyRefusal>,
+    /// How much is out for each reason.
+    pub reasons: Reasons,
     /// When the first of them may go; `None` when waiting is useless.
     pub earliest: Option<Timestamp>,
     /// `earliest` from now.
     pub eta: Option<Duration>,
     /// How long the request had waited.
     pub waited: Duration,
+}
+
+/// How many projects and single keys are out, by reason.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Reasons(pub Vec<Count>);
+
+/// How many are out for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Count {
+    /// The reason, in words.
+    pub why: String,
+    /// Projects that are out for it.
+    pub projects: u32,
+    /// Single keys that are out for it, whatever their project.
+    pub keys: u32,
+}
+
+impl Reasons {
+    /// What a selector counted.
+    pub(crate) fn of(counts: impl Iterator<Item = select::Count>) -> Self {
+        let words = |why: Option<Why>| why.map_or_else(|| NO_SECRET.to_owned(), |why| why.to_string());
+        let count = |c: select::Count| Count { why: words(c.why), projects: c.groups, keys: c.keys };
+        Self(counts.map(count).collect())
+    }
+
+    /// All `projects` are out for one reason.
+    pub(crate) fn all(why: Option<Why>, projects: usize) -> Self {
+        let groups = u32::try_from(projects).unwrap_or(u32::MAX);
+        Self::of(std::iter::once(select::Count { why, groups, keys: 0 }))
+    }
 }
 
 impl Exhausted {
@@ -58,6 +94,17 @@ impl fmt::Display for Exhausted {
             write!(f, "\n  {key} (project {project}): {why}")?;
             if let Some(until) = until {
                 write!(f, ", until {until}")?;
+            }
+        }
+        if self.keys.is_empty() {
+            for Count { why, projects, keys } in &self.reasons.0 {
+                let of = |n: u32, what: &str| match n {
+                    0 => None,
+                    1 => Some(format!("1 {what}")),
+                    n => Some(format!("{n} {what}s")),
+                };
+                let who = [of(*projects, "project"), of(*keys, "key")].into_iter().flatten();
+                write!(f, "\n  {}: {why}", who.collect::<Vec<_>>().join(", "))?;
             }
         }
         match self.earliest {

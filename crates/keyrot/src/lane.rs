@@ -1,17 +1,19 @@
-//! A lane: all requests of one kind (model, method, tags), the keys that may serve them, and the
-//! queue they wait in.
+//! A lane: all requests of one kind (model, method, tags), and its field: the keys that may serve them,
+//! what is known of these, and the line in front.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use foldhash::fast::RandomState;
 use keyrot_core::keys::Key;
-use keyrot_core::select::{Entry, Selector};
-use keyrot_core::{Bucket, Domain, KeyId, Method, ModelId, Project};
-use parking_lot::{Mutex, RwLock};
+use keyrot_core::select::{Entry, Hint, Selector};
+use keyrot_core::{Bucket, Domain, KeyId, Method, ModelId, Project, Timestamp, Why};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use crate::learn::InForce;
+use crate::line::Line;
 use crate::roster::Roster;
 
 /// What tells one kind of request from another.
@@ -56,65 +58,78 @@ pub(crate) struct Group {
     pub(crate) limits: RwLock<InForce>,
 }
 
-/// The line in front of a bucket: first come, first served within this process. The order holds
-/// per process only.
-#[derive(Debug, Default)]
-pub(crate) struct Queue {
-    /// Held by the head; tokio's mutex hands it on in order.
-    pub(crate) turn: tokio::sync::Mutex<()>,
-    waiting: AtomicUsize,
-}
-
-/// A place in the line; leaving it, by whatever way, frees it.
-#[derive(Debug)]
-pub(crate) struct Place<'a>(&'a Queue);
-
-impl Queue {
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn join(&self) -> Place<'_> {
-        self.waiting.fetch_add(1, Ordering::AcqRel);
-        Place(self)
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-/// The mutable part of a lane.
+/// The mutable part of a field.
 #[derive(Debug)]
 pub(crate) struct Draw {
     pub(crate) selector: Selector,
     pub(crate) rng: fastrand::Rng,
-    /// How often something was reopened: a refusal from before that is no hint any more.
-    pub(crate) reopened: u64,
+    /// What stands in the way of every key: the model or the whole pool is out.
+    pub(crate) wide: Option<Hint>,
+    /// How often that was lifted: a refusal from before is no hint any more.
+    pub(crate) lifted: u64,
+    /// The most input tokens that fit anywhere, and until when that is so; `None` for not known.
+    most_tokens: Option<(u64, Timestamp)>,
 }
 
-/// See the module's docs.
+impl Draw {
+    /// The most input tokens that a request may have, at `now`: more can never fit.
+    pub(crate) fn most_tokens(&mut self, groups: &[Group], now: Timestamp) -> u64 {
+        match self.most_tokens {
+            Some((most, until)) if now < until => most,
+            _ => {
+                let limits = groups.iter().map(|group| group.limits.read());
+                let of = |limits: RwLockReadGuard<'_, InForce>| {
+                    (limits.at(now).tpm.unwrap_or(u64::MAX), limits.changes(now))
+                };
+                let most = limits.map(of).reduce(|a, b| (a.0.max(b.0), a.1.min(b.1)));
+                let (most, until) = most.unwrap_or((u64::MAX, Timestamp::NEVER));
+                self.most_tokens = Some((most, until));
+                most
+            }
+        }
+    }
+}
+
+/// The keys that may serve requests of a kind, in their projects, and what the limiter last said of
+/// them. Models of one bucket share it where keys.json makes no difference between them.
 #[derive(Debug)]
-pub(crate) struct Lane {
-    pub(crate) key: LaneKey,
+pub(crate) struct Field {
     pub(crate) bucket: Bucket,
     pub(crate) roster: Arc<Roster>,
     pub(crate) groups: Vec<Group>,
     group_of: HashMap<Project, u32, RandomState>,
     index_of: HashMap<KeyId, u32, RandomState>,
     pub(crate) draw: Mutex<Draw>,
-    pub(crate) queue: Arc<Queue>,
+    pub(crate) line: Arc<Line>,
+    /// Its name in the line and before the limiter.
+    pub(crate) class: u32,
+    /// Whether it is among the fields that know of a refusal.
+    pub(crate) hinted: AtomicBool,
 }
 
-impl Lane {
-    /// The lane of `key` over the keys of `roster`; `limits` gives a domain's limits.
+/// See the module's docs.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) key: LaneKey,
+    pub(crate) field: Arc<Field>,
+}
+
+/// A lane is its field, as one model sees it.
+impl Deref for Lane {
+    type Target = Field;
+
+    fn deref(&self) -> &Field {
+        &self.field
+    }
+}
+
+impl Field {
+    /// The field of requests like `key` over the keys of `roster`; `limits` gives a domain's limits.
     pub(crate) fn new(
-        key: LaneKey,
+        key: &LaneKey,
         bucket: Bucket,
         roster: Arc<Roster>,
-        queue: Arc<Queue>,
+        (line, class): (Arc<Line>, u32),
         rng: fastrand::Rng,
         limits: impl Fn(&Key, &Domain) -> InForce,
     ) -> Self {
@@ -130,8 +145,15 @@ impl Lane {
             });
             entries.push(Entry { key: index, group, priority: k.priority, weight: k.weight });
         }
-        let draw = Mutex::new(Draw { selector: Selector::new(&entries), rng, reopened: 0 });
-        Self { key, bucket, roster, groups, group_of, index_of, draw, queue }
+        let draw = Mutex::new(Draw {
+            selector: Selector::new(&entries),
+            rng,
+            wide: None,
+            lifted: 0,
+            most_tokens: None,
+        });
+        let hinted = AtomicBool::new(false);
+        Self { bucket, roster, groups, group_of, index_of, draw, line, class, hinted }
     }
 
     pub(crate) fn group(&self, project: &Project) -> Option<u32> {
@@ -143,24 +165,43 @@ impl Lane {
         self.index_of.get(key).copied()
     }
 
-    /// The project may have capacity again.
-    pub(crate) fn reopen(&self, project: &Project, key: Option<&KeyId>) {
-        let mut draw = self.draw.lock();
-        draw.reopened += 1;
-        if let Some(group) = self.group(project) {
-            draw.selector.reopen_group(group);
-        }
-        if let Some(key) = key.and_then(|key| self.index(key)) {
-            draw.selector.reopen_key(key);
-        }
+    /// Drops what is known against a project, where `which` says so of the reason. Gives whether
+    /// anything was.
+    pub(crate) fn reopen_project(&self, project: &Project, which: impl Fn(Why) -> bool) -> bool {
+        let Some(group) = self.group(project) else { return false };
+        self.draw.lock().selector.reopen_group(group, which)
     }
 
-    /// Every project may have capacity again.
-    pub(crate) fn reopen_groups(&self) {
+    /// Drops what is known against a key. Gives whether anything was.
+    pub(crate) fn reopen_key(&self, key: &KeyId) -> bool {
+        let Some(key) = self.index(key) else { return false };
+        self.draw.lock().selector.reopen_key(key)
+    }
+
+    /// Drops what is known against the model or the pool.
+    pub(crate) fn reopen_wide(&self) -> bool {
         let mut draw = self.draw.lock();
-        draw.reopened += 1;
-        for group in self.group_of.values() {
-            draw.selector.reopen_group(*group);
-        }
+        draw.lifted += 1;
+        draw.wide.take().is_some()
+    }
+
+    /// Drops all that is known.
+    pub(crate) fn reopen_all(&self) -> bool {
+        let mut draw = self.draw.lock();
+        draw.lifted += 1;
+        draw.wide = None;
+        draw.selector.reopen_all();
+        true
+    }
+
+    /// Whether nothing is known against anything.
+    pub(crate) fn knows_nothing(&self) -> bool {
+        let draw = self.draw.lock();
+        draw.wide.is_none() && draw.selector.reasons().next().is_none()
+    }
+
+    /// Limits have changed.
+    pub(crate) fn limits_changed(&self) {
+        self.draw.lock().most_tokens = None;
     }
 }

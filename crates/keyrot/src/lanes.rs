@@ -2,61 +2,169 @@
 //! nobody uses is forgotten before it can outgrow the pool.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
 use foldhash::fast::RandomState;
-use keyrot_core::Bucket;
-use parking_lot::RwLock;
+use keyrot_core::{Bucket, KeyId, Lifted, Project, Scope, Timestamp, Why};
+use parking_lot::{Mutex, RwLock};
 
-use crate::lane::{Lane, LaneKey, Queue};
+use crate::lane::{Field, Lane, LaneKey};
+use crate::line::Line;
 
 /// The fewest lanes worth a look for idle ones.
 const FEW: usize = 128;
 
+/// A field, made once by whoever comes first, outside of every lock.
+type Making = Arc<OnceLock<Arc<Field>>>;
+
 #[derive(Debug, Default)]
 struct Inner {
     lanes: HashMap<LaneKey, Arc<Lane>, RandomState>,
-    queues: HashMap<LaneKey, Arc<Queue>>,
+    fields: HashMap<(LaneKey, Bucket), Making, RandomState>,
+    lines: HashMap<Bucket, Arc<Line>, RandomState>,
     /// How many were left by the last look.
     left: usize,
 }
 
 /// See the module's docs.
 #[derive(Debug, Default)]
-pub(crate) struct Lanes(RwLock<Inner>);
+pub(crate) struct Lanes {
+    inner: RwLock<Inner>,
+    /// How often all was forgotten: what is made meanwhile is out of date.
+    age: AtomicU64,
+    classes: AtomicU32,
+    reopenings: AtomicU64,
+    /// The fields that know of a refusal: nobody else has anything to reopen.
+    hinted: Mutex<Vec<Weak<Field>>>,
+}
 
 impl Lanes {
     pub(crate) fn get(&self, key: &LaneKey) -> Option<Arc<Lane>> {
-        self.0.read().lanes.get(key).cloned()
+        self.inner.read().lanes.get(key).cloned()
     }
 
-    /// The lane of `key`; `make` makes it, in front of the queue of its bucket.
+    /// How often all was forgotten.
+    pub(crate) fn age(&self) -> u64 {
+        self.age.load(Ordering::Acquire)
+    }
+
+    /// The lane of `key`. `alike` is what its field is made for; `make` makes it, if need be, in front of
+    /// the line of its bucket and under a name of its own. `None` when all was forgotten since `age`.
     pub(crate) fn get_or_make(
         &self,
         key: &LaneKey,
+        alike: LaneKey,
         bucket: &Bucket,
-        make: impl FnOnce(Arc<Queue>) -> Lane,
-    ) -> Arc<Lane> {
-        let mut inner = self.0.write();
-        if let Some(lane) = inner.lanes.get(key) {
-            return Arc::clone(lane);
+        age: u64,
+        make: impl FnOnce((Arc<Line>, u32)) -> Field,
+    ) -> Option<Arc<Lane>> {
+        let (making, line) = {
+            let mut inner = self.inner.write();
+            if self.age() != age {
+                return None;
+            }
+            if let Some(lane) = inner.lanes.get(key) {
+                return Some(Arc::clone(lane));
+            }
+            inner.forget_idle();
+            let making = Arc::clone(inner.fields.entry((alike, bucket.clone())).or_default());
+            (making, Arc::clone(inner.lines.entry(bucket.clone()).or_default()))
+        };
+        let class = || self.classes.fetch_add(1, Ordering::Relaxed);
+        let field = Arc::clone(making.get_or_init(|| Arc::new(make((line, class())))));
+        let mut inner = self.inner.write();
+        if self.age() != age {
+            return None;
         }
-        inner.forget_idle();
-        let queue = LaneKey { model: bucket.as_str().into(), ..key.clone() };
-        let queue = Arc::clone(inner.queues.entry(queue).or_default());
-        let lane = Arc::new(make(queue));
-        inner.lanes.insert(key.clone(), Arc::clone(&lane));
-        lane
+        let lane =
+            inner.lanes.entry(key.clone()).or_insert_with(|| Arc::new(Lane { key: key.clone(), field }));
+        Some(Arc::clone(lane))
     }
 
-    /// Forgets every lane; who waits in front of one keeps his place in the line.
+    /// Forgets every lane, and has everybody who waits look for another one.
     pub(crate) fn forget(&self) {
-        self.0.write().lanes.clear();
+        let mut inner = self.inner.write();
+        self.age.fetch_add(1, Ordering::AcqRel);
+        inner.lanes.clear();
+        inner.fields.clear();
+        inner.lines.values().for_each(|line| line.rouse());
     }
 
-    /// Calls `f` with every lane; a lane that is in use is among them.
-    pub(crate) fn each(&self, f: impl FnMut(&Arc<Lane>)) {
-        self.0.read().lanes.values().for_each(f);
+    /// Calls `f` with every field; one that is in use is among them.
+    pub(crate) fn each(&self, f: impl FnMut(&Arc<Field>)) {
+        self.inner.read().fields.values().filter_map(|making| making.get()).for_each(f);
+    }
+
+    /// `field` knows of a refusal from now on. Gives whether that is news.
+    pub(crate) fn hinted(&self, field: &Arc<Field>) -> bool {
+        let news = !field.hinted.swap(true, Ordering::AcqRel);
+        if news {
+            self.hinted.lock().push(Arc::downgrade(field));
+        }
+        news
+    }
+
+    /// How often anything was reopened.
+    pub(crate) fn reopenings(&self) -> u64 {
+        self.reopenings.load(Ordering::Acquire)
+    }
+
+    /// Drops hints by `reopen`, which says whether there were any, and wakes whoever waited for that.
+    pub(crate) fn reopen(&self, now: Timestamp, mut reopen: impl FnMut(&Field) -> bool) {
+        self.reopenings.fetch_add(1, Ordering::AcqRel);
+        let mut hinted = self.hinted.lock();
+        hinted.retain(|field| {
+            let Some(field) = field.upgrade() else { return false };
+            if !reopen(&field) {
+                return true;
+            }
+            let keep = !field.knows_nothing();
+            field.hinted.store(keep, Ordering::Release);
+            field.line.wake(now);
+            keep
+        });
+    }
+
+    /// Drops what is known against a project in a bucket, where `which` says so of the reason.
+    pub(crate) fn reopen_domain(
+        &self,
+        project: &Project,
+        bucket: &Bucket,
+        which: impl Fn(Why) -> bool,
+        now: Timestamp,
+    ) {
+        self.reopen(now, |field| field.bucket == *bucket && field.reopen_project(project, &which));
+    }
+
+    /// Drops what is known against a key and its project.
+    pub(crate) fn reopen_key(&self, key: &KeyId, project: &Project, now: Timestamp) {
+        self.reopen(now, |field| {
+            let (key, project) = (field.reopen_key(key), field.reopen_project(project, |_| true));
+            key || project
+        });
+    }
+
+    /// Drops what is known against what was lifted.
+    pub(crate) fn lifted(&self, lifted: &Lifted, now: Timestamp) {
+        match lifted {
+            Lifted::All => self.reopen(now, Field::reopen_all),
+            Lifted::Scopes(scopes) => scopes.iter().for_each(|scope| self.lifted_one(scope, now)),
+        }
+    }
+
+    fn lifted_one(&self, scope: &Scope, now: Timestamp) {
+        match scope {
+            Scope::Key(key, _) | Scope::Permission(key, ..) => {
+                self.reopen(now, |field| field.reopen_key(key))
+            }
+            Scope::Project(project) => self.reopen(now, |field| field.reopen_project(project, |_| true)),
+            Scope::Domain(domain) => self.reopen_domain(&domain.project, &domain.bucket, |_| true, now),
+            Scope::Model(bucket) => {
+                self.reopen(now, |field| field.bucket == *bucket && field.reopen_wide());
+            }
+            Scope::Pool => self.reopen(now, Field::reopen_wide),
+        }
     }
 }
 
@@ -67,7 +175,9 @@ impl Inner {
             return;
         }
         self.lanes.retain(|_, lane| Arc::strong_count(lane) > 1);
-        self.queues.retain(|_, queue| Arc::strong_count(queue) > 1);
+        let in_use = |field: &Arc<Field>| Arc::strong_count(field) > 1;
+        self.fields.retain(|_, making| Arc::strong_count(making) > 1 || making.get().is_some_and(in_use));
+        self.lines.retain(|_, line| Arc::strong_count(line) > 1);
         self.left = self.lanes.len();
     }
 }
@@ -95,14 +205,14 @@ mod tests {
 
     fn lane(lanes: &Lanes, model: &str) -> Arc<Lane> {
         let (key, bucket) = (key(model), Bucket::new(model));
-        let make = |queue| {
+        let make = |line| {
             let roster = Roster::new(Vec::new(), false, PoolConfig::default(), |_| true);
             let rng = fastrand::Rng::with_seed(1);
-            Lane::new(key.clone(), bucket.clone(), Arc::new(roster), queue, rng, |_, _| {
+            Field::new(&key, bucket.clone(), Arc::new(roster), line, rng, |_, _| {
                 InForce::new(Limits::default(), &[])
             })
         };
-        lanes.get_or_make(&key, &bucket, make)
+        lanes.get_or_make(&key, key.clone(), &bucket, lanes.age(), make).expect("not forgotten")
     }
 
     #[test]
@@ -113,8 +223,9 @@ mod tests {
             lane(&lanes, &format!("model-{i}"));
         }
         assert!(Arc::ptr_eq(&used, &lane(&lanes, "used")));
-        let inner = lanes.0.read();
-        assert!(inner.lanes.len() <= FEW && inner.queues.len() <= FEW, "{}", inner.lanes.len());
+        let inner = lanes.inner.read();
+        let kept = inner.lanes.len().max(inner.lines.len()).max(inner.fields.len());
+        assert!(kept <= FEW, "{kept}");
     }
 
     #[test]

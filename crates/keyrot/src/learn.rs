@@ -2,7 +2,7 @@
 //! a fact in the store, with the time it was learned at and the refusal it was learned from, for every
 //! process that shares the store.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
@@ -10,6 +10,7 @@ use keyrot_core::{
     Bucket, Domain, FactStore, Learned, LimitError, Limits, Outcome, Project, Quantity, Timestamp,
 };
 
+use crate::lane::Group;
 use crate::lease::Attempt;
 use crate::pool::Pool;
 
@@ -48,6 +49,11 @@ impl InForce {
     fn learn(&mut self, lesson: Lesson) {
         self.lessons.retain(|old| old.quantity != lesson.quantity);
         self.lessons.push(lesson);
+    }
+
+    /// Counts what is configured alone.
+    pub(crate) fn forget(&mut self) {
+        self.lessons.clear();
     }
 
     /// Takes `lessons` for all there are. Gives whether that changed anything.
@@ -110,13 +116,14 @@ async fn learn_limits(pool: &Pool, attempt: &Attempt, learned: &[Learned], sourc
             continue;
         }
         let lesson = Lesson { quantity: *quantity, limit: *limit, until: now + TTL };
-        pool.lanes.each(|lane| {
-            if let Some(group) = lane.group(project).filter(|_| lane.bucket == bucket) {
-                lane.groups[group as usize].limits.write().learn(lesson);
-                // Who was refused by an older and tighter limit may fit now.
-                lane.reopen(project, None);
+        pool.lanes.each(|field| {
+            if let Some(group) = field.group(project).filter(|_| field.bucket == bucket) {
+                field.groups[group as usize].limits.write().learn(lesson);
+                field.limits_changed();
             }
         });
+        // Who was refused by an older and tighter limit may fit now.
+        pool.lanes.reopen_domain(project, &bucket, |_| true, now);
     }
 }
 
@@ -165,19 +172,18 @@ pub(crate) async fn all(pool: &Pool) -> Result<HashMap<Domain, Vec<Lesson>>, Lim
 pub(crate) async fn hear(pool: &Pool) -> Result<(), LimitError> {
     alias::hear(pool).await?;
     let all = all(pool).await?;
-    let mut changed = false;
-    pool.lanes.each(|lane| {
-        for group in &lane.groups {
-            let lessons = all.get(&group.domain).map_or(&[][..], Vec::as_slice);
-            if group.limits.write().learn_again(lessons) {
-                lane.reopen(&group.domain.project, None);
-                changed = true;
+    let mut changed = HashSet::new();
+    pool.lanes.each(|field| {
+        for Group { domain, limits } in &field.groups {
+            let lessons = all.get(domain).map_or(&[][..], Vec::as_slice);
+            if limits.write().learn_again(lessons) {
+                changed.insert(domain.clone());
             }
         }
+        field.limits_changed();
     });
-    if changed {
-        pool.changed.notify_waiters();
-    }
+    let now = pool.clock.now();
+    changed.iter().for_each(|d| pool.lanes.reopen_domain(&d.project, &d.bucket, |_| true, now));
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use keyrot_core::{
 };
 use secrecy::SecretString;
 
-use crate::learn::{self, InForce};
+use crate::learn;
 use crate::pool::Pool;
 use crate::rotator::Rotator;
 
@@ -281,13 +281,13 @@ impl Pool {
 
     /// Puts the configured limits alone into force, where `of` says so.
     fn forget_learned(&self, of: impl Fn(&Domain) -> bool) {
-        self.lanes.each(|lane| {
-            for group in lane.groups.iter().filter(|group| of(&group.domain)) {
-                let member = lane.roster.keys.iter().find(|key| key.project == group.domain.project);
-                if let Some(key) = member {
-                    *group.limits.write() = InForce::new(key.limits_for(&lane.key.model), &[]);
-                }
-            }
+        self.lanes.each(|field| {
+            field
+                .groups
+                .iter()
+                .filter(|group| of(&group.domain))
+                .for_each(|group| group.limits.write().forget());
+            field.limits_changed();
         });
     }
 }

@@ -7,24 +7,24 @@ use std::time::Duration;
 
 use keyrot_core::keys::Key;
 use keyrot_core::{
-    Clock, Condemn, CoolFor, CoolReport, Cooled, Domain, Ended, LimitError, NetworkFault, Outcome, Permit,
-    RateLimiter, Reason, Samples, Scope, ScopeKind, Timestamp,
+    Clock, Condemn, CoolFor, CoolReport, Cooled, Ended, Lifted, LimitError, LimitKind, NetworkFault, Outcome,
+    Permit, RateLimiter, Reason, Samples, Scope, ScopeKind, Timestamp, Why,
 };
 use keyrot_secrets::SecretCache;
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
+use crate::ear::Ear;
 use crate::estimate::Estimates;
 use crate::event::{Event, Watch};
 use crate::exhausted::in_words;
 use crate::fresh;
-use crate::lane::{Lane, LaneKey};
+use crate::lane::{Field, Lane, LaneKey};
 use crate::lanes::Lanes;
 use crate::learn::alias::Aliases;
 use crate::learn::{self, InForce};
 use crate::lease::{Attempt, Ending};
 use crate::limiter::Limiter;
-use crate::probes::Probes;
 use crate::reload::Source;
 use crate::retry::Budget;
 use crate::roster::{Roster, Tally};
@@ -52,12 +52,11 @@ pub(crate) struct Pool {
     pub(crate) limiter: Limiter,
     pub(crate) secrets: SecretCache,
     pub(crate) budget: Mutex<Budget>,
-    pub(crate) probes: Probes,
     pub(crate) watch: Watch,
     pub(crate) rng: Mutex<fastrand::Rng>,
-    /// Something may go that could not go before.
-    pub(crate) changed: Notify,
     pub(crate) lanes: Lanes,
+    /// What the limiter said last, and when.
+    pub(crate) ear: Ear,
     pub(crate) aliases: Aliases,
     pub(crate) estimates: Estimates,
     pub(crate) upkeep: Upkeep,
@@ -90,11 +89,10 @@ impl Pool {
             limiter: parts.limiter,
             secrets: parts.secrets,
             budget: Mutex::default(),
-            probes: Probes::default(),
             watch: parts.watch,
             rng: Mutex::new(parts.rng),
-            changed: Notify::new(),
             lanes: Lanes::default(),
+            ear: Ear::default(),
             aliases: Aliases::default(),
             estimates: Estimates::default(),
             upkeep: Upkeep::default(),
@@ -121,7 +119,6 @@ impl Pool {
         *self.roster.write() = Arc::new(roster);
         // After the roster: a lane made of the old one meanwhile is forgotten as well.
         self.lanes.forget();
-        self.changed.notify_waiters();
         self.changes.send_replace(());
     }
 
@@ -132,9 +129,20 @@ impl Pool {
 
     /// The lane of `key`, made at its first use.
     pub(crate) async fn lane(&self, key: &LaneKey) -> Arc<Lane> {
-        if let Some(lane) = self.lanes.get(key) {
-            return lane;
+        loop {
+            if let Some(lane) = self.lanes.get(key) {
+                return lane;
+            }
+            if let Some(lane) = self.make_lane(key).await {
+                return lane;
+            }
         }
+    }
+
+    /// `None` when all lanes were forgotten meanwhile.
+    async fn make_lane(&self, key: &LaneKey) -> Option<Arc<Lane>> {
+        // Before the roster is read: one that comes after it makes this lane out of date.
+        let age = self.lanes.age();
         let (learned, (), ()) = tokio::join!(
             learn::all(self),
             learn::alias::recall(self, &key.model),
@@ -145,9 +153,13 @@ impl Pool {
             HashMap::new()
         });
         let bucket = self.aliases.bucket_of(&key.model);
-        self.lanes.get_or_make(key, &bucket, |queue| {
+        let roster = self.roster();
+        let told_apart = roster.mentions(&key.model);
+        let model = if told_apart { key.model.clone() } else { bucket.as_str().into() };
+        let alike = LaneKey { model, ..key.clone() };
+        self.lanes.get_or_make(key, alike, &bucket, age, |line| {
             let rng = self.rng.lock().fork();
-            Lane::new(key.clone(), bucket.clone(), self.roster(), queue, rng, |k, domain| {
+            Field::new(key, bucket.clone(), roster, line, rng, |k, domain| {
                 InForce::new(k.limits_for(&key.model), learned.get(domain).map_or(&[], Vec::as_slice))
             })
         })
@@ -161,7 +173,6 @@ impl Pool {
             *roster = Arc::new(Roster::clone(&roster));
         }
         self.lanes.forget();
-        self.changed.notify_waiters();
     }
 
     /// Leaves an ending to the background. When too many wait, the permit expires by itself.
@@ -230,13 +241,10 @@ impl Pool {
             _ => Ended::Failed,
         };
         log_failure(self.patiently(self.limiter.release(permit, ended)).await);
-        if permit.probe {
-            self.probes.back(permit.id);
-        }
         self.reopen(attempt, ended);
         if cooled.as_ref().is_some_and(|cooled| cooled.scope == Scope::Pool) {
             // It was nobody's fault: what was said of single projects no longer holds.
-            self.lanes.each(|lane| lane.reopen_groups());
+            self.lanes.lifted(&Lifted::All, now);
         }
         self.record(attempt, outcome, cooled.as_ref(), now);
         cooled
@@ -279,35 +287,31 @@ impl Pool {
     async fn settle(&self, permit: &Permit, tokens: u64) {
         log_failure(self.patiently(self.limiter.settle(permit, tokens)).await);
         if tokens < permit.cost.tokens {
-            self.given_back(&permit.domain);
+            let tokens = |why| matches!(why, Why::Limit(LimitKind::Tpm));
+            self.lanes.reopen_domain(&permit.domain.project, &permit.domain.bucket, tokens, self.clock.now());
         }
-    }
-
-    /// Wakes whoever may profit from what a domain got back.
-    fn given_back(&self, domain: &Domain) {
-        self.lanes.each(|lane| {
-            if lane.bucket == domain.bucket {
-                lane.reopen(&domain.project, None);
-            }
-        });
-        self.changed.notify_waiters();
     }
 
     /// Wakes whoever may profit from a call that is over.
     fn reopen(&self, attempt: &Attempt, ended: Ended) {
         let Attempt { permit, .. } = attempt;
-        let key = attempt.lane.roster.key(attempt.key);
+        let (key, now) = (attempt.lane.roster.key(attempt.key), self.clock.now());
+        if permit.probe {
+            // Whatever it was the probe of.
+            self.lanes
+                .lifted(&Lifted::Scopes(vec![Scope::Model(permit.domain.bucket.clone()), Scope::Pool]), now);
+        }
         if permit.probe || key.concurrency.is_some() {
             self.reopen_key(key);
         } else if ended == Ended::NeverSent {
-            self.given_back(&permit.domain);
+            let limit = |why| matches!(why, Why::Limit(_));
+            self.lanes.reopen_domain(&permit.domain.project, &permit.domain.bucket, limit, now);
         }
     }
 
     /// Wakes whoever may profit from a key that may go again.
     pub(crate) fn reopen_key(&self, key: &Key) {
-        self.lanes.each(|lane| lane.reopen(&key.project, Some(&key.id)));
-        self.changed.notify_waiters();
+        self.lanes.reopen_key(&key.id, &key.project, self.clock.now());
     }
 
     async fn cool(&self, permit: &Permit, condemn: Condemn, projects: usize) -> Option<Cooled> {
@@ -343,12 +347,7 @@ impl Pool {
     /// Lifts a scope and wakes whoever waits for it.
     pub(crate) async fn lift(&self, scope: &Scope) -> Result<(), LimitError> {
         self.limiter.lift(scope).await?;
-        self.lanes.each(|lane| {
-            for key in lane.roster.keys.iter() {
-                lane.reopen(&key.project, Some(&key.id));
-            }
-        });
-        self.changed.notify_waiters();
+        self.lanes.lifted(&Lifted::Scopes(vec![scope.clone()]), self.clock.now());
         Ok(())
     }
 

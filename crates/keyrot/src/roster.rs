@@ -1,12 +1,12 @@
 //! The keys of a pool, as one reading of keys.json gave them. Another reading makes another roster:
 //! whoever began with this one ends with it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use keyrot_core::keys::{Key, PoolConfig};
-use keyrot_core::{KeyId, Project};
+use keyrot_core::{KeyId, ModelFilter, ModelId, Project};
 
 /// What this process knows of one key's calls.
 #[derive(Debug, Default)]
@@ -37,6 +37,8 @@ pub(crate) struct Roster {
     pub(crate) last_resort: Option<u32>,
     /// Projects that serve, for telling one throttled project from a throttled machine.
     pub(crate) projects: usize,
+    /// The models that keys.json says something of.
+    mentioned: Arc<HashSet<ModelId>>,
     pub(crate) config: PoolConfig,
 }
 
@@ -55,7 +57,13 @@ impl Roster {
         let projects: BTreeSet<&Project> = serving.map(|(_, key)| &key.project).collect();
         let projects = projects.len();
         let tallies = keys.iter().map(|_| Arc::default()).collect();
-        Self { keys: keys.into(), tallies, last_resort, projects, config }
+        let listed = |key: &Key| match &key.models {
+            ModelFilter::Any => Vec::new(),
+            ModelFilter::Listed(models) => models.clone(),
+        };
+        let mentioned = keys.iter().flat_map(|key| [listed(key), key.model_limits.keys().cloned().collect()]);
+        let mentioned = Arc::new(mentioned.flatten().collect());
+        Self { keys: keys.into(), tallies, last_resort, projects, mentioned, config }
     }
 
     /// The same, with what is known of the calls of keys that were there before.
@@ -74,6 +82,11 @@ impl Roster {
 
     pub(crate) fn tally(&self, index: u32) -> &Tally {
         &self.tallies[index as usize]
+    }
+
+    /// Whether keys.json says anything of `model` in particular.
+    pub(crate) fn mentions(&self, model: &ModelId) -> bool {
+        self.mentioned.contains(model)
     }
 
     /// The key called `id`.

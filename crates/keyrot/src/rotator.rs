@@ -192,7 +192,7 @@ impl Rotator {
                     if self.another_secret(&mut course, &lane, deadline).await {
                         continue;
                     }
-                    let exhausted = search.exhausted(&course.tried, course.waited).await;
+                    let exhausted = search.exhausted(&course.tried, course.waited);
                     return Err(RunError::Exhausted { exhausted, last, attempts: course.attempts });
                 }
                 Err(Stop::Moved) => {
@@ -366,7 +366,7 @@ impl Rotator {
             let search = Search { pool: &self.pool, lane: &lane, profile, deadline };
             match search.lease(&tried, 1, &mut waited, now).await {
                 Ok(lease) => return Ok(lease),
-                Err(Stop::Exhausted) => return Err(search.exhausted(&tried, waited).await),
+                Err(Stop::Exhausted) => return Err(search.exhausted(&tried, waited)),
                 Err(Stop::Moved) => now = self.pool.clock.now(),
             }
         }

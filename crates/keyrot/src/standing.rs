@@ -5,6 +5,7 @@ use std::time::Duration;
 use keyrot_core::{Cost, Limits, RateLimiter, Standing, Timestamp, Why};
 use keyrot_secrets::{Resolved, SecretCache};
 
+use crate::acquire;
 use crate::lane::Lane;
 use crate::pool::Pool;
 
@@ -54,7 +55,7 @@ impl Pool {
                     let verdict = &mut verdicts[at];
                     // What keys.json says outranks what the limiter would.
                     if let Some(refusal) = standing.refusal.as_ref().filter(|_| verdict.why.is_none()) {
-                        let until = self.until(refusal, &lane.groups[group as usize], now);
+                        let until = acquire::until(refusal, &lane.groups[group as usize], now);
                         verdict.why = Some(refusal.why.to_string());
                         verdict.cause = Some(refusal.why);
                         verdict.until = (until < Timestamp::NEVER).then_some(until);
@@ -78,7 +79,7 @@ impl Pool {
 
 impl Lane {
     /// Why a key cannot serve here, whatever the limiter says.
-    fn out(
+    pub(crate) fn out(
         &self,
         index: u32,
         secrets: &SecretCache,

@@ -207,7 +207,7 @@ impl Rotator {
                 key.until = None;
             }
         }
-        Status { model: lane.key.model.clone(), at, waiting: lane.queue.waiting(), truth: self.truth(), keys }
+        Status { model: lane.key.model.clone(), at, waiting: lane.line.waiting(), truth: self.truth(), keys }
     }
 
     /// Where counts and cooldowns are kept.

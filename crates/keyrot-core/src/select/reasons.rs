@@ -9,17 +9,25 @@ use crate::limit::Why;
 pub struct Hint {
     /// When it may go again, if nothing else happens; [`Timestamp::NEVER`] for never.
     pub until: Timestamp,
-    /// Why not before.
-    pub why: Why,
+    /// Why not before; `None` for a reason that is not the limiter's.
+    pub why: Option<Why>,
     /// The size refused, where a smaller request may still go; otherwise 0.
     pub tokens: u64,
+}
+
+impl Hint {
+    /// That it is out until `until`, for requests of any size.
+    #[must_use]
+    pub fn of(until: Timestamp, why: Option<Why>) -> Self {
+        Self { until, why, tokens: 0 }
+    }
 }
 
 /// How much is out for one reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count {
     /// The reason.
-    pub why: Why,
+    pub why: Option<Why>,
     /// Groups (quota domains) that are out for it.
     pub groups: u32,
     /// Single keys that are out for it, whatever their group.

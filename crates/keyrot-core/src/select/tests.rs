@@ -64,7 +64,7 @@ fn the_group_with_more_headroom_goes_first() {
 fn a_lower_tier_is_used_only_when_the_higher_has_nothing() {
     let mut selector = Selector::new(&[entry(0, 0, 2, 1.0), entry(1, 1, 1, 1.0)]);
     assert_eq!(shares(&mut selector, 50), HashMap::from([(1, 50)]));
-    selector.refused(Pick { key: 1, group: 1 }, Blocked::Group, Timestamp::NEVER, SHUT, 0);
+    selector.refused(Pick { key: 1, group: 1 }, Blocked::Group, Hint::of(Timestamp::NEVER, Some(SHUT)), 0);
     assert_eq!(shares(&mut selector, 50), HashMap::from([(0, 50)]));
     selector.reopen_group(1, every);
     assert_eq!(shares(&mut selector, 50), HashMap::from([(1, 50)]));
@@ -75,7 +75,7 @@ fn a_group_refused_to_a_large_request_is_tried_for_a_smaller_one() {
     let mut selector = Selector::new(&[entry(0, 0, 1, 1.0)]);
     let pick = Pick { key: 0, group: 0 };
     let until = T0 + std::time::Duration::from_secs(9);
-    selector.refused(pick, Blocked::GroupFor { tokens: 100 }, until, SHUT, 0);
+    selector.refused(pick, Blocked::GroupFor { tokens: 100 }, Hint::of(until, Some(SHUT)), 0);
     assert!(selector.pick(100, T0, 2, |_| false, draws(1)).is_empty());
     assert_eq!(selector.pick(99, T0, 2, |_| false, draws(1)).as_slice(), &[pick]);
 }
@@ -86,18 +86,28 @@ fn a_refusal_of_what_was_reopened_since_is_no_hint_and_any_other_is() {
     let seen = selector.reopenings();
     selector.reopen_group(0, every);
     for key in [0, 1] {
-        selector.refused(Pick { key, group: key }, Blocked::Group, Timestamp::NEVER, SHUT, seen);
+        selector.refused(
+            Pick { key, group: key },
+            Blocked::Group,
+            Hint::of(Timestamp::NEVER, Some(SHUT)),
+            seen,
+        );
     }
     assert_eq!(shares(&mut selector, 50), HashMap::from([(0, 50)]));
-    assert_eq!(selector.known_of(Pick { key: 1, group: 1 }).map(|hint| hint.why), Some(SHUT));
+    assert_eq!(selector.known_of(Pick { key: 1, group: 1 }).and_then(|hint| hint.why), Some(SHUT));
 }
 
 #[test]
 fn tokens_given_back_open_what_wanted_tokens_and_nothing_else() {
     let mut selector = Selector::new(&[entry(0, 0, 1, 1.0), entry(1, 1, 1, 1.0)]);
     let tpm = Why::Limit(LimitKind::Tpm);
-    selector.refused(Pick { key: 0, group: 0 }, Blocked::Group, Timestamp::NEVER, SHUT, 0);
-    selector.refused(Pick { key: 1, group: 1 }, Blocked::GroupFor { tokens: 5 }, Timestamp::NEVER, tpm, 0);
+    selector.refused(Pick { key: 0, group: 0 }, Blocked::Group, Hint::of(Timestamp::NEVER, Some(SHUT)), 0);
+    selector.refused(
+        Pick { key: 1, group: 1 },
+        Blocked::GroupFor { tokens: 5 },
+        Hint::of(Timestamp::NEVER, Some(tpm)),
+        0,
+    );
     assert!(!selector.reopen_group(0, |why| why == tpm) && selector.reopen_group(1, |why| why == tpm));
     assert_eq!(shares(&mut selector, 50), HashMap::from([(1, 50)]));
 }
@@ -145,11 +155,11 @@ proptest! {
                     let pick = Pick { key, group: key % 4 };
                     if what == 0 {
                         let (why, seen) = (Why::Limit(LimitKind::Concurrency), selector.reopenings());
-                        selector.refused(pick, Blocked::Key, until, why, seen);
+                        selector.refused(pick, Blocked::Key, Hint::of(until, Some(why)), seen);
                         key_out.insert(key, until);
                     } else {
                         let seen = selector.reopenings();
-                        selector.refused(pick, Blocked::Group, until, SHUT, seen);
+                        selector.refused(pick, Blocked::Group, Hint::of(until, Some(SHUT)), seen);
                         group_out.insert(key % 4, until);
                     }
                 }

@@ -1,7 +1,7 @@
 //! Hints: what a refusal leaves behind, and what it must not.
 
 use keyrot_core::keys::{Key, KeySet, PoolConfig};
-use keyrot_core::{EnvMap, KeyId, Limits};
+use keyrot_core::{Clock, EnvMap, FakeClock, KeyId, Limits};
 
 use super::*;
 use crate::Assembly;
@@ -20,19 +20,17 @@ async fn what_is_reopened_while_a_refusal_is_on_its_way_stays_open() {
     let now = pool.clock.now();
     let search = Search { pool, lane: &lane, profile: &profile, deadline: now };
     for (reopened, out) in [(true, false), (false, true)] {
-        let Drawn { picks, permit, seen } = search.draw(None, &Tried::default(), now);
-        let pick = picks[0];
+        let drawn = search.draw(None, &Tried::default(), now).expect("nothing is known yet");
+        let pick = drawn.picks[0];
         let usable = [search.usable(pick, now).expect("it has a secret")];
         let candidates = [lane.candidate(pick.key, pick.group, &usable[0].1, now)];
         let Profile { method, cost, lease, .. } = profile;
-        let reply = pool
-            .limiter
-            .reserve(&Ask { permit, candidates: &candidates, method, cost, lease, class: 0 })
-            .await;
+        let ask = Ask { permit: drawn.permit, candidates: &candidates, method, cost, lease, class: 0 };
+        let reply = pool.limiter.reserve(&ask).await;
         if reopened {
-            lane.reopen(&project, None);
+            pool.lanes.reopen(now, |field| field.reopen_project(&project, |_| true));
         }
-        let granted = search.note(&usable, reply.expect("in memory"), seen, now);
+        let granted = search.note(&usable, &drawn, reply.expect("in memory"), now);
         assert!(matches!(granted, Ok(None)));
         assert_eq!(lane.draw.lock().selector.earliest().is_some(), out);
     }
@@ -48,9 +46,133 @@ async fn what_is_free_again_by_now_is_no_reason_to_give_up_all_hope() {
     let lane = pool.lane(&profile.lane_key("model-1".into())).await;
     let search = Search { pool, lane: &lane, profile: &profile, deadline: pool.clock.now() };
     let mut tried = Tried::default();
-    let exhausted = search.exhausted(&tried, Duration::ZERO).await;
+    let exhausted = search.exhausted(&tried, Duration::ZERO);
     assert!(!exhausted.is_hopeless(), "{exhausted}");
     tried.group(0, Timestamp::NEVER);
-    let exhausted = search.exhausted(&tried, Duration::ZERO).await;
+    let exhausted = search.exhausted(&tried, Duration::ZERO);
     assert!(exhausted.is_hopeless() && exhausted.to_string().contains("already failed"), "{exhausted}");
+}
+
+/// A pool of `n` keys, each of a project of its own with `limits`, and its clock.
+async fn pool_of(n: usize, limits: Limits) -> (crate::Rotator, FakeClock) {
+    let clock = FakeClock::new(Timestamp::from_millis(1_795_464_000_000));
+    let key = |i: usize| {
+        let id = KeyId::new(&format!("k{i}")).expect("legal");
+        Key { limits, tags: [("n".to_owned(), (i % 2).to_string())].into(), ..Key::new(id) }
+    };
+    let env = (0..n).map(|i| (format!("GEMINI_KEY_k{i}"), format!("AIza{i}"))).collect::<EnvMap>();
+    let keys = KeySet { keys: (0..n).map(key).collect(), config: PoolConfig::default() };
+    let made = Assembly::new(env).keys(keys).clock(Arc::new(clock.clone())).seed(1).make().await;
+    (made.expect("a pool").rotator, clock)
+}
+
+/// Lets everybody who may go on do so.
+async fn settle_down() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+const PATIENT: Duration = Duration::from_secs(3_600);
+
+#[tokio::test]
+async fn a_refusal_names_few_keys_and_asks_for_each_project_once() {
+    let limits = Limits { rpm: Some(1), ..Limits::default() };
+    let (rotator, _clock) = pool_of(10_000, limits).await;
+    let profile = Profile::new("model-1").max_wait(Duration::ZERO);
+    for _ in 0..10_000 {
+        rotator.lease(&profile).await.expect("one may go");
+    }
+    let error = rotator.lease(&profile).await.expect_err("all are out");
+    assert_eq!(error.reasons.0.len(), 1, "{error}");
+    assert_eq!((error.reasons.0[0].projects, error.keys.len()), (10_000, 0));
+    assert!(error.to_string().len() < 4_000 && error.earliest.is_some(), "{error}");
+    // Every further one is refused by what is known.
+    let drawn = || rotator.pool.lanes.reopenings();
+    let before = drawn();
+    rotator.lease(&profile).await.expect_err("still out");
+    assert_eq!(drawn(), before);
+    let lane = rotator.pool.lane(&profile.lane_key("model-1".into())).await;
+    assert!(!lane.draw.lock().selector.has_any());
+}
+
+#[tokio::test]
+async fn a_prompt_that_fits_nowhere_is_refused_for_good_and_a_smaller_one_is_not() {
+    let limits = Limits { tpm: Some(1_000), ..Limits::default() };
+    let (rotator, _clock) = pool_of(30, limits).await;
+    let ask = |tokens| Profile::new("model-1").tokens(tokens).max_wait(PATIENT);
+    let error = rotator.lease(&ask(1_001)).await.expect_err("too large");
+    assert!(error.is_hopeless() && error.to_string().contains("larger than"), "{error}");
+    rotator.lease(&ask(1_000)).await.expect("it fits");
+}
+
+#[tokio::test]
+async fn what_others_complete_leaves_a_refusal_known() {
+    let limits = Limits { rpm: Some(1), tpm: Some(1 << 30), ..Limits::default() };
+    let (rotator, _clock) = pool_of(2, limits).await;
+    let profile = Profile::new("model-1").tokens(500).max_wait(Duration::ZERO);
+    let usage = keyrot_core::Usage { prompt_tokens: Some(1), output_tokens: None };
+    let lane = rotator.pool.lane(&profile.lane_key("model-1".into())).await;
+    let leases = [rotator.lease(&profile).await.expect("one"), rotator.lease(&profile).await.expect("two")];
+    rotator.lease(&profile).await.expect_err("all are out");
+    for lease in leases {
+        lease.end(&keyrot_core::Outcome::Success { usage }).await;
+    }
+    assert!(!lane.draw.lock().selector.has_any(), "tokens given back bring no requests back");
+}
+
+#[tokio::test]
+async fn two_kinds_of_request_share_what_one_project_has() {
+    let limits = Limits { rpm: Some(6), ..Limits::default() };
+    let (rotator, clock) = pool_of(1, limits).await;
+    let (done, mut served) = tokio::sync::mpsc::unbounded_channel();
+    for i in 0..200 {
+        let kind = u32::from(i >= 150);
+        let profile = Profile::new("model-1").max_wait(PATIENT);
+        let profile = if kind == 0 { profile } else { profile.tag("n", "0") };
+        let (rotator, done) = (rotator.clone(), done.clone());
+        tokio::spawn(async move {
+            rotator.lease(&profile).await.expect("in time");
+            done.send(kind).expect("heard");
+        });
+    }
+    settle_down().await;
+    let mut counts = [0_u32; 2];
+    while counts[0] + counts[1] < 66 {
+        clock.advance(Duration::from_millis(250));
+        settle_down().await;
+        while let Ok(kind) = served.try_recv() {
+            counts[kind as usize] += 1;
+        }
+    }
+    // The first six went before anybody had to wait.
+    assert!(counts[1].abs_diff(30) <= 3, "{counts:?}");
+}
+
+#[tokio::test]
+async fn a_large_prompt_among_many_small_ones_is_served_within_two_windows() {
+    let limits = Limits { tpm: Some(1_000), ..Limits::default() };
+    let (rotator, clock) = pool_of(1, limits).await;
+    let (done, mut served) = tokio::sync::mpsc::unbounded_channel();
+    for i in 0..1_001_u64 {
+        let tokens = if i == 100 { 800 } else { 10 };
+        let profile = Profile::new("model-1").tokens(tokens).max_wait(PATIENT);
+        let (rotator, done) = (rotator.clone(), done.clone());
+        tokio::spawn(async move {
+            rotator.lease(&profile).await.expect("in time");
+            done.send(tokens).expect("heard");
+        });
+    }
+    settle_down().await;
+    let began = clock.now();
+    loop {
+        if let Ok(800) = served.try_recv() {
+            break;
+        }
+        if served.is_empty() {
+            clock.advance(Duration::from_millis(250));
+            settle_down().await;
+        }
+    }
+    assert!(clock.now().since(began) <= Duration::from_secs(122), "{:?}", clock.now().since(began));
 }

@@ -1,0 +1,281 @@
+//! The line in front of a bucket: who waits for capacity, in what order, and who may ask the store now.
+//!
+//! Requests of one class (method, workload, tags, project) are served in the order they came; classes
+//! take turns. The order holds per process only. Several who wait may ask at once, so that a line drains
+//! at the store's pace and not at one grant per round trip: one at first, one more for each grant, one
+//! again after a refusal. A class whose first request was refused sleeps until it is worth asking again:
+//! nobody of it asks meanwhile, so that a large request is not starved by small ones behind it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use keyrot_core::{Clock, Timestamp};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+/// The most that ask at once.
+const MOST_ASKING: usize = 64;
+
+/// See the module's docs.
+#[derive(Debug, Default)]
+pub(crate) struct Line {
+    state: Mutex<State>,
+    waiting: AtomicUsize,
+    /// How often something was freed: who was refused before that does not sleep.
+    wakes: AtomicU64,
+}
+
+#[derive(Debug)]
+struct State {
+    classes: Vec<Class>,
+    next_ticket: u64,
+    asking: usize,
+    /// How many may ask at once.
+    window: usize,
+    /// The turns that the class served last has had.
+    turns: u64,
+    /// What time it was when anybody last looked.
+    now: Timestamp,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            classes: Vec::new(),
+            next_ticket: 0,
+            asking: 0,
+            window: 1,
+            turns: 0,
+            now: Timestamp::default(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Class {
+    name: u32,
+    waiting: VecDeque<Waiter>,
+    asleep_until: Timestamp,
+    /// The turns it has had: the class with the fewest is next.
+    turns: u64,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    ticket: u64,
+    asking: bool,
+    /// Until when what it may not use again keeps it, and nobody else, from asking.
+    barred_until: Timestamp,
+    woken: Arc<Notify>,
+}
+
+/// What somebody who waits has to do next.
+enum Next {
+    Ask,
+    SleepUntil(Timestamp),
+    Wait,
+}
+
+/// A place in a line; leaving it, by whatever way, frees it.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    line: &'a Line,
+    class: u32,
+    ticket: u64,
+    woken: Arc<Notify>,
+    /// How many of the class were ahead when it joined.
+    pub(crate) ahead: usize,
+}
+
+/// The right to ask the store now; it ends with [`Place::refused`] or with the place.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    wakes: u64,
+}
+
+impl Line {
+    /// How many wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Acquire)
+    }
+
+    /// Takes a place behind everybody of `class`.
+    pub(crate) fn join(&self, class: u32) -> Place<'_> {
+        let woken = Arc::new(Notify::new());
+        let mut state = self.state.lock();
+        let ticket = state.next_ticket;
+        state.next_ticket += 1;
+        let turns = state.turns;
+        let of_class = state.class(class, turns);
+        let ahead = of_class.waiting.len();
+        of_class.waiting.push_back(Waiter {
+            ticket,
+            asking: false,
+            barred_until: Timestamp::default(),
+            woken: Arc::clone(&woken),
+        });
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        Place { line: self, class, ticket, woken, ahead }
+    }
+
+    /// Something may go that could not go before: whoever is first asks again.
+    pub(crate) fn wake(&self, now: Timestamp) {
+        self.wakes.fetch_add(1, Ordering::AcqRel);
+        if self.waiting() == 0 {
+            return;
+        }
+        let mut state = self.state.lock();
+        for class in &mut state.classes {
+            class.asleep_until = Timestamp::default();
+        }
+        state.advance(now);
+    }
+
+    /// Has everybody look where he stands: the lanes are made anew.
+    pub(crate) fn rouse(&self) {
+        let state = self.state.lock();
+        let everybody = state.classes.iter().flat_map(|class| &class.waiting);
+        everybody.for_each(|waiter| waiter.woken.notify_one());
+    }
+}
+
+impl State {
+    fn class(&mut self, name: u32, turns: u64) -> &mut Class {
+        let at = self.classes.iter().position(|class| class.name == name).unwrap_or_else(|| {
+            let asleep_until = Timestamp::default();
+            self.classes.push(Class { name, waiting: VecDeque::new(), asleep_until, turns });
+            self.classes.len() - 1
+        });
+        &mut self.classes[at]
+    }
+
+    /// Gives out turns: to the classes in turn, within each in order.
+    fn advance(&mut self, now: Timestamp) {
+        self.now = now;
+        while self.asking < self.window {
+            let awake = self.classes.iter_mut().filter(|class| class.asleep_until <= now);
+            let ready = awake.filter_map(|class| {
+                let turns = class.turns;
+                class.next(now).map(|at| (turns, class, at))
+            });
+            let Some((_, class, at)) = ready.min_by_key(|(turns, ..)| *turns) else { return };
+            class.turns += 1;
+            class.waiting[at].asking = true;
+            class.waiting[at].woken.notify_one();
+            self.turns = class.turns;
+            self.asking += 1;
+        }
+    }
+
+    /// Who left is asking no more.
+    fn leave(&mut self, name: u32, ticket: u64) {
+        let Some(at) = self.classes.iter().position(|class| class.name == name) else { return };
+        let class = &mut self.classes[at];
+        let gone = class.find(ticket).and_then(|i| class.waiting.remove(i));
+        self.asking -= usize::from(gone.is_some_and(|gone| gone.asking));
+        if class.waiting.is_empty() {
+            self.classes.swap_remove(at);
+        } else {
+            class.remind(self.now);
+        }
+        self.advance(self.now);
+    }
+}
+
+impl Class {
+    /// Where somebody stands: tickets only grow along the line.
+    fn find(&self, ticket: u64) -> Option<usize> {
+        self.waiting.binary_search_by_key(&ticket, |waiter| waiter.ticket).ok()
+    }
+
+    /// Who may ask next. Nobody overtakes anybody but those who are asking and those whom only their
+    /// own past keeps waiting.
+    fn next(&self, now: Timestamp) -> Option<usize> {
+        self.waiting.iter().position(|waiter| !waiter.asking && waiter.barred_until <= now)
+    }
+
+    /// Has whoever is next mind the time.
+    fn remind(&self, now: Timestamp) {
+        if let Some(at) = self.next(now) {
+            self.waiting[at].woken.notify_one();
+        }
+    }
+}
+
+impl Place<'_> {
+    /// Waits until it is this one's turn to ask.
+    pub(crate) async fn turn(&self, clock: &dyn Clock) -> Turn {
+        loop {
+            let now = clock.now();
+            match self.look(now) {
+                Next::Ask => return Turn { wakes: self.line.wakes.load(Ordering::Acquire) },
+                Next::Wait => self.woken.notified().await,
+                Next::SleepUntil(at) => tokio::select! {
+                    () = self.woken.notified() => {}
+                    () = clock.sleep_until(at) => {}
+                },
+            }
+        }
+    }
+
+    fn look(&self, now: Timestamp) -> Next {
+        let mut state = self.line.state.lock();
+        state.advance(now);
+        let Some(class) = state.classes.iter().find(|class| class.name == self.class) else {
+            return Next::Wait;
+        };
+        let Some(at) = class.find(self.ticket) else { return Next::Wait };
+        let this = &class.waiting[at];
+        if this.asking {
+            Next::Ask
+        } else if this.barred_until > now {
+            Next::SleepUntil(this.barred_until)
+        } else if class.asleep_until > now && class.next(now) == Some(at) {
+            Next::SleepUntil(class.asleep_until)
+        } else {
+            Next::Wait
+        }
+    }
+
+    /// The store has nothing for it before `at`. The class sleeps until then, unless it is only this
+    /// request's own past that is in the way (`own`), or something was freed since it asked.
+    pub(crate) fn refused(&self, turn: Turn, at: Timestamp, own: bool, now: Timestamp) {
+        let Turn { wakes } = turn;
+        let mut state = self.line.state.lock();
+        let freed = self.line.wakes.load(Ordering::Acquire) != wakes;
+        let turns = state.turns;
+        let class = state.class(self.class, turns);
+        // A turn that came to nothing is none.
+        class.turns = class.turns.saturating_sub(1);
+        if let Some(i) = class.find(self.ticket) {
+            class.waiting[i].asking = false;
+            if own {
+                class.waiting[i].barred_until = at;
+            }
+        }
+        if !own && !freed {
+            class.asleep_until = at;
+        }
+        class.remind(now);
+        state.asking -= 1;
+        state.window = 1;
+        state.advance(now);
+    }
+
+    /// It was granted: one more may ask at once.
+    pub(crate) fn granted(self) {
+        let mut state = self.line.state.lock();
+        state.window = (state.window + 1).min(MOST_ASKING);
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.line.state.lock().leave(self.class, self.ticket);
+        self.line.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests;
