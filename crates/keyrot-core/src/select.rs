@@ -205,7 +205,7 @@ impl Selector {
         mut below: impl FnMut(u64) -> u64,
     ) -> ArrayVec<Pick, MAX_CANDIDATES> {
         self.bring_back(now);
-        self.look_again(tokens);
+        self.bring_back_smaller_than(Some(tokens));
         let max = max.min(MAX_CANDIDATES);
         // Two are drawn even where one is asked for: the choice between two is the point.
         let drawn_at_least = max.max(2);
@@ -377,6 +377,14 @@ impl Selector {
         self.tiers.iter().any(|tier| tier.weights.total() > 0)
     }
 
+    /// Of the groups that were refused to a request of `tokens` and may have room for a smaller one, the
+    /// one that `which` lets pass and that comes back first.
+    pub fn first_for_size(&self, tokens: u64, which: impl Fn(u32) -> bool) -> Option<(u32, Timestamp)> {
+        let hints = self.groups.iter().filter_map(|group| Some((group.id, group.out?)));
+        let out = hints.filter(|(id, hint)| hint.tokens == tokens.max(1) && which(*id));
+        out.map(|(id, hint)| (id, hint.until)).min_by_key(|(_, until)| *until)
+    }
+
     /// What is known against a key: its own hint or its group's, whichever lasts longer.
     #[must_use]
     pub fn known_of(&self, pick: Pick) -> Option<Hint> {
@@ -412,19 +420,29 @@ impl Selector {
         }
     }
 
-    /// A group refused to a larger request may have room for a smaller one.
-    fn look_again(&mut self, tokens: u64) {
+    /// Brings back a few of the groups that were refused to requests of a size, whatever the size of the
+    /// next one: tokens may have been given back by somebody who does not tell. Gives whether there were
+    /// any.
+    pub fn look_again(&mut self) -> bool {
+        self.bring_back_smaller_than(None)
+    }
+
+    /// A group refused to a larger request may have room for a smaller one. Gives whether any came back.
+    fn bring_back_smaller_than(&mut self, tokens: Option<u64>) -> bool {
+        let mut any = false;
         for _ in 0..SECOND_LOOKS {
-            let Some(&(refused, at)) = self.out_by_size.peek() else { return };
+            let Some(&(refused, at)) = self.out_by_size.peek() else { return any };
             let current = self.groups[at as usize].out.is_some_and(|hint| hint.tokens == refused);
-            if current && refused <= tokens {
-                return;
+            if current && tokens.is_some_and(|tokens| refused <= tokens) {
+                return any;
             }
             self.out_by_size.pop();
             if current {
                 self.set_group(at, None);
+                any = true;
             }
         }
+        any
     }
 
     fn set_member(&mut self, at: u32, hint: Option<Hint>) {

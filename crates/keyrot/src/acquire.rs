@@ -13,9 +13,9 @@ use keyrot_secrets::Resolved;
 
 use crate::ear::FRESH;
 use crate::event::Event;
-use crate::lane::{Draw, Group, Lane};
+use crate::lane::{Claim, Draw, Group, Lane};
 use crate::lease::{Attempt, Lease};
-use crate::line::Place;
+use crate::line::{Keeps, Place};
 use crate::pool::Pool;
 use crate::profile::Profile;
 use crate::retry::Tried;
@@ -53,13 +53,12 @@ struct Drawn {
 #[derive(Debug, Clone, Copy)]
 struct Refused {
     until: Timestamp,
-    /// Only this request's own past is in the way: another one could go.
-    own: bool,
+    keeps: Keeps,
 }
 
 impl Refused {
     fn all(until: Timestamp) -> Self {
-        Self { until, own: false }
+        Self { until, keeps: Keeps::All }
     }
 }
 
@@ -122,7 +121,7 @@ impl Search<'_> {
             let in_vain = |refused: &Refused| self.in_vain(*refused, now) && !self.pool.is_behind(now);
             return Err(self.known(tried, now).filter(in_vain).map(|_| Stop::Exhausted));
         }
-        match self.reserve(tried, now).await {
+        match self.reserve(tried, LAST, now).await {
             Ok(place) => Ok(place),
             Err(refused) if self.in_vain(refused, now) => Err(Some(Stop::Exhausted)),
             Err(_) => Err(None),
@@ -130,7 +129,7 @@ impl Search<'_> {
     }
 
     async fn in_line(&self, tried: &Tried) -> Result<Reserved, Stop> {
-        let place = self.lane.line.join(self.lane.class);
+        let place = self.lane.line.join(self.lane.class, self.profile.cost.tokens);
         let now = self.pool.clock.now();
         self.pool.watch.tell(|| {
             let until = self.known(tried, now).map_or(now, |refused| refused.until);
@@ -149,13 +148,14 @@ impl Search<'_> {
     /// A reserved place, by whoever stands at `place`.
     async fn from(&self, place: &Place<'_>, tried: &Tried) -> Result<Reserved, Stop> {
         let clock = &*self.pool.clock;
+        let claimed = Claimed { lane: self.lane, ticket: place.ticket };
         loop {
             let turn = place.turn(clock).await;
             if !Arc::ptr_eq(&self.pool.roster(), &self.lane.roster) {
                 return Err(Stop::Moved);
             }
             let asked = clock.now();
-            let refused = match self.reserve(tried, asked).await {
+            let refused = match self.reserve(tried, place.ticket, asked).await {
                 Ok(reserved) => return Ok(reserved),
                 Err(refused) => refused,
             };
@@ -163,10 +163,13 @@ impl Search<'_> {
             if self.in_vain(refused, asked) {
                 return Err(Stop::Exhausted);
             }
+            // Where it waits for room, if it is only too large for now, nobody behind it goes.
+            let room =
+                (refused.keeps == Keeps::Size).then(|| claimed.claim(self.profile.cost.tokens)).flatten();
             // Hints are looked at again while they can be believed, and no later.
             let jitter = Duration::from_millis(self.pool.rng.lock().u64(0..=JITTER_MS));
-            let until = (refused.until + jitter).min(now + FRESH);
-            place.refused(turn, until, refused.own, now);
+            let until = (room.unwrap_or(refused.until) + jitter).min(now + FRESH);
+            place.refused(turn, until, refused.keeps, now);
         }
     }
 
@@ -179,15 +182,16 @@ impl Search<'_> {
     }
 
     /// Draws and reserves until something is granted or nothing is left to draw.
-    async fn reserve(&self, tried: &Tried, now: Timestamp) -> Result<Reserved, Refused> {
+    async fn reserve(&self, tried: &Tried, ticket: u64, now: Timestamp) -> Result<Reserved, Refused> {
         let mut stay = tried.stays_with();
         loop {
-            let drawn = match self.draw(stay.filter(|pick| !self.barred(tried, *pick, now)), tried, now) {
-                Ok(drawn) => drawn,
-                // What is known is only as good as it is new.
-                Err(_) if self.pool.is_behind(now) && self.heard_more(now).await => continue,
-                Err(refused) => return Err(refused),
-            };
+            let drawn =
+                match self.draw(stay.filter(|pick| !self.barred(tried, *pick, now)), tried, ticket, now) {
+                    Ok(drawn) => drawn,
+                    // What is known is only as good as it is new.
+                    Err(_) if self.pool.is_behind(now) && self.heard_more(now).await => continue,
+                    Err(refused) => return Err(refused),
+                };
             stay = None;
             // Filled where they are: what is collected is moved, room for all candidates with it.
             let mut usable = ArrayVec::<_, MAX_CANDIDATES>::new();
@@ -305,42 +309,109 @@ impl Search<'_> {
     }
 
     /// The one it stays with, if any, or the best to be had now.
-    fn draw(&self, stays: Option<Pick>, tried: &Tried, now: Timestamp) -> Result<Drawn, Refused> {
+    fn draw(
+        &self,
+        stays: Option<Pick>,
+        tried: &Tried,
+        ticket: u64,
+        now: Timestamp,
+    ) -> Result<Drawn, Refused> {
         let (batch, reopenings) = (self.pool.limiter.batch(), self.pool.lanes.reopenings());
         let mut draw = self.lane.draw.lock();
         if self.profile.cost.tokens > draw.most_tokens(&self.lane.groups, now) {
             return Err(Refused::all(Timestamp::NEVER));
         }
-        let Draw { selector, rng, wide, lifted, .. } = &mut *draw;
-        if let Some(hint) = wide.filter(|hint| hint.until > now) {
+        if let Some(hint) = draw.wide.filter(|hint| hint.until > now) {
             return Err(Refused::all(hint.until));
         }
-        *wide = None;
-        let permit = PermitId(rng.u128(..));
-        let picks = match stays {
+        draw.wide = None;
+        let permit = PermitId(draw.rng.u128(..));
+        let mut picks = match stays {
             Some(pick) => ArrayVec::from_iter([pick]),
-            None => {
-                let skip = |pick| self.barred(tried, pick, now);
-                selector.pick(self.profile.cost.tokens, now, batch, skip, |n| rng.u64(0..n))
-            }
+            None => self.pick(&mut draw, tried, ticket, batch, now),
         };
-        if picks.is_empty() {
-            let out = selector.earliest().unwrap_or(Timestamp::NEVER);
-            let until = tried.earliest(now).map_or(out, |at| at.min(out));
-            return Err(Refused { until, own: selector.has_any() });
+        if picks.is_empty() && self.pool.limiter.is_shared() && draw.look_again(now) {
+            picks = self.pick(&mut draw, tried, ticket, batch, now);
         }
-        Ok(Drawn { picks, permit, seen: selector.reopenings(), lifted: *lifted, reopenings })
+        if picks.is_empty() {
+            return Err(self.refused(&mut draw, tried, ticket, now));
+        }
+        Ok(Drawn { picks, permit, seen: draw.selector.reopenings(), lifted: draw.lifted, reopenings })
+    }
+
+    fn pick(
+        &self,
+        draw: &mut Draw,
+        tried: &Tried,
+        ticket: u64,
+        batch: usize,
+        now: Timestamp,
+    ) -> ArrayVec<Pick, MAX_CANDIDATES> {
+        let Draw { selector, rng, claims, .. } = draw;
+        let claimed = |group| claims.iter().any(|claim| claim.group == group && claim.ticket < ticket);
+        let skip = |pick: Pick| claimed(pick.group) || self.barred(tried, pick, now);
+        selector.pick(self.profile.cost.tokens, now, batch, skip, |n| rng.u64(0..n))
+    }
+
+    /// Nothing is left to draw: when the first thing comes back, and for whom that matters.
+    fn refused(&self, draw: &mut Draw, tried: &Tried, ticket: u64, now: Timestamp) -> Refused {
+        let claims = draw.claims.iter().filter(|claim| claim.ticket < ticket).map(|claim| claim.until);
+        let first = claims.chain(tried.earliest(now)).min();
+        let until = first.into_iter().chain(draw.selector.earliest()).min().unwrap_or(Timestamp::NEVER);
+        let tokens = self.profile.cost.tokens;
+        let keeps = if !tried.is_empty() && draw.selector.has_any() {
+            Keeps::Own
+        } else if ticket < LAST && draw.first_for_size(tokens, ticket).is_some() {
+            Keeps::Size
+        } else {
+            Keeps::All
+        };
+        Refused { until, keeps }
     }
 
     /// What is known to stand in the way, without a question to anybody.
     fn known(&self, tried: &Tried, now: Timestamp) -> Option<Refused> {
-        self.draw(None, tried, now).err()
+        self.draw(None, tried, LAST, now).err()
     }
 
     pub(crate) fn barred(&self, tried: &Tried, pick: Pick, now: Timestamp) -> bool {
         let fingerprint =
             |key: u32| self.pool.secrets.get(&self.lane.roster.key(key).id).map(|r| r.fingerprint);
         tried.bars(pick, fingerprint, now)
+    }
+}
+
+/// Nobody comes after whoever has no place in the line.
+const LAST: u64 = u64::MAX;
+
+/// What somebody who waits claims; it goes with him.
+struct Claimed<'a> {
+    lane: &'a Lane,
+    ticket: u64,
+}
+
+impl Claimed<'_> {
+    /// Claims the group that has room for `tokens` first, of those that nobody claims who came before, and
+    /// keeps to it while it is only a matter of room. Gives when there is.
+    fn claim(&self, tokens: u64) -> Option<Timestamp> {
+        let mut draw = self.lane.draw.lock();
+        let mine = draw.claims.iter().position(|claim| claim.ticket == self.ticket);
+        if let Some(at) = mine {
+            let Claim { group, .. } = draw.claims.swap_remove(at);
+            if let Some((_, until)) = draw.selector.first_for_size(tokens, |id| id == group) {
+                draw.claims.push(Claim { ticket: self.ticket, group, until });
+                return Some(until);
+            }
+        }
+        let (group, until) = draw.first_for_size(tokens, self.ticket)?;
+        draw.claims.push(Claim { ticket: self.ticket, group, until });
+        Some(until)
+    }
+}
+
+impl Drop for Claimed<'_> {
+    fn drop(&mut self) {
+        self.lane.draw.lock().claims.retain(|claim| claim.ticket != self.ticket);
     }
 }
 

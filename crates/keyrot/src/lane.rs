@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use keyrot_core::keys::Key;
@@ -67,11 +68,45 @@ pub(crate) struct Draw {
     pub(crate) wide: Option<Hint>,
     /// How often that was lifted: a refusal from before is no hint any more.
     pub(crate) lifted: u64,
+    /// Where those wait who are too large for now: nobody behind them goes there.
+    pub(crate) claims: Vec<Claim>,
+    /// When groups that were refused for their size were last tried again.
+    second_look: Timestamp,
     /// The most input tokens that fit anywhere, and until when that is so; `None` for not known.
     most_tokens: Option<(u64, Timestamp)>,
 }
 
+/// A group that somebody waits for: nobody draws it who came after.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Claim {
+    pub(crate) ticket: u64,
+    pub(crate) group: u32,
+    /// When it may go there.
+    pub(crate) until: Timestamp,
+}
+
+/// How often groups that were refused for their size are tried again, where others give back tokens that
+/// nobody tells of.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
+
 impl Draw {
+    /// Of the groups that have no room for `tokens` but may have for less, the one that has it first and
+    /// that nobody claims who came before `ticket`.
+    pub(crate) fn first_for_size(&self, tokens: u64, ticket: u64) -> Option<(u32, Timestamp)> {
+        let earlier = |claim: &Claim, group| claim.group == group && claim.ticket < ticket;
+        let free = |group| !self.claims.iter().any(|claim| earlier(claim, group));
+        self.selector.first_for_size(tokens, free)
+    }
+
+    /// Tries a few groups again that were refused for their size. Gives whether there were any.
+    pub(crate) fn look_again(&mut self, now: Timestamp) -> bool {
+        let due = now.since(self.second_look) >= SECOND_LOOK;
+        if due {
+            self.second_look = now;
+        }
+        due && self.selector.look_again()
+    }
+
     /// The most input tokens that a request may have, at `now`: more can never fit.
     pub(crate) fn most_tokens(&mut self, groups: &[Group], now: Timestamp) -> u64 {
         match self.most_tokens {
@@ -150,6 +185,8 @@ impl Field {
             rng,
             wide: None,
             lifted: 0,
+            claims: Vec::new(),
+            second_look: Timestamp::default(),
             most_tokens: None,
         });
         let hinted = AtomicBool::new(false);

@@ -134,6 +134,11 @@ impl Limiter {
         }
     }
 
+    /// Whether other processes use it as well.
+    pub(crate) fn is_shared(&self) -> bool {
+        !matches!(self, Self::Memory(_))
+    }
+
     /// Waits until the store has what was settled and released.
     pub(crate) async fn flush(&self) {
         match self {

@@ -4,7 +4,8 @@
 //! take turns. The order holds per process only. Several who wait may ask at once, so that a line drains
 //! at the store's pace and not at one grant per round trip: one at first, one more for each grant, one
 //! again after a refusal. A class whose first request was refused sleeps until it is worth asking again:
-//! nobody of it asks meanwhile, so that a large request is not starved by small ones behind it.
+//! nobody of it asks meanwhile. One that is only too large for now lets smaller ones behind it ask, but not
+//! where it waits itself: it is not starved, and they do not stand idle.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -64,6 +65,8 @@ struct Class {
 #[derive(Debug)]
 struct Waiter {
     ticket: u64,
+    /// Input tokens it is charged.
+    tokens: u64,
     asking: bool,
     /// Until when what it may not use again keeps it, and nobody else, from asking.
     barred_until: Timestamp,
@@ -82,11 +85,26 @@ enum Next {
 pub(crate) struct Place<'a> {
     line: &'a Line,
     class: u32,
-    ticket: u64,
+    /// Its number: the lower, the earlier it came.
+    pub(crate) ticket: u64,
     woken: Arc<Notify>,
     /// How many of the class were ahead when it joined.
     pub(crate) ahead: usize,
 }
+
+/// What keeps a request that was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeps {
+    /// What would keep any other of its class.
+    All,
+    /// What would not keep a smaller one.
+    Size,
+    /// Only its own past.
+    Own,
+}
+
+/// How many behind a large request are looked at for a smaller one.
+const FOLLOWERS: usize = 64;
 
 /// The right to ask the store now; it ends with [`Place::refused`] or with the place.
 #[derive(Debug)]
@@ -101,7 +119,7 @@ impl Line {
     }
 
     /// Takes a place behind everybody of `class`.
-    pub(crate) fn join(&self, class: u32) -> Place<'_> {
+    pub(crate) fn join(&self, class: u32, tokens: u64) -> Place<'_> {
         let woken = Arc::new(Notify::new());
         let mut state = self.state.lock();
         let ticket = state.next_ticket;
@@ -111,6 +129,7 @@ impl Line {
         let ahead = of_class.waiting.len();
         of_class.waiting.push_back(Waiter {
             ticket,
+            tokens,
             asking: false,
             barred_until: Timestamp::default(),
             woken: Arc::clone(&woken),
@@ -128,6 +147,11 @@ impl Line {
         let mut state = self.state.lock();
         for class in &mut state.classes {
             class.asleep_until = Timestamp::default();
+            class
+                .waiting
+                .iter_mut()
+                .take(FOLLOWERS)
+                .for_each(|waiter| waiter.barred_until = Timestamp::default());
         }
         state.advance(now);
     }
@@ -238,9 +262,9 @@ impl Place<'_> {
         }
     }
 
-    /// The store has nothing for it before `at`. The class sleeps until then, unless it is only this
-    /// request's own past that is in the way (`own`), or something was freed since it asked.
-    pub(crate) fn refused(&self, turn: Turn, at: Timestamp, own: bool, now: Timestamp) {
+    /// The store has nothing for it before `at`. The class sleeps until then, unless others of it could
+    /// go, or something was freed since it asked. Gives whether smaller ones behind it go on.
+    pub(crate) fn refused(&self, turn: Turn, at: Timestamp, keeps: Keeps, now: Timestamp) -> bool {
         let Turn { wakes } = turn;
         let mut state = self.line.state.lock();
         let freed = self.line.wakes.load(Ordering::Acquire) != wakes;
@@ -248,19 +272,25 @@ impl Place<'_> {
         let class = state.class(self.class, turns);
         // A turn that came to nothing is none.
         class.turns = class.turns.saturating_sub(1);
+        let (mut alone, mut overtaken) = (keeps == Keeps::Own, false);
         if let Some(i) = class.find(self.ticket) {
             class.waiting[i].asking = false;
-            if own {
+            let tokens = class.waiting[i].tokens;
+            overtaken = keeps == Keeps::Size
+                && class.waiting.iter().skip(i + 1).take(FOLLOWERS).any(|behind| behind.tokens < tokens);
+            alone |= overtaken;
+            if alone && !freed {
                 class.waiting[i].barred_until = at;
             }
         }
-        if !own && !freed {
+        if !alone && !freed {
             class.asleep_until = at;
         }
         class.remind(now);
         state.asking -= 1;
         state.window = 1;
         state.advance(now);
+        overtaken
     }
 
     /// It was granted: one more may ask at once.

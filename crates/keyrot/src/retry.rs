@@ -78,6 +78,11 @@ impl Tried {
         }
     }
 
+    /// Whether it may use everything.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.groups.is_empty()
+    }
+
     /// The request does not return to this key with this secret.
     pub(crate) fn key(&mut self, key: u32, fingerprint: Fingerprint) {
         self.keys.push((key, fingerprint));

@@ -20,7 +20,7 @@ async fn what_is_reopened_while_a_refusal_is_on_its_way_stays_open() {
     let now = pool.clock.now();
     let search = Search { pool, lane: &lane, profile: &profile, deadline: now };
     for (reopened, out) in [(true, false), (false, true)] {
-        let drawn = search.draw(None, &Tried::default(), now).expect("nothing is known yet");
+        let drawn = search.draw(None, &Tried::default(), LAST, now).expect("nothing is known yet");
         let pick = drawn.picks[0];
         let usable = [search.usable(pick, now).expect("it has a secret")];
         let candidates = [lane.candidate(pick.key, pick.group, &usable[0].1, now)];
@@ -149,30 +149,56 @@ async fn two_kinds_of_request_share_what_one_project_has() {
     assert!(counts[1].abs_diff(30) <= 3, "{counts:?}");
 }
 
-#[tokio::test]
-async fn a_large_prompt_among_many_small_ones_is_served_within_two_windows() {
+/// How long a prompt of 80 % of what each of `projects` may use in a minute waits behind and before small
+/// ones, and how many of these were served in the minute after it had come.
+async fn a_large_prompt_among_small_ones(projects: usize) -> (Duration, usize) {
     let limits = Limits { tpm: Some(1_000), ..Limits::default() };
-    let (rotator, clock) = pool_of(1, limits).await;
+    let (rotator, clock) = pool_of(projects, limits).await;
     let (done, mut served) = tokio::sync::mpsc::unbounded_channel();
-    for i in 0..1_001_u64 {
-        let tokens = if i == 100 { 800 } else { 10 };
+    let ask = |tokens| {
         let profile = Profile::new("model-1").tokens(tokens).max_wait(PATIENT);
         let (rotator, done) = (rotator.clone(), done.clone());
         tokio::spawn(async move {
             rotator.lease(&profile).await.expect("in time");
             done.send(tokens).expect("heard");
         });
+    };
+    // A full minute, evenly.
+    for _ in 0..100 {
+        (0..projects).for_each(|_| ask(10));
+        clock.advance(Duration::from_millis(600));
+        settle_down().await;
     }
+    (0..50).for_each(|_| ask(10));
+    ask(800);
+    (0..1_000 * projects).for_each(|_| ask(10));
     settle_down().await;
-    let began = clock.now();
-    loop {
-        if let Ok(800) = served.try_recv() {
-            break;
-        }
-        if served.is_empty() {
-            clock.advance(Duration::from_millis(250));
-            settle_down().await;
+    let (began, mut waited, mut small) = (clock.now(), None, 0);
+    while served.try_recv().is_ok() {}
+    while waited.is_none() || clock.now().since(began) < Duration::from_secs(120) {
+        clock.advance(Duration::from_millis(250));
+        settle_down().await;
+        while let Ok(tokens) = served.try_recv() {
+            if tokens == 800 {
+                waited = Some(clock.now().since(began));
+            } else {
+                small += usize::from(clock.now().since(began) <= Duration::from_secs(120));
+            }
         }
     }
-    assert!(clock.now().since(began) <= Duration::from_secs(122), "{:?}", clock.now().since(began));
+    (waited.expect("served"), small)
+}
+
+#[tokio::test]
+async fn a_large_prompt_among_a_thousand_small_ones_is_served_within_two_windows() {
+    let (waited, _) = a_large_prompt_among_small_ones(1).await;
+    assert!(waited <= Duration::from_secs(122), "{waited:?}");
+}
+
+#[tokio::test]
+async fn a_large_prompt_keeps_small_ones_from_one_project_at_most() {
+    let (waited, small) = a_large_prompt_among_small_ones(8).await;
+    assert!(waited <= Duration::from_secs(122), "{waited:?}");
+    // Two minutes of eight projects, but for what the large one took, and waited for in one of them.
+    assert!(small >= 1_600 - 80 - 80, "{small}");
 }

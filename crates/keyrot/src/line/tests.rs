@@ -30,7 +30,7 @@ fn turn(place: &Place<'_>, clock: &FakeClock) -> Turn {
 #[test]
 fn one_asks_and_each_grant_lets_one_more_ask_at_once() {
     let (line, clock) = (Line::default(), FakeClock::new(T0));
-    let mut places: Vec<_> = (0..200).map(|_| line.join(1)).collect();
+    let mut places: Vec<_> = (0..200).map(|_| line.join(1, 1)).collect();
     let mut most = 0;
     while !places.is_empty() {
         let may = asking(&places, &clock);
@@ -46,9 +46,9 @@ fn one_asks_and_each_grant_lets_one_more_ask_at_once() {
 #[test]
 fn a_class_sleeps_behind_its_first_and_another_class_does_not() {
     let (line, clock) = (Line::default(), FakeClock::new(T0));
-    let (large, small, other) = (line.join(1), line.join(1), line.join(2));
+    let (large, small, other) = (line.join(1, 1), line.join(1, 1), line.join(2, 1));
     let until = T0 + Duration::from_secs(5);
-    large.refused(turn(&large, &clock), until, false, T0);
+    large.refused(turn(&large, &clock), until, Keeps::All, T0);
     let places = [large, small, other];
     assert_eq!(asking(&places, &clock), [2]);
     let [large, small, other] = places;
@@ -59,10 +59,21 @@ fn a_class_sleeps_behind_its_first_and_another_class_does_not() {
 }
 
 #[test]
+fn a_large_one_lets_smaller_ones_go_on_and_no_equal_one() {
+    let (line, clock) = (Line::default(), FakeClock::new(T0));
+    for (behind, goes_on) in [(5, false), (4, true)] {
+        let places = [line.join(1, 5), line.join(1, behind)];
+        let until = T0 + Duration::from_secs(5);
+        assert_eq!(places[0].refused(turn(&places[0], &clock), until, Keeps::Size, T0), goes_on);
+        assert_eq!(asking(&places, &clock).contains(&1), goes_on);
+    }
+}
+
+#[test]
 fn what_is_only_his_own_past_keeps_nobody_else() {
     let (line, clock) = (Line::default(), FakeClock::new(T0));
-    let places = [line.join(1), line.join(1)];
-    places[0].refused(turn(&places[0], &clock), T0 + Duration::from_secs(5), true, T0);
+    let places = [line.join(1, 1), line.join(1, 1)];
+    places[0].refused(turn(&places[0], &clock), T0 + Duration::from_secs(5), Keeps::Own, T0);
     assert_eq!(asking(&places, &clock), [1]);
     clock.advance(Duration::from_secs(5));
     let [first, second] = places;
@@ -73,12 +84,12 @@ fn what_is_only_his_own_past_keeps_nobody_else() {
 #[test]
 fn what_is_freed_while_an_answer_is_on_its_way_lets_nobody_sleep() {
     let (line, clock) = (Line::default(), FakeClock::new(T0));
-    let place = line.join(1);
+    let place = line.join(1, 1);
     let asked = turn(&place, &clock);
     line.wake(T0);
-    place.refused(asked, T0 + Duration::from_secs(60), false, T0);
+    place.refused(asked, T0 + Duration::from_secs(60), Keeps::All, T0);
     let asked = turn(&place, &clock);
-    place.refused(asked, T0 + Duration::from_secs(60), false, T0);
+    place.refused(asked, T0 + Duration::from_secs(60), Keeps::All, T0);
     assert!(place.turn(&clock).now_or_never().is_none());
     line.wake(T0);
     turn(&place, &clock);
@@ -87,7 +98,8 @@ fn what_is_freed_while_an_answer_is_on_its_way_lets_nobody_sleep() {
 #[test]
 fn classes_take_turns_however_many_wait_in_each() {
     let (line, clock) = (Line::default(), FakeClock::new(T0));
-    let mut places: Vec<_> = (0..100).map(|i| (u32::from(i >= 90), line.join(u32::from(i >= 90)))).collect();
+    let mut places: Vec<_> =
+        (0..100).map(|i| (u32::from(i >= 90), line.join(u32::from(i >= 90), 1))).collect();
     let mut served = Vec::new();
     // One place comes free at a time.
     for _ in 0..20 {
@@ -103,19 +115,20 @@ fn classes_take_turns_however_many_wait_in_each() {
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    Join(u32),
+    Join(u32, u64),
     /// Somebody gives up, whatever he is doing.
     Leave(usize),
     /// Whoever asks is granted, refused for so long, or refused for his own past.
-    Answer(usize, Option<(u64, bool)>),
+    Answer(usize, Option<(u64, Keeps)>),
     Wake,
     Pass(u64),
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let refused = prop::option::of((0_u64..3_000, prop::bool::weighted(0.2)));
+    let keeps = prop_oneof![4 => Just(Keeps::All), 2 => Just(Keeps::Size), 1 => Just(Keeps::Own)];
+    let refused = prop::option::of((0_u64..3_000, keeps));
     prop_oneof![
-        4 => (0_u32..3).prop_map(Step::Join),
+        4 => (0_u32..3, 1_u64..3).prop_map(|(class, tokens)| Step::Join(class, tokens)),
         2 => any::<usize>().prop_map(Step::Leave),
         6 => (any::<usize>(), refused).prop_map(|(who, how)| Step::Answer(who, how)),
         1 => Just(Step::Wake),
@@ -133,15 +146,15 @@ proptest! {
         let mut places: Vec<(u32, Place<'_>)> = Vec::new();
         for step in steps {
             match step {
-                Step::Join(class) => places.push((class, line.join(class))),
+                Step::Join(class, tokens) => places.push((class, line.join(class, tokens))),
                 Step::Leave(who) if !places.is_empty() => drop(places.remove(who % places.len())),
                 Step::Answer(who, how) if !places.is_empty() => {
                     let who = who % places.len();
                     if let Some(turn) = places[who].1.turn(&clock).now_or_never() {
                         match how {
-                            Some((ms, own)) => {
+                            Some((ms, keeps)) => {
                                 let now = clock.now();
-                                places[who].1.refused(turn, now + Duration::from_millis(ms), own, now);
+                                places[who].1.refused(turn, now + Duration::from_millis(ms), keeps, now);
                             }
                             None => places.remove(who).1.granted(),
                         }
