@@ -377,27 +377,6 @@ impl Selector {
         self.tiers.iter().any(|tier| tier.weights.total() > 0)
     }
 
-    /// Of the groups that were refused to a request of `tokens` and may have room for a smaller one, the
-    /// one that `which` lets pass and that comes back first.
-    pub fn first_for_size(&self, tokens: u64, which: impl Fn(u32) -> bool) -> Option<(u32, Timestamp)> {
-        let hints = self.groups.iter().filter_map(|group| Some((group.id, group.out?)));
-        let out = hints.filter(|(id, hint)| hint.tokens == tokens.max(1) && which(*id));
-        out.map(|(id, hint)| (id, hint.until)).min_by_key(|(_, until)| *until)
-    }
-
-    /// What is known against a key: its own hint or its group's, whichever lasts longer.
-    #[must_use]
-    pub fn known_of(&self, pick: Pick) -> Option<Hint> {
-        let own = self.member_at.get(&pick.key).and_then(|at| self.members[*at as usize].out);
-        let group = self.group_at.get(&pick.group).and_then(|at| self.groups[*at as usize].out);
-        own.into_iter().chain(group).max_by_key(|hint| hint.until)
-    }
-
-    /// What is out, by reason.
-    pub fn reasons(&self) -> impl Iterator<Item = Count> {
-        self.reasons.counts()
-    }
-
     fn hint(&self, out: Out) -> Option<Hint> {
         match out {
             Out::Group(group) => self.groups[group as usize].out,

@@ -169,7 +169,7 @@ impl Search<'_> {
             // Hints are looked at again while they can be believed, and no later.
             let jitter = Duration::from_millis(self.pool.rng.lock().u64(0..=JITTER_MS));
             let until = (room.unwrap_or(refused.until) + jitter).min(now + FRESH);
-            place.refused(turn, until, refused.keeps, now);
+            place.refused(&turn, until, refused.keeps, now);
         }
     }
 

@@ -264,10 +264,9 @@ impl Place<'_> {
 
     /// The store has nothing for it before `at`. The class sleeps until then, unless others of it could
     /// go, or something was freed since it asked. Gives whether smaller ones behind it go on.
-    pub(crate) fn refused(&self, turn: Turn, at: Timestamp, keeps: Keeps, now: Timestamp) -> bool {
-        let Turn { wakes } = turn;
+    pub(crate) fn refused(&self, turn: &Turn, at: Timestamp, keeps: Keeps, now: Timestamp) -> bool {
         let mut state = self.line.state.lock();
-        let freed = self.line.wakes.load(Ordering::Acquire) != wakes;
+        let freed = self.line.wakes.load(Ordering::Acquire) != turn.wakes;
         let turns = state.turns;
         let class = state.class(self.class, turns);
         // A turn that came to nothing is none.

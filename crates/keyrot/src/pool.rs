@@ -230,7 +230,7 @@ impl Pool {
         let ended = match outcome {
             Outcome::Success { usage } => {
                 if let Some(tokens) = usage.prompt_tokens {
-                    self.settle(permit, tokens).await;
+                    self.settle(permit, tokens, now).await;
                     if let Some(estimate) = attempt.estimate {
                         self.estimates.learn(&lane.key.model, estimate, tokens);
                     }
@@ -241,7 +241,7 @@ impl Pool {
             _ => Ended::Failed,
         };
         log_failure(self.patiently(self.limiter.release(permit, ended)).await);
-        self.reopen(attempt, ended);
+        self.reopen(attempt, ended, now);
         if cooled.as_ref().is_some_and(|cooled| cooled.scope == Scope::Pool) {
             // It was nobody's fault: what was said of single projects no longer holds.
             self.lanes.lifted(&Lifted::All, now);
@@ -284,18 +284,18 @@ impl Pool {
     }
 
     /// Replaces the estimate of a call by what it used.
-    async fn settle(&self, permit: &Permit, tokens: u64) {
+    async fn settle(&self, permit: &Permit, tokens: u64, now: Timestamp) {
         log_failure(self.patiently(self.limiter.settle(permit, tokens)).await);
         if tokens < permit.cost.tokens {
             let tokens = |why| matches!(why, Why::Limit(LimitKind::Tpm));
-            self.lanes.reopen_domain(&permit.domain.project, &permit.domain.bucket, tokens, self.clock.now());
+            self.lanes.reopen_domain(&permit.domain.project, &permit.domain.bucket, tokens, now);
         }
     }
 
     /// Wakes whoever may profit from a call that is over.
-    fn reopen(&self, attempt: &Attempt, ended: Ended) {
+    fn reopen(&self, attempt: &Attempt, ended: Ended, now: Timestamp) {
         let Attempt { permit, .. } = attempt;
-        let (key, now) = (attempt.lane.roster.key(attempt.key), self.clock.now());
+        let key = attempt.lane.roster.key(attempt.key);
         if permit.probe {
             // Whatever it was the probe of.
             self.lanes
@@ -404,7 +404,7 @@ async fn settle_in_background(pool: Weak<Pool>, mut inbox: mpsc::Receiver<Ending
     while let Some(ending) = inbox.recv().await {
         let Some(pool) = pool.upgrade() else { return };
         match ending {
-            Ending::Settle { permit, tokens } => pool.settle(&permit, tokens).await,
+            Ending::Settle { permit, tokens } => pool.settle(&permit, tokens, pool.clock.now()).await,
             Ending::End { attempt, outcome } => {
                 pool.conclude(&attempt, &outcome).await;
             }

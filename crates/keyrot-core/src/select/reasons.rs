@@ -1,6 +1,7 @@
 //! What is known against keys and groups, counted by reason, so that a refusal of the whole pool can
 //! be told without a look at every key.
 
+use super::{Pick, Selector};
 use crate::clock::Timestamp;
 use crate::limit::Why;
 
@@ -32,6 +33,29 @@ pub struct Count {
     pub groups: u32,
     /// Single keys that are out for it, whatever their group.
     pub keys: u32,
+}
+
+impl Selector {
+    /// Of the groups that were refused to a request of `tokens` and may have room for a smaller one, the
+    /// one that `which` lets pass and that comes back first.
+    pub fn first_for_size(&self, tokens: u64, which: impl Fn(u32) -> bool) -> Option<(u32, Timestamp)> {
+        let hints = self.groups.iter().filter_map(|group| Some((group.id, group.out?)));
+        let out = hints.filter(|(id, hint)| hint.tokens == tokens.max(1) && which(*id));
+        out.map(|(id, hint)| (id, hint.until)).min_by_key(|(_, until)| *until)
+    }
+
+    /// What is known against a key: its own hint or its group's, whichever lasts longer.
+    #[must_use]
+    pub fn known_of(&self, pick: Pick) -> Option<Hint> {
+        let own = self.member_at.get(&pick.key).and_then(|at| self.members[*at as usize].out);
+        let group = self.group_at.get(&pick.group).and_then(|at| self.groups[*at as usize].out);
+        own.into_iter().chain(group).max_by_key(|hint| hint.until)
+    }
+
+    /// What is out, by reason.
+    pub fn reasons(&self) -> impl Iterator<Item = Count> {
+        self.reasons.counts()
+    }
 }
 
 /// A count for each reason there is: a few dozen at most.

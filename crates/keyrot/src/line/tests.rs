@@ -48,7 +48,7 @@ fn a_class_sleeps_behind_its_first_and_another_class_does_not() {
     let (line, clock) = (Line::default(), FakeClock::new(T0));
     let (large, small, other) = (line.join(1, 1), line.join(1, 1), line.join(2, 1));
     let until = T0 + Duration::from_secs(5);
-    large.refused(turn(&large, &clock), until, Keeps::All, T0);
+    large.refused(&turn(&large, &clock), until, Keeps::All, T0);
     let places = [large, small, other];
     assert_eq!(asking(&places, &clock), [2]);
     let [large, small, other] = places;
@@ -64,7 +64,7 @@ fn a_large_one_lets_smaller_ones_go_on_and_no_equal_one() {
     for (behind, goes_on) in [(5, false), (4, true)] {
         let places = [line.join(1, 5), line.join(1, behind)];
         let until = T0 + Duration::from_secs(5);
-        assert_eq!(places[0].refused(turn(&places[0], &clock), until, Keeps::Size, T0), goes_on);
+        assert_eq!(places[0].refused(&turn(&places[0], &clock), until, Keeps::Size, T0), goes_on);
         assert_eq!(asking(&places, &clock).contains(&1), goes_on);
     }
 }
@@ -73,7 +73,7 @@ fn a_large_one_lets_smaller_ones_go_on_and_no_equal_one() {
 fn what_is_only_his_own_past_keeps_nobody_else() {
     let (line, clock) = (Line::default(), FakeClock::new(T0));
     let places = [line.join(1, 1), line.join(1, 1)];
-    places[0].refused(turn(&places[0], &clock), T0 + Duration::from_secs(5), Keeps::Own, T0);
+    places[0].refused(&turn(&places[0], &clock), T0 + Duration::from_secs(5), Keeps::Own, T0);
     assert_eq!(asking(&places, &clock), [1]);
     clock.advance(Duration::from_secs(5));
     let [first, second] = places;
@@ -87,9 +87,9 @@ fn what_is_freed_while_an_answer_is_on_its_way_lets_nobody_sleep() {
     let place = line.join(1, 1);
     let asked = turn(&place, &clock);
     line.wake(T0);
-    place.refused(asked, T0 + Duration::from_secs(60), Keeps::All, T0);
+    place.refused(&asked, T0 + Duration::from_secs(60), Keeps::All, T0);
     let asked = turn(&place, &clock);
-    place.refused(asked, T0 + Duration::from_secs(60), Keeps::All, T0);
+    place.refused(&asked, T0 + Duration::from_secs(60), Keeps::All, T0);
     assert!(place.turn(&clock).now_or_never().is_none());
     line.wake(T0);
     turn(&place, &clock);
@@ -154,7 +154,7 @@ proptest! {
                         match how {
                             Some((ms, keeps)) => {
                                 let now = clock.now();
-                                places[who].1.refused(turn, now + Duration::from_millis(ms), keeps, now);
+                                places[who].1.refused(&turn, now + Duration::from_millis(ms), keeps, now);
                             }
                             None => places.remove(who).1.granted(),
                         }
