@@ -66,5 +66,5 @@ pub use keyrot_core::keys::{Key, KeySet, PoolConfig, SecretRef, StoreKind};
 pub use keyrot_core::untrusted::{self, UntrustedText};
 pub use keyrot_core::{
     Clock, CoolFor, Cooled, EnvMap, FakeClock, KeyId, LimitError, Limits, ModelId, Origin, Outcome, Project,
-    Scope, SecretError, SecretStore, Timestamp, leak,
+    Scope, SecretError, SecretStore, Timestamp, Usage, leak,
 };

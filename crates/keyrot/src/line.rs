@@ -15,14 +15,16 @@ use keyrot_core::{Clock, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-/// The most that ask at once.
-const MOST_ASKING: usize = 64;
+/// The most that ask at once: no bound for a crowd that nothing limits, and one for what is asked in vain
+/// when a limit is met.
+const MOST_ASKING: usize = 1_024;
 
 /// See the module's docs.
 #[derive(Debug, Default)]
 pub(crate) struct Line {
     state: Mutex<State>,
-    waiting: AtomicUsize,
+    /// How many wait and do not ask.
+    idle: AtomicUsize,
     /// How often something was freed: who was refused before that does not sleep.
     wakes: AtomicU64,
 }
@@ -31,6 +33,8 @@ pub(crate) struct Line {
 struct State {
     classes: Vec<Class>,
     next_ticket: u64,
+    /// How many have a place.
+    standing: usize,
     asking: usize,
     /// How many may ask at once.
     window: usize,
@@ -45,6 +49,7 @@ impl Default for State {
         Self {
             classes: Vec::new(),
             next_ticket: 0,
+            standing: 0,
             asking: 0,
             window: 1,
             turns: 0,
@@ -113,47 +118,49 @@ pub(crate) struct Turn {
 }
 
 impl Line {
-    /// How many wait.
+    /// How many wait and may not ask yet.
     pub(crate) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Acquire)
+        self.idle.load(Ordering::Acquire)
+    }
+
+    /// Calls `change`, and tells how many wait after it.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.lock();
+        let result = change(&mut state);
+        self.idle.store(state.standing - state.asking, Ordering::Release);
+        result
     }
 
     /// Takes a place behind everybody of `class`.
     pub(crate) fn join(&self, class: u32, tokens: u64) -> Place<'_> {
         let woken = Arc::new(Notify::new());
-        let mut state = self.state.lock();
-        let ticket = state.next_ticket;
-        state.next_ticket += 1;
-        let turns = state.turns;
-        let of_class = state.class(class, turns);
-        let ahead = of_class.waiting.len();
-        of_class.waiting.push_back(Waiter {
-            ticket,
-            tokens,
-            asking: false,
-            barred_until: Timestamp::default(),
-            woken: Arc::clone(&woken),
+        let (ticket, ahead) = self.change(|state| {
+            let ticket = state.next_ticket;
+            state.next_ticket += 1;
+            state.standing += 1;
+            let turns = state.turns;
+            let of_class = state.class(class, turns);
+            let (ahead, woken) = (of_class.waiting.len(), Arc::clone(&woken));
+            let barred_until = Timestamp::default();
+            of_class.waiting.push_back(Waiter { ticket, tokens, asking: false, barred_until, woken });
+            (ticket, ahead)
         });
-        self.waiting.fetch_add(1, Ordering::AcqRel);
         Place { line: self, class, ticket, woken, ahead }
     }
 
     /// Something may go that could not go before: whoever is first asks again.
     pub(crate) fn wake(&self, now: Timestamp) {
         self.wakes.fetch_add(1, Ordering::AcqRel);
-        if self.waiting() == 0 {
-            return;
+        if self.waiting() > 0 {
+            self.change(|state| {
+                for class in &mut state.classes {
+                    class.asleep_until = Timestamp::default();
+                    let first = class.waiting.iter_mut().take(FOLLOWERS);
+                    first.for_each(|waiter| waiter.barred_until = Timestamp::default());
+                }
+                state.advance(now);
+            });
         }
-        let mut state = self.state.lock();
-        for class in &mut state.classes {
-            class.asleep_until = Timestamp::default();
-            class
-                .waiting
-                .iter_mut()
-                .take(FOLLOWERS)
-                .for_each(|waiter| waiter.barred_until = Timestamp::default());
-        }
-        state.advance(now);
     }
 
     /// Has everybody look where he stands: the lanes are made anew.
@@ -196,8 +203,10 @@ impl State {
     fn leave(&mut self, name: u32, ticket: u64) {
         let Some(at) = self.classes.iter().position(|class| class.name == name) else { return };
         let class = &mut self.classes[at];
-        let gone = class.find(ticket).and_then(|i| class.waiting.remove(i));
-        self.asking -= usize::from(gone.is_some_and(|gone| gone.asking));
+        if let Some(gone) = class.find(ticket).and_then(|i| class.waiting.remove(i)) {
+            self.standing -= 1;
+            self.asking -= usize::from(gone.asking);
+        }
         if class.waiting.is_empty() {
             self.classes.swap_remove(at);
         } else {
@@ -244,52 +253,54 @@ impl Place<'_> {
     }
 
     fn look(&self, now: Timestamp) -> Next {
-        let mut state = self.line.state.lock();
-        state.advance(now);
-        let Some(class) = state.classes.iter().find(|class| class.name == self.class) else {
-            return Next::Wait;
-        };
-        let Some(at) = class.find(self.ticket) else { return Next::Wait };
-        let this = &class.waiting[at];
-        if this.asking {
-            Next::Ask
-        } else if this.barred_until > now {
-            Next::SleepUntil(this.barred_until)
-        } else if class.asleep_until > now && class.next(now) == Some(at) {
-            Next::SleepUntil(class.asleep_until)
-        } else {
-            Next::Wait
-        }
+        self.line.change(|state| {
+            state.advance(now);
+            let Some(class) = state.classes.iter().find(|class| class.name == self.class) else {
+                return Next::Wait;
+            };
+            let Some(at) = class.find(self.ticket) else { return Next::Wait };
+            let this = &class.waiting[at];
+            if this.asking {
+                Next::Ask
+            } else if this.barred_until > now {
+                Next::SleepUntil(this.barred_until)
+            } else if class.asleep_until > now && class.next(now) == Some(at) {
+                Next::SleepUntil(class.asleep_until)
+            } else {
+                Next::Wait
+            }
+        })
     }
 
     /// The store has nothing for it before `at`. The class sleeps until then, unless others of it could
     /// go, or something was freed since it asked. Gives whether smaller ones behind it go on.
     pub(crate) fn refused(&self, turn: &Turn, at: Timestamp, keeps: Keeps, now: Timestamp) -> bool {
-        let mut state = self.line.state.lock();
-        let freed = self.line.wakes.load(Ordering::Acquire) != turn.wakes;
-        let turns = state.turns;
-        let class = state.class(self.class, turns);
-        // A turn that came to nothing is none.
-        class.turns = class.turns.saturating_sub(1);
-        let (mut alone, mut overtaken) = (keeps == Keeps::Own, false);
-        if let Some(i) = class.find(self.ticket) {
-            class.waiting[i].asking = false;
-            let tokens = class.waiting[i].tokens;
-            overtaken = keeps == Keeps::Size
-                && class.waiting.iter().skip(i + 1).take(FOLLOWERS).any(|behind| behind.tokens < tokens);
-            alone |= overtaken;
-            if alone && !freed {
-                class.waiting[i].barred_until = at;
+        self.line.change(|state| {
+            let freed = self.line.wakes.load(Ordering::Acquire) != turn.wakes;
+            let turns = state.turns;
+            let class = state.class(self.class, turns);
+            // A turn that came to nothing is none.
+            class.turns = class.turns.saturating_sub(1);
+            let (mut alone, mut overtaken) = (keeps == Keeps::Own, false);
+            if let Some(i) = class.find(self.ticket) {
+                class.waiting[i].asking = false;
+                let tokens = class.waiting[i].tokens;
+                overtaken = keeps == Keeps::Size
+                    && class.waiting.iter().skip(i + 1).take(FOLLOWERS).any(|behind| behind.tokens < tokens);
+                alone |= overtaken;
+                if alone && !freed {
+                    class.waiting[i].barred_until = at;
+                }
             }
-        }
-        if !alone && !freed {
-            class.asleep_until = at;
-        }
-        class.remind(now);
-        state.asking -= 1;
-        state.window = 1;
-        state.advance(now);
-        overtaken
+            if !alone && !freed {
+                class.asleep_until = at;
+            }
+            class.remind(now);
+            state.asking -= 1;
+            state.window = 1;
+            state.advance(now);
+            overtaken
+        })
     }
 
     /// It was granted: one more may ask at once.
@@ -301,8 +312,7 @@ impl Place<'_> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.line.state.lock().leave(self.class, self.ticket);
-        self.line.waiting.fetch_sub(1, Ordering::AcqRel);
+        self.line.change(|state| state.leave(self.class, self.ticket));
     }
 }
 

@@ -4,6 +4,8 @@
 
 mod aws;
 mod door;
+mod far;
+mod line;
 mod load;
 mod place;
 mod vault;
