@@ -110,6 +110,7 @@ impl Search<'_> {
             waited: *waited,
             started,
             estimate: self.profile.estimate,
+            lasts: self.profile.lease,
         };
         Ok(Lease { pool: Arc::clone(self.pool), attempt, resolved, over: false })
     }

@@ -8,6 +8,7 @@ use keyrot_core::{Fingerprint, KeyId, ModelId, Outcome, Permit, Project, Timesta
 use keyrot_secrets::Resolved;
 use secrecy::SecretString;
 
+use crate::endings::{Ending, Step};
 use crate::lane::Lane;
 use crate::pool::Pool;
 
@@ -23,6 +24,8 @@ pub(crate) struct Attempt {
     /// How long the request has waited for capacity, in all.
     pub(crate) waited: Duration,
     pub(crate) started: Timestamp,
+    /// How long its place in flight is kept for it.
+    pub(crate) lasts: Duration,
     /// The request's input tokens by a rule of thumb, where they were charged by one.
     pub(crate) estimate: Option<u64>,
 }
@@ -94,7 +97,11 @@ impl Lease {
     /// Ends the lease in the background.
     pub(crate) fn end_later(&mut self, outcome: Outcome) {
         if !std::mem::replace(&mut self.over, true) {
-            self.pool.later(Ending::End { attempt: Box::new(self.attempt.clone()), outcome });
+            self.pool.later(Ending::End {
+                attempt: Box::new(self.attempt.clone()),
+                outcome,
+                step: Step::default(),
+            });
         }
     }
 
@@ -109,15 +116,4 @@ impl Drop for Lease {
     fn drop(&mut self) {
         self.end_later(Outcome::Cancelled);
     }
-}
-
-/// What is left to be done about a permit once nobody waits for it.
-#[derive(Debug)]
-pub(crate) enum Ending {
-    /// The tokens are known; the call goes on.
-    Settle { permit: Permit, tokens: u64 },
-    /// The call is over.
-    End { attempt: Box<Attempt>, outcome: Outcome },
-    /// Everything sent before this is done.
-    Flush(tokio::sync::oneshot::Sender<()>),
 }

@@ -8,6 +8,7 @@ mod acquire;
 mod assembly;
 mod clock;
 mod ear;
+mod endings;
 mod env_file;
 mod estimate;
 mod event;

@@ -1,20 +1,21 @@
 //! The pool: keys, limiter, secrets and lanes behind a [`Rotator`](crate::Rotator).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use keyrot_core::keys::Key;
 use keyrot_core::{
     Clock, Condemn, CoolFor, CoolReport, Cooled, Ended, Lifted, LimitError, LimitKind, NetworkFault, Outcome,
-    Permit, RateLimiter, Reason, Samples, Scope, ScopeKind, Timestamp, Why,
+    Permit, RateLimiter, Reason, Samples, Scope, ScopeKind, Timestamp, Usage, Why,
 };
 use keyrot_secrets::SecretCache;
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use crate::ear::Ear;
+use crate::endings::{self, Endings, Step};
 use crate::estimate::Estimates;
 use crate::event::{Event, Watch};
 use crate::exhausted::in_words;
@@ -23,15 +24,13 @@ use crate::lane::{Field, Lane, LaneKey};
 use crate::lanes::Lanes;
 use crate::learn::alias::Aliases;
 use crate::learn::{self, InForce};
-use crate::lease::{Attempt, Ending};
+use crate::lease::Attempt;
 use crate::limiter::Limiter;
 use crate::reload::Source;
 use crate::retry::Budget;
 use crate::roster::{Roster, Tally};
 use crate::upkeep::{self, Upkeep};
 
-/// How many endings may wait to be settled; past that a permit expires by itself.
-const ENDINGS: usize = 4096;
 /// How long a store may keep whoever has no deadline of his own.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Failures in a row that make a key suspect, while others succeed.
@@ -60,7 +59,7 @@ pub(crate) struct Pool {
     pub(crate) aliases: Aliases,
     pub(crate) estimates: Estimates,
     pub(crate) upkeep: Upkeep,
-    endings: mpsc::Sender<Ending>,
+    pub(crate) endings: Endings,
 }
 
 /// What a pool is made of.
@@ -79,7 +78,7 @@ impl Pool {
     /// Puts the parts together and starts the task that settles what nobody waits for. Must be
     /// called inside a tokio runtime.
     pub(crate) fn start(parts: Parts) -> Arc<Self> {
-        let (endings, inbox) = mpsc::channel(ENDINGS);
+        let (endings, inbox) = Endings::new();
         let pool = Arc::new(Self {
             roster: RwLock::new(Arc::new(parts.roster)),
             changing: tokio::sync::Mutex::default(),
@@ -98,7 +97,7 @@ impl Pool {
             upkeep: Upkeep::default(),
             endings,
         });
-        tokio::spawn(settle_in_background(Arc::downgrade(&pool), inbox));
+        tokio::spawn(endings::draw_in_background(Arc::downgrade(&pool), inbox));
         upkeep::begin(&pool);
         fresh::begin(&pool);
         pool
@@ -175,13 +174,6 @@ impl Pool {
         self.lanes.forget();
     }
 
-    /// Leaves an ending to the background. When too many wait, the permit expires by itself.
-    pub(crate) fn later(&self, ending: Ending) {
-        if self.endings.try_send(ending).is_err() {
-            tracing::warn!("too many unsettled calls: a permit is left to expire");
-        }
-    }
-
     /// What a store answers to who has no deadline of his own.
     pub(crate) async fn patiently<T>(
         &self,
@@ -198,49 +190,41 @@ impl Pool {
         }
     }
 
-    /// Waits until everything left to the background so far is done and in the store, `timeout` at most.
-    pub(crate) async fn flush(&self, timeout: Duration) -> bool {
-        let (done, wait) = tokio::sync::oneshot::channel();
-        let flush = async {
-            let ended = self.endings.send(Ending::Flush(done)).await.is_ok() && wait.await.is_ok();
-            let written = self.write_down().await;
-            self.limiter.flush().await;
-            ended && written.is_ok()
-        };
-        tokio::time::timeout(timeout, flush).await.unwrap_or(false)
-    }
-
-    /// Draws every consequence of an attempt's outcome: learns, condemns, settles, counts, wakes.
-    /// Gives back what was condemned.
-    pub(crate) async fn conclude(&self, attempt: &Attempt, outcome: &Outcome) -> Option<Cooled> {
-        let Attempt { permit, key, lane, .. } = attempt;
-        let (now, key, roster) = (self.clock.now(), *key, &lane.roster);
-        self.count(roster.tally(key), outcome, now);
-        learn::learn(self, attempt, outcome, now).await;
-        let condemn = outcome.effect().condemn.or_else(|| flaky(roster, key, outcome, now));
-        let cooled = match condemn {
-            Some(condemn) => {
-                let mut blamed = permit.clone();
-                // Which it may just have learned.
-                blamed.domain.bucket = self.aliases.bucket_of(&lane.key.model);
-                self.cool(&blamed, condemn, roster.projects).await
-            }
-            None => None,
-        };
-        let ended = match outcome {
-            Outcome::Success { usage } => {
-                if let Some(tokens) = usage.prompt_tokens {
-                    self.settle(permit, tokens, now).await;
-                    if let Some(estimate) = attempt.estimate {
-                        self.estimates.learn(&lane.key.model, estimate, tokens);
-                    }
+    /// Draws the consequences of an attempt's outcome from `step` on: learns, condemns, settles, counts,
+    /// wakes. Gives back what was condemned.
+    pub(crate) async fn draw_consequences(
+        &self,
+        attempt: &Attempt,
+        outcome: &Outcome,
+        step: &mut Step,
+    ) -> Option<Cooled> {
+        let Attempt { permit, lane, .. } = attempt;
+        let now = self.clock.now();
+        if *step == Step::Count {
+            self.count(lane.roster.tally(attempt.key), outcome, now);
+            *step = Step::Judge;
+        }
+        let mut cooled = None;
+        if *step == Step::Judge {
+            cooled = self.judge(attempt, outcome, now).await;
+            *step = Step::Settle;
+        }
+        if *step == Step::Settle {
+            if let Outcome::Success { usage: Usage { prompt_tokens: Some(tokens), .. } } = outcome {
+                self.settle(permit, *tokens, now).await;
+                if let Some(estimate) = attempt.estimate {
+                    self.estimates.learn(&lane.key.model, estimate, *tokens);
                 }
-                Ended::Succeeded
             }
+            *step = Step::Release;
+        }
+        let ended = match outcome {
+            Outcome::Success { .. } => Ended::Succeeded,
             other if other.never_sent() => Ended::NeverSent,
             _ => Ended::Failed,
         };
-        log_failure(self.patiently(self.limiter.release(permit, ended)).await);
+        self.release(attempt, ended).await;
+        *step = Step::Done;
         self.reopen(attempt, ended, now);
         if cooled.as_ref().is_some_and(|cooled| cooled.scope == Scope::Pool) {
             // It was nobody's fault: what was said of single projects no longer holds.
@@ -248,6 +232,19 @@ impl Pool {
         }
         self.record(attempt, outcome, cooled.as_ref(), now);
         cooled
+    }
+
+    /// Learns from an outcome, and condemns. Gives back what was condemned.
+    async fn judge(&self, attempt: &Attempt, outcome: &Outcome, now: Timestamp) -> Option<Cooled> {
+        let Attempt { permit, key, lane, .. } = attempt;
+        let (key, roster) = (*key, &lane.roster);
+        learn::learn(self, attempt, outcome, now).await;
+        let condemn = outcome.effect().condemn.or_else(|| flaky(roster, key, outcome, now));
+        let condemn = condemn?;
+        let mut blamed = permit.clone();
+        // Which it may just have learned.
+        blamed.domain.bucket = self.aliases.bucket_of(&lane.key.model);
+        self.cool(&blamed, condemn, roster.projects).await
     }
 
     /// The one log line of an attempt, and the event for whoever watches.
@@ -284,7 +281,7 @@ impl Pool {
     }
 
     /// Replaces the estimate of a call by what it used.
-    async fn settle(&self, permit: &Permit, tokens: u64, now: Timestamp) {
+    pub(crate) async fn settle(&self, permit: &Permit, tokens: u64, now: Timestamp) {
         log_failure(self.patiently(self.limiter.settle(permit, tokens)).await);
         if tokens < permit.cost.tokens {
             let tokens = |why| matches!(why, Why::Limit(LimitKind::Tpm));
@@ -397,21 +394,5 @@ fn log_failure(result: Result<(), LimitError>) {
     if let Err(error) = result {
         // The estimate stays charged: safe, only less sharp.
         tracing::warn!(%error, "cannot settle");
-    }
-}
-
-async fn settle_in_background(pool: Weak<Pool>, mut inbox: mpsc::Receiver<Ending>) {
-    while let Some(ending) = inbox.recv().await {
-        let Some(pool) = pool.upgrade() else { return };
-        match ending {
-            Ending::Settle { permit, tokens } => pool.settle(&permit, tokens, pool.clock.now()).await,
-            Ending::End { attempt, outcome } => {
-                pool.conclude(&attempt, &outcome).await;
-            }
-            Ending::Flush(done) => {
-                // Nobody may be listening any more.
-                let _ = done.send(());
-            }
-        }
     }
 }
