@@ -7,9 +7,11 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::command::{cargo, run, say};
+use crate::command::{capture, cargo, root, run, say};
 use crate::servers;
 
+/// Where the last whole report on goodput is kept.
+const GOODPUT: &str = "docs/bench-goodput.md";
 /// What every figure is compared with.
 const BASELINE: &str = "baseline: a locked map, one counter";
 
@@ -43,6 +45,17 @@ pub(crate) fn core(target: &Path, args: &[&str]) -> Result<()> {
 /// Times reserve on each store by tasks and keys; the program prints its own ratios.
 pub(crate) fn limiter(target: &Path, args: &[&str]) -> Result<()> {
     run(stores(target)?.arg("speed").args(args))
+}
+
+/// Runs the pool in virtual time, beside plain policies. Without arguments it is the whole table, which is kept.
+pub(crate) fn goodput(args: &[&str]) -> Result<()> {
+    let mut command = cargo();
+    command.args(["bench", "-p", "keyrot-tests", "--bench", "goodput", "--"]).args(args);
+    if args.is_empty() {
+        let commit = capture(Command::new("git").args(["describe", "--always", "--dirty"]))?;
+        command.arg("--keep").arg(root().join(GOODPUT)).args(["--commit", commit.trim()]);
+    }
+    run(&mut command)
 }
 
 /// The program that loads the stores, with the servers it needs.

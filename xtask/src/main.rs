@@ -35,6 +35,9 @@ usage: cargo xtask COMMAND
   bench core [ARGS]    time selection + reserve + settle, as ratios to a baseline of the same run
   bench limiter [--seconds N] [--store memory|sqlite|redis]
                        time reserve on each store, beside the store's bare round trip
+  bench goodput [--only ROW] [--demand N] [--pool] [--seed N] [--quick]
+                       the pool under load and trouble in virtual time, beside three plain policies; fails when a
+                       target is missed; without arguments kept in docs/bench-goodput.md
   soak limiter [--minutes N] [--store sqlite|redis]
                        eight processes on one store: no window above a limit, 99 % of each used; without
                        arguments 6 minutes on each, kept in docs/soak-limiter.md
@@ -80,6 +83,7 @@ fn dispatch(args: &[String]) -> Result<()> {
         ["schema", "--check"] => schema::check(),
         ["bench", "core", rest @ ..] => bench::core(&Workspace::load()?.target, rest),
         ["bench", "limiter", rest @ ..] => bench::limiter(&Workspace::load()?.target, rest),
+        ["bench", "goodput", rest @ ..] => bench::goodput(rest),
         ["soak", "batch"] => soak::batch(&Workspace::load()?.target),
         ["soak", "limiter", rest @ ..] => soak::limiter(&Workspace::load()?.target, rest),
         [command, ..] => bail!(Usage(format!(

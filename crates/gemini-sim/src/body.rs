@@ -113,6 +113,19 @@ impl Script {
         script
     }
 
+    /// The bytes that would be sent, without the pauses: up to the silence or the reset, if there is one.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        let mut sent = Vec::new();
+        for step in self.steps {
+            match step {
+                Step::Bytes(bytes) => sent.extend_from_slice(&bytes),
+                Step::Wait(_) | Step::Flush => {}
+                Step::Stall | Step::Reset => break,
+            }
+        }
+        sent
+    }
+
     fn bytes(&mut self, text: String, pace: &Pace) {
         let bytes = Bytes::from(text);
         let size = pace.tcp_split.unwrap_or(usize::MAX).max(1);

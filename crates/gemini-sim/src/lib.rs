@@ -29,7 +29,8 @@
 //!
 //! A [`Script`] describes the same server in JSON; the program `gemini-sim` runs one.
 //!
-//! Only HTTP/1.1 is spoken, and only on 127.0.0.1.
+//! Only HTTP/1.1 is spoken, and only on 127.0.0.1. [`Sim::answer`] gives the same answers without a socket and
+//! without pace, for simulations in virtual time.
 
 mod answer;
 mod body;
@@ -41,6 +42,7 @@ mod exhausted;
 mod fault;
 mod json;
 mod judge;
+mod local;
 mod log;
 mod project;
 mod quota;
@@ -62,10 +64,11 @@ pub use body::Pace;
 pub use catalogue::ModelSpec;
 pub use clock::SimClock;
 pub use fault::{Fault, OverloadText};
+pub use local::{LocalCall, LocalReply, Sim};
 pub use log::{LogEntry, OnRequestFn, Verdict};
 pub use project::{KeySpec, KeyState, ProjectSpec, ProjectState, Quota, Tier};
 pub use quota::Window;
 pub use rule::FaultRule;
 pub use script::{Script, ScriptError};
 pub use server::SimServer;
-pub use sim::{Sim, SimBuilder};
+pub use sim::SimBuilder;

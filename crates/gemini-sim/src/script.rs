@@ -12,10 +12,11 @@ use crate::answer::Answer;
 use crate::body::Pace;
 use crate::catalogue::ModelSpec;
 use crate::fault::Fault;
+use crate::local::Sim;
 use crate::project::{KeySpec, KeyState, ProjectSpec, ProjectState, Quota, Tier};
 use crate::quota::Window;
 use crate::rule::FaultRule;
-use crate::sim::{Sim, SimBuilder};
+use crate::sim::SimBuilder;
 
 /// A checked script. [`Script::into_builder`] makes it a server.
 ///

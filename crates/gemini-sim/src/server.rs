@@ -1,8 +1,8 @@
-//! The running server: accepts connections on loopback, reads requests, writes replies, and takes orders from
-//! the test that started it.
+//! The running server: accepts connections on loopback, reads requests, and writes replies.
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,24 +20,23 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::body::{Reset, Script};
 use crate::engine::{Engine, Reply};
 use crate::exhausted::mix;
-use crate::log::LogEntry;
-use crate::project::{KeyState, ProjectState};
+use crate::local::Sim;
 use crate::request::{BODY_LIMIT, Call, Payload};
 use crate::route::query_value;
-use crate::rule::FaultRule;
 
-/// A listening server. Dropping it stops it, cutting open connections.
+/// A listening server; what a [`Sim`] can be told, it can be told too. Dropping it stops it, cutting open
+/// connections.
 pub struct SimServer {
     address: SocketAddr,
-    engine: Arc<Engine>,
+    sim: Sim,
     accepting: JoinHandle<()>,
 }
 
 impl SimServer {
-    pub(crate) fn listen(listener: TcpListener, engine: Arc<Engine>) -> io::Result<Self> {
+    pub(crate) fn listen(listener: TcpListener, sim: Sim) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&engine)));
-        Ok(Self { address, engine, accepting })
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&sim.engine)));
+        Ok(Self { address, sim, accepting })
     }
 
     /// `http://127.0.0.1:PORT`, without a version.
@@ -45,47 +44,19 @@ impl SimServer {
         format!("http://{}", self.address)
     }
 
-    /// Every request judged so far, in order. A request is in the log before its answer is on the wire.
-    pub fn log(&self) -> Vec<LogEntry> {
-        self.engine.desk.lock().log.clone()
-    }
-
-    /// Forgets the log; consumption stays.
-    pub fn clear_log(&self) {
-        self.engine.desk.lock().log.clear();
-    }
-
-    /// Changes a key's state; `false` if nobody registered the secret.
-    pub fn set_key_state(&self, secret: &str, state: KeyState) -> bool {
-        self.engine.desk.lock().key_state_mut(secret).map(|it| *it = state).is_some()
-    }
-
-    /// Changes a project's state; `false` if it is not declared.
-    pub fn set_project_state(&self, project: &str, state: ProjectState) -> bool {
-        self.engine.desk.lock().project_mut(project).map(|it| it.spec.state = state).is_some()
-    }
-
-    /// Puts a new, valid secret in the place of `old`, which nobody knows from then on. `false`, and nothing
-    /// changes, if `old` is not registered or `new` is another key's.
-    pub fn replace_key(&self, old: &str, new: &str) -> bool {
-        self.engine.desk.lock().replace_key(old, new)
-    }
-
-    /// Adds a fault rule behind those there are.
-    pub fn push_fault(&self, rule: FaultRule) {
-        self.engine.desk.lock().rules.push(rule);
-    }
-
-    /// Removes every fault rule.
-    pub fn clear_faults(&self) {
-        self.engine.desk.lock().rules.clear();
-    }
-
     /// Stops the server and returns once its port is free.
     pub async fn shutdown(mut self) {
         self.accepting.abort();
         // An aborted task ends in an error; there is nothing else to learn from it.
         let _ended = (&mut self.accepting).await;
+    }
+}
+
+impl Deref for SimServer {
+    type Target = Sim;
+
+    fn deref(&self) -> &Sim {
+        &self.sim
     }
 }
 

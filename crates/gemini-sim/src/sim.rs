@@ -1,4 +1,4 @@
-//! Assembling a server: the builder, and what it checks before it listens.
+//! Assembling a simulator: the builder, and what it checks before anything is answered.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,15 +15,12 @@ use crate::catalogue::{Catalogue, ModelSpec};
 use crate::clock::{SimClock, system_clock};
 use crate::desk::Desk;
 use crate::engine::Engine;
+use crate::local::Sim;
 use crate::log::OnRequestFn;
 use crate::project::{KeySpec, ProjectSpec};
 use crate::quota::Window;
 use crate::rule::FaultRule;
 use crate::server::SimServer;
-
-/// The simulator; begin with [`Sim::builder`].
-#[derive(Debug)]
-pub struct Sim;
 
 impl Sim {
     /// A server without projects and keys, on a free port, by the machine's clock.
@@ -150,14 +147,13 @@ impl SimBuilder {
         self
     }
 
-    /// Starts listening. Must run inside a tokio runtime with I/O and time enabled.
+    /// Builds the simulator without a socket; [`Sim::answer`] takes the calls.
     ///
     /// # Errors
     /// `InvalidInput` when a project or secret is declared twice, or a key, file or cached content belongs to a
-    /// project that is not declared; otherwise whatever binding the port returns.
-    pub async fn start(self) -> io::Result<SimServer> {
+    /// project that is not declared.
+    pub fn build(self) -> io::Result<Sim> {
         let desk = self.desk().map_err(|problem| io::Error::new(io::ErrorKind::InvalidInput, problem))?;
-        let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))).await?;
         let engine = Engine {
             clock: self.clock,
             window: self.window,
@@ -170,7 +166,18 @@ impl SimBuilder {
             owners: self.owners,
             desk: Mutex::new(desk),
         };
-        SimServer::listen(listener, Arc::new(engine))
+        Ok(Sim { engine: Arc::new(engine) })
+    }
+
+    /// Starts listening. Must run inside a tokio runtime with I/O and time enabled.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build); otherwise whatever binding the port returns.
+    pub async fn start(self) -> io::Result<SimServer> {
+        let port = self.port;
+        let sim = self.build()?;
+        let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
+        SimServer::listen(listener, sim)
     }
 
     fn desk(&self) -> Result<Desk, String> {

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use keyrot_core::keys::{Key, KeySet, PoolConfig};
-use keyrot_core::{Clock, EnvMap, SecretStore};
+use keyrot_core::{Clock, EnvMap, FactStore, RateLimiter, SecretStore};
 use keyrot_secrets::{Resolver, SecretCache, StoreKind};
 
 use crate::clock::SystemClock;
 use crate::event::{Observer, Watch};
-use crate::limiter::{Limiter, Time};
+use crate::limiter::{Given, Limiter, Time};
 use crate::pool::{Parts, Pool};
 use crate::reload::{self, Source};
 use crate::roster::Roster;
@@ -48,6 +48,7 @@ pub struct Assembly {
     mode: Mode,
     keys: Option<KeySet>,
     time: Time,
+    limiter: Option<Given>,
     watch: Watch,
     stores: Vec<(StoreKind, Arc<dyn SecretStore>)>,
     rng: fastrand::Rng,
@@ -90,6 +91,7 @@ impl Assembly {
             mode: Mode::Auto,
             keys: None,
             time: Time::Machine(Arc::new(SystemClock::start())),
+            limiter: None,
             watch: Watch::default(),
             stores: Vec::new(),
             rng: fastrand::Rng::new(),
@@ -116,6 +118,15 @@ impl Assembly {
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.time = Time::Given(clock);
+        self
+    }
+
+    /// A store of limits, cooldowns and facts of the embedder's own, whatever `KEYROT_STATE` and `REDIS_URL`
+    /// say; what it needs in the background is the embedder's to run. It decides by its own clock, which
+    /// should be the one given to [`clock`](Self::clock).
+    #[must_use]
+    pub fn limiter(mut self, store: impl RateLimiter + FactStore) -> Self {
+        self.limiter = Some(Given::new(store));
         self
     }
 
@@ -154,7 +165,10 @@ impl Assembly {
             trust.references(&plan.keys)?;
         }
         trust.credentials(plan.keys.iter().chain(&plan.single))?;
-        let limiter = Limiter::open(&settings, &self.time, &mut warnings).await?;
+        let limiter = match self.limiter.take() {
+            Some(given) => Limiter::Given(given),
+            None => Limiter::open(&settings, &self.time, &mut warnings).await?,
+        };
         let mut resolver = Resolver::new(settings.secret_store, &self.env);
         for (kind, store) in self.stores.drain(..) {
             resolver = resolver.with_store(kind, store);

@@ -1,14 +1,12 @@
 //! Where counts, cooldowns and facts are kept: in this process, in a file that the processes of this
-//! machine share, or in a Redis that any number of machines share.
+//! machine share, in a Redis that any number of machines share, or in a store of the embedder's own.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-#[cfg(any(feature = "redis", feature = "sqlite"))]
-use keyrot_core::MAX_CANDIDATES;
 use keyrot_core::{
-    Ask, Candidate, Clock, CoolReport, Cooled, Cost, Ended, Fact, FactStore, Lifted, LimitError, Method,
-    Permit, RateLimiter, Reply, Scope, Standing,
+    Ask, Candidate, Clock, CoolReport, Cooled, Cost, Ended, Fact, FactStore, Lifted, LimitError,
+    MAX_CANDIDATES, Method, Permit, RateLimiter, Reply, Scope, Standing,
 };
 use keyrot_limiter::{MemoryFacts, MemoryLimiter};
 
@@ -18,10 +16,12 @@ use crate::status::{Suspension, Truth};
 
 #[cfg_attr(not(feature = "sqlite"), path = "limiter/no_file.rs")]
 mod file;
+mod given;
 #[cfg(feature = "redis")]
 mod shared;
 
 use file::File;
+pub(crate) use given::Given;
 
 /// See the module's docs.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ pub(crate) enum Limiter {
     File(File),
     #[cfg(feature = "redis")]
     Shared(Box<shared::Shared>),
+    Given(Given),
 }
 
 #[derive(Debug)]
@@ -77,6 +78,7 @@ macro_rules! ask {
                 // Large, and in the end a message to a server: every caller's future would grow by it.
                 Box::pin($call).await
             }
+            Limiter::Given($store) => $call.await,
         }
     };
 }
@@ -131,6 +133,7 @@ impl Limiter {
             Self::File(_) => MAX_CANDIDATES,
             #[cfg(feature = "redis")]
             Self::Shared(_) => MAX_CANDIDATES,
+            Self::Given(_) => MAX_CANDIDATES,
         }
     }
 
@@ -151,6 +154,7 @@ impl Limiter {
             }
             #[cfg(feature = "redis")]
             Self::Shared(shared) => shared.flush().await,
+            Self::Given(_) => std::future::ready(()).await,
         }
     }
 
@@ -174,6 +178,9 @@ impl Limiter {
             },
             #[cfg(feature = "redis")]
             Self::Shared(shared) => shared.truth(),
+            Self::Given(_) => {
+                Truth { store: "given", place: None, shared: true, suspended: None, warning: None }
+            }
         }
     }
 }
@@ -202,6 +209,7 @@ impl RateLimiter for Limiter {
             Self::File(file) => file.store.lifted(),
             #[cfg(feature = "redis")]
             Self::Shared(shared) => shared.store.lifted(),
+            Self::Given(store) => store.lifted(),
         }
     }
 

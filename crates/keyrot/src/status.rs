@@ -41,7 +41,7 @@ pub struct Status {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Truth {
-    /// `memory`, `sqlite` or `redis`.
+    /// `memory`, `sqlite`, `redis`, or `given` for an embedder's own.
     pub store: &'static str,
     /// The file, or the address without its password.
     pub place: Option<String>,

@@ -7,6 +7,8 @@ mod generation;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod local;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod quota;
