@@ -9,7 +9,7 @@ use gemini_client::wire::GenerateRequest;
 use gemini_sim::{
     Fault, FaultRule, KeySpec, KeyState, OverloadText, ProjectSpec, ProjectState, Quota, SimServer, Tier,
 };
-use keyrot::{Lease, Outcome, Profile};
+use keyrot::{Lease, LeaseError, Outcome, Profile};
 use keyrot_testkit::canary::{ALL, OTHER, STANDARD};
 use keyrot_testkit::secrets::ChangingStore;
 use keyrot_testkit::world::World;
@@ -57,7 +57,7 @@ async fn tell(world: &World) {
     ear::say(&serde_json::to_string_pretty(&status).expect("JSON"));
     ear::debug("world", world);
     ear::debug("log of the server", &world.sim.log());
-    if let Err(exhausted) =
+    if let Err(LeaseError::Exhausted(exhausted)) =
         world.pass_time(rotator.lease(&Profile::new(MODEL).max_wait(Duration::ZERO))).await
     {
         ear::error("exhausted", &exhausted);

@@ -6,8 +6,8 @@ use std::time::Duration;
 use arrayvec::ArrayVec;
 use keyrot_core::select::{Blocked, Hint, Pick};
 use keyrot_core::{
-    Ask, Candidate, Grant, LimitKind, MAX_CANDIDATES, Permit, PermitId, RateLimiter, Refusal, Reply,
-    ScopeKind, Timestamp, Why,
+    Ask, Candidate, Grant, LimitError, LimitKind, MAX_CANDIDATES, Permit, PermitId, RateLimiter, Refusal,
+    Reply, ScopeKind, Timestamp, Why,
 };
 use keyrot_secrets::Resolved;
 
@@ -16,16 +16,12 @@ use crate::event::Event;
 use crate::lane::{Claim, Draw, Group, Lane};
 use crate::lease::{Attempt, Lease};
 use crate::line::{Keeps, Place};
-use crate::pool::Pool;
+use crate::pool::{PATIENCE, Pool};
 use crate::profile::Profile;
 use crate::retry::Tried;
 
 /// How often what ends with somebody else's call is asked for again, should its end go unnoticed here.
 const POLL: Duration = Duration::from_millis(100);
-/// How soon a store that cannot decide is asked again.
-const AGAIN: Duration = Duration::from_secs(1);
-/// What a store is given to answer, even to who will not wait for capacity at all.
-const LEAST: Duration = Duration::from_secs(2);
 /// Who waits does not wake on the dot with everybody else.
 const JITTER_MS: u64 = 50;
 
@@ -49,6 +45,14 @@ struct Drawn {
     reopenings: u64,
 }
 
+/// Why nothing was reserved.
+#[derive(Debug)]
+enum Denied {
+    Refused(Refused),
+    /// The store does not decide.
+    Store(LimitError),
+}
+
 /// Nothing may go before `until` ([`Timestamp::NEVER`] for never).
 #[derive(Debug, Clone, Copy)]
 struct Refused {
@@ -62,13 +66,21 @@ impl Refused {
     }
 }
 
+impl From<Refused> for Denied {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
 /// Why there is no lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Stop {
     /// No key may go before the deadline.
     Exhausted,
     /// The keys were read again: the lane is not the one to wait in any more.
     Moved,
+    /// The store does not decide: no request is sent while nobody counts it.
+    Store(LimitError),
 }
 
 /// One request's way to its next lease.
@@ -124,8 +136,9 @@ impl Search<'_> {
         }
         match self.reserve(tried, LAST, now).await {
             Ok(place) => Ok(place),
-            Err(refused) if self.in_vain(refused, now) => Err(Some(Stop::Exhausted)),
-            Err(_) => Err(None),
+            Err(Denied::Store(error)) => Err(Some(Stop::Store(error))),
+            Err(Denied::Refused(refused)) if self.in_vain(refused, now) => Err(Some(Stop::Exhausted)),
+            Err(Denied::Refused(_)) => Err(None),
         }
     }
 
@@ -158,7 +171,8 @@ impl Search<'_> {
             let asked = clock.now();
             let refused = match self.reserve(tried, place.ticket, asked).await {
                 Ok(reserved) => return Ok(reserved),
-                Err(refused) => refused,
+                Err(Denied::Store(error)) => return Err(Stop::Store(error)),
+                Err(Denied::Refused(refused)) => refused,
             };
             let now = clock.now();
             if self.in_vain(refused, asked) {
@@ -183,7 +197,7 @@ impl Search<'_> {
     }
 
     /// Draws and reserves until something is granted or nothing is left to draw.
-    async fn reserve(&self, tried: &Tried, ticket: u64, now: Timestamp) -> Result<Reserved, Refused> {
+    async fn reserve(&self, tried: &Tried, ticket: u64, now: Timestamp) -> Result<Reserved, Denied> {
         let mut stay = tried.stays_with();
         loop {
             let drawn =
@@ -191,7 +205,7 @@ impl Search<'_> {
                     Ok(drawn) => drawn,
                     // What is known is only as good as it is new.
                     Err(_) if self.pool.is_behind(now) && self.heard_more(now).await => continue,
-                    Err(refused) => return Err(refused),
+                    Err(refused) => return Err(refused.into()),
                 };
             stay = None;
             // Filled where they are: what is collected is moved, room for all candidates with it.
@@ -212,22 +226,8 @@ impl Search<'_> {
                 lease: self.profile.lease,
                 class: self.lane.class,
             };
-            let reply = tokio::select! {
-                biased;
-                reply = self.pool.limiter.reserve(&ask) => reply,
-                // Made only when there is something to wait for. What is granted too late is given back.
-                () = async { self.pool.clock.sleep_until(self.deadline.max(now) + LEAST).await } => {
-                    tracing::warn!("the limit store did not answer before the deadline");
-                    return Err(Refused::all(Timestamp::NEVER));
-                }
-            };
-            let reply = match reply {
-                Ok(reply) => reply,
-                Err(error) => {
-                    tracing::warn!(%error, "cannot reserve");
-                    return Err(Refused::all(now + AGAIN));
-                }
-            };
+            // What is granted too late is given back.
+            let reply = self.in_time(self.pool.limiter.reserve(&ask), now).await.map_err(Denied::Store)?;
             let granted = self.note(&usable, &drawn, reply, now);
             self.pool.heard(now);
             if let Some((permit, index)) = granted? {
@@ -237,15 +237,28 @@ impl Search<'_> {
         }
     }
 
+    /// What a store is asked for a request: it ends at the deadline and what a store is given after that.
+    async fn in_time<T>(
+        &self,
+        call: impl Future<Output = Result<T, LimitError>>,
+        now: Timestamp,
+    ) -> Result<T, LimitError> {
+        tokio::select! {
+            biased;
+            answer = call => answer,
+            // Made only when there is something to wait for.
+            () = async { self.pool.clock.sleep_until(self.deadline.max(now) + PATIENCE).await } => {
+                let why = "it did not answer before the deadline".to_owned();
+                Err(LimitError::Unavailable { store: self.pool.limiter.truth().store, why })
+            }
+        }
+    }
+
     /// Catches up on what was lifted. `false` when the limiter does not say, in time.
     async fn heard_more(&self, now: Timestamp) -> bool {
-        let heard = tokio::select! {
-            biased;
-            heard = self.pool.catch_up() => heard.is_ok(),
-            () = async { self.pool.clock.sleep_until(self.deadline.max(now) + LEAST).await } => false,
-        };
+        let heard = self.in_time(self.pool.catch_up(), now).await;
         // The clock may stand still at who asked.
-        heard && !self.pool.is_behind(now)
+        heard.is_ok() && !self.pool.is_behind(now)
     }
 
     /// A pick with its secret; a key without one, or past its date, is out for good.
@@ -462,5 +475,7 @@ fn blocked(refusal: &Refusal, tokens: u64) -> Option<Blocked> {
     }
 }
 
+#[cfg(test)]
+mod silent;
 #[cfg(test)]
 mod tests;

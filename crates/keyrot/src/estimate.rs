@@ -137,18 +137,6 @@ impl Estimates {
 }
 
 impl Pool {
-    /// Reads what is known of a model that was not used yet.
-    pub(crate) async fn recall_estimate(&self, model: &ModelId) {
-        if self.estimates.0.read().contains_key(model) {
-            return;
-        }
-        match self.patiently(self.limiter.get(&format!("{PREFIX}{model}"))).await {
-            Ok(Some(fact)) => self.estimates.heard(model.clone(), &fact),
-            Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "cannot tell how far estimates are off"),
-        }
-    }
-
     /// Reads what other processes wrote.
     pub(crate) async fn hear_estimates(&self) -> Result<(), LimitError> {
         for (name, fact) in self.patiently(self.limiter.scan(PREFIX)).await? {

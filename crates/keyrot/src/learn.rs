@@ -116,6 +116,12 @@ async fn learn_limits(pool: &Pool, attempt: &Attempt, learned: &[Learned], sourc
             continue;
         }
         let lesson = Lesson { quantity: *quantity, limit: *limit, until: now + TTL };
+        let domain = Domain { project: project.clone(), bucket: bucket.clone() };
+        let mut limits = pool.recalled.limits.write();
+        let lessons = limits.entry(domain).or_default();
+        lessons.retain(|old| old.quantity != lesson.quantity);
+        lessons.push(lesson);
+        drop(limits);
         pool.lanes.each(|field| {
             if let Some(group) = field.group(project).filter(|_| field.bucket == bucket) {
                 field.groups[group as usize].limits.write().learn(lesson);
@@ -158,7 +164,7 @@ async fn learn_number(pool: &Pool, project: &Project, number: &str, source: &str
 }
 
 /// Every learned limit, by domain.
-pub(crate) async fn all(pool: &Pool) -> Result<HashMap<Domain, Vec<Lesson>>, LimitError> {
+async fn all(pool: &Pool) -> Result<HashMap<Domain, Vec<Lesson>>, LimitError> {
     let mut all: HashMap<Domain, Vec<Lesson>> = HashMap::new();
     for (name, fact) in pool.patiently(pool.limiter.scan(PREFIX)).await? {
         if let (Some((domain, quantity)), Some((limit @ 1.., _))) = (about(&name), value(&fact.value)) {
@@ -182,6 +188,7 @@ pub(crate) async fn hear(pool: &Pool) -> Result<(), LimitError> {
         }
         field.limits_changed();
     });
+    *pool.recalled.limits.write() = all;
     let now = pool.clock.now();
     changed.iter().for_each(|d| pool.lanes.reopen_domain(&d.project, &d.bucket, |_| true, now));
     Ok(())

@@ -281,6 +281,7 @@ impl Pool {
 
     /// Puts the configured limits alone into force, where `of` says so.
     fn forget_learned(&self, of: impl Fn(&Domain) -> bool) {
+        self.recalled.limits.write().retain(|domain, _| !of(domain));
         self.lanes.each(|field| {
             field
                 .groups

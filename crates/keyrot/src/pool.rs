@@ -1,6 +1,5 @@
 //! The pool: keys, limiter, secrets and lanes behind a [`Rotator`](crate::Rotator).
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -26,13 +25,14 @@ use crate::learn::alias::Aliases;
 use crate::learn::{self, InForce};
 use crate::lease::Attempt;
 use crate::limiter::Limiter;
+use crate::recall::Recalled;
 use crate::reload::Source;
 use crate::retry::Budget;
 use crate::roster::{Roster, Tally};
 use crate::upkeep::{self, Upkeep};
 
-/// How long a store may keep whoever has no deadline of his own.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// What a store is given to answer, past the deadline of whoever asks if need be.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 /// Failures in a row that make a key suspect, while others succeed.
 const FLAKY_AFTER: u32 = 3;
 /// How recently another key must have succeeded for the blame to be the key's.
@@ -59,6 +59,7 @@ pub(crate) struct Pool {
     pub(crate) aliases: Aliases,
     pub(crate) estimates: Estimates,
     pub(crate) upkeep: Upkeep,
+    pub(crate) recalled: Recalled,
     pub(crate) endings: Endings,
 }
 
@@ -95,6 +96,7 @@ impl Pool {
             aliases: Aliases::default(),
             estimates: Estimates::default(),
             upkeep: Upkeep::default(),
+            recalled: Recalled::default(),
             endings,
         });
         tokio::spawn(endings::draw_in_background(Arc::downgrade(&pool), inbox));
@@ -127,35 +129,30 @@ impl Pool {
     }
 
     /// The lane of `key`, made at its first use.
-    pub(crate) async fn lane(&self, key: &LaneKey) -> Arc<Lane> {
+    ///
+    /// What was learned before is read first, `until` at the latest.
+    pub(crate) async fn lane(&self, key: &LaneKey, until: Timestamp) -> Arc<Lane> {
+        if let Some(lane) = self.lanes.get(key) {
+            return lane;
+        }
+        self.recall(until).await;
         loop {
-            if let Some(lane) = self.lanes.get(key) {
-                return lane;
-            }
-            if let Some(lane) = self.make_lane(key).await {
+            if let Some(lane) = self.lanes.get(key).or_else(|| self.make_lane(key)) {
                 return lane;
             }
         }
     }
 
     /// `None` when all lanes were forgotten meanwhile.
-    async fn make_lane(&self, key: &LaneKey) -> Option<Arc<Lane>> {
+    fn make_lane(&self, key: &LaneKey) -> Option<Arc<Lane>> {
         // Before the roster is read: one that comes after it makes this lane out of date.
         let age = self.lanes.age();
-        let (learned, (), ()) = tokio::join!(
-            learn::all(self),
-            learn::alias::recall(self, &key.model),
-            self.recall_estimate(&key.model)
-        );
-        let learned = learned.unwrap_or_else(|error| {
-            tracing::warn!(%error, "cannot tell which limits were learned");
-            HashMap::new()
-        });
         let bucket = self.aliases.bucket_of(&key.model);
         let roster = self.roster();
         let told_apart = roster.mentions(&key.model);
         let model = if told_apart { key.model.clone() } else { bucket.as_str().into() };
         let alike = LaneKey { model, ..key.clone() };
+        let learned = self.recalled.limits.read();
         self.lanes.get_or_make(key, alike, &bucket, age, |line| {
             let rng = self.rng.lock().fork();
             Field::new(key, bucket.clone(), roster, line, rng, |k, domain| {

@@ -15,7 +15,7 @@ use crate::event::Event;
 use crate::exhausted::Exhausted;
 use crate::lane::{Lane, LaneKey};
 use crate::lease::Lease;
-use crate::pool::Pool;
+use crate::pool::{PATIENCE, Pool};
 use crate::profile::Profile;
 use crate::retry::{Tried, backoff};
 
@@ -26,6 +26,21 @@ const SPACED: u32 = 2;
 /// The smallest request.
 const ONE: Cost = Cost { requests: 1, tokens: 0 };
 
+/// Why there is no lease.
+#[derive(Debug, thiserror::Error)]
+pub enum LeaseError {
+    /// No key can serve the request within the time allowed.
+    #[error(transparent)]
+    Exhausted(#[from] Exhausted),
+    /// The store of limits does not decide, and no request is sent while nobody counts it.
+    #[error("{0}\nhint: {STORE_HINT}")]
+    Store(LimitError),
+}
+
+/// What to do about a store that does not decide.
+const STORE_HINT: &str =
+    "nothing is sent while nobody counts it; check that the store runs and can be reached";
+
 /// Why a request failed for good.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError<E> {
@@ -34,6 +49,16 @@ pub enum RunError<E> {
     Exhausted {
         /// Every key, why not, and until when.
         exhausted: Exhausted,
+        /// The failure of the last attempt, if any was made.
+        last: Option<E>,
+        /// Attempts made.
+        attempts: u32,
+    },
+    /// The store of limits does not decide, and no request is sent while nobody counts it.
+    #[error("{error}{}\nhint: {STORE_HINT}", last_words(.last))]
+    Store {
+        /// What the store said.
+        error: LimitError,
         /// The failure of the last attempt, if any was made.
         last: Option<E>,
         /// Attempts made.
@@ -82,8 +107,8 @@ impl Rotator {
     /// [`Outcome::Blocked`]), or a failure that can say what it means.
     ///
     /// # Errors
-    /// [`RunError::Exhausted`] when no key can serve the request in the time allowed;
-    /// [`RunError::Failed`] when trying again would not help.
+    /// [`RunError::Exhausted`] when no key can serve the request in the time allowed; [`RunError::Store`] when
+    /// the store of limits does not decide; [`RunError::Failed`] when trying again would not help.
     pub async fn run<T, E, F, Fut>(&self, profile: &Profile, call: F) -> Result<T, RunError<E>>
     where
         E: Judged,
@@ -118,6 +143,7 @@ impl Rotator {
             };
             let another_model_helps = match &error {
                 RunError::Exhausted { .. } => true,
+                RunError::Store { .. } => false,
                 RunError::Failed { error, .. } => {
                     matches!(
                         error.outcome(),
@@ -178,7 +204,7 @@ impl Rotator {
         F: FnMut(&Lease) -> Fut,
         Fut: Future<Output = Result<(T, Outcome), E>>,
     {
-        let mut lane = self.pool.lane(key).await;
+        let mut lane = self.pool.lane(key, deadline + PATIENCE).await;
         let profile = &*self.pool.estimates.corrected(profile, &key.model);
         let mut course = Course::default();
         let mut last = None;
@@ -195,8 +221,11 @@ impl Rotator {
                     let exhausted = search.exhausted(&course.tried, course.waited);
                     return Err(RunError::Exhausted { exhausted, last, attempts: course.attempts });
                 }
+                Err(Stop::Store(error)) => {
+                    return Err(RunError::Store { error, last, attempts: course.attempts });
+                }
                 Err(Stop::Moved) => {
-                    let next = self.pool.lane(key).await;
+                    let next = self.pool.lane(key, deadline + PATIENCE).await;
                     course.tried = course.tried.moved(&lane, &next);
                     lane = next;
                     continue;
@@ -215,7 +244,13 @@ impl Rotator {
             };
             let outcome = error.outcome();
             lease.over = true;
-            let cooled = self.pool.conclude(&lease.attempt, &outcome).await;
+            // What takes longer goes on without the request.
+            let limit = self.pool.clock.now().max(deadline) + PATIENCE;
+            let cooled = tokio::select! {
+                biased;
+                cooled = self.pool.conclude(&lease.attempt, &outcome) => cooled,
+                () = async { self.pool.clock.sleep_until(limit).await } => None,
+            };
             if !self.again(&mut course, &lease, &outcome, cooled.as_ref(), deadline).await {
                 return Err(RunError::Failed { error, attempts: course.attempts });
             }
@@ -354,19 +389,22 @@ impl Rotator {
     /// [`run`](Self::run) does, and does nothing after.
     ///
     /// # Errors
-    /// [`Exhausted`] when no key can serve the request in the time allowed.
-    pub async fn lease(&self, profile: &Profile) -> Result<Lease, Exhausted> {
+    /// [`LeaseError`] when no key can serve the request in the time allowed, or the store of limits does not
+    /// decide.
+    pub async fn lease(&self, profile: &Profile) -> Result<Lease, LeaseError> {
         let mut now = self.pool.clock.now();
         let deadline = now + profile.max_wait.unwrap_or_else(|| self.pool.max_wait());
         let mut waited = Duration::ZERO;
         let tried = Tried::default();
         loop {
-            let lane = self.pool.lane(&profile.lane_key(profile.model.clone())).await;
+            let key = profile.lane_key(profile.model.clone());
+            let lane = self.pool.lane(&key, deadline + PATIENCE).await;
             let profile = &*self.pool.estimates.corrected(profile, &profile.model);
             let search = Search { pool: &self.pool, lane: &lane, profile, deadline };
             match search.lease(&tried, 1, &mut waited, now).await {
                 Ok(lease) => return Ok(lease),
-                Err(Stop::Exhausted) => return Err(search.exhausted(&tried, waited)),
+                Err(Stop::Exhausted) => return Err(search.exhausted(&tried, waited).into()),
+                Err(Stop::Store(error)) => return Err(LeaseError::Store(error)),
                 Err(Stop::Moved) => now = self.pool.clock.now(),
             }
         }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::lane::{Lane, LaneKey};
 use crate::learn;
-use crate::pool::Pool;
+use crate::pool::{PATIENCE, Pool};
 use crate::profile::Profile;
 use crate::rotator::Rotator;
 use crate::standing::Verdict;
@@ -188,8 +188,9 @@ impl Rotator {
         let pool = &self.pool;
         let profile = Profile::new(model);
         let key = profile.lane_key(profile.model.clone());
-        let lane = pool.lane(&key).await;
-        let single = pool.lane(&LaneKey { last_resort: true, ..key }).await;
+        let until = pool.clock.now() + PATIENCE;
+        let lane = pool.lane(&key, until).await;
+        let single = pool.lane(&LaneKey { last_resort: true, ..key }, until).await;
         let at = pool.clock.now();
         let remembered = pool.remembered(&lane.bucket).await;
         let mut keys = Vec::new();

@@ -148,6 +148,7 @@ impl GenerateError {
             Self::Call(RunError::Exhausted { last, .. }) => {
                 last.as_ref().map_or(4, |last| of_call(&last.outcome(), 4))
             }
+            Self::Call(RunError::Store { .. }) => 6,
             Self::Call(RunError::Failed { error, .. }) => of_call(&error.outcome(), 6),
             Self::OpenAi(error) => error.exit_code(),
             Self::Check(_) => 5,

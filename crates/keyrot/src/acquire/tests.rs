@@ -16,7 +16,7 @@ async fn what_is_reopened_while_a_refusal_is_on_its_way_stays_open() {
     let rotator = Assembly::new(env).keys(keys).make().await.expect("a pool").rotator;
     let (pool, profile) = (&rotator.pool, Profile::new("model-1").max_wait(Duration::ZERO));
     rotator.lease(&profile).await.expect("one may go");
-    let lane = pool.lane(&profile.lane_key("model-1".into())).await;
+    let lane = pool.lane(&profile.lane_key("model-1".into()), Timestamp::NEVER).await;
     let now = pool.clock.now();
     let search = Search { pool, lane: &lane, profile: &profile, deadline: now };
     for (reopened, out) in [(true, false), (false, true)] {
@@ -43,7 +43,7 @@ async fn what_is_free_again_by_now_is_no_reason_to_give_up_all_hope() {
         KeySet { keys: vec![Key::new(KeyId::new("a1").expect("legal"))], config: PoolConfig::default() };
     let rotator = Assembly::new(env).keys(keys).make().await.expect("a pool").rotator;
     let (pool, profile) = (&rotator.pool, Profile::new("model-1"));
-    let lane = pool.lane(&profile.lane_key("model-1".into())).await;
+    let lane = pool.lane(&profile.lane_key("model-1".into()), Timestamp::NEVER).await;
     let search = Search { pool, lane: &lane, profile: &profile, deadline: pool.clock.now() };
     let mut tried = Tried::default();
     let exhausted = search.exhausted(&tried, Duration::ZERO);
@@ -73,6 +73,13 @@ async fn settle_down() {
     }
 }
 
+async fn exhausted(rotator: &crate::Rotator, profile: &Profile) -> crate::Exhausted {
+    match rotator.lease(profile).await {
+        Err(crate::LeaseError::Exhausted(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
 const PATIENT: Duration = Duration::from_secs(3_600);
 
 #[tokio::test]
@@ -83,7 +90,7 @@ async fn a_refusal_names_few_keys_and_asks_for_each_project_once() {
     for _ in 0..10_000 {
         rotator.lease(&profile).await.expect("one may go");
     }
-    let error = rotator.lease(&profile).await.expect_err("all are out");
+    let error = exhausted(&rotator, &profile).await;
     assert_eq!(error.reasons.0.len(), 1, "{error}");
     assert_eq!((error.reasons.0[0].projects, error.keys.len()), (10_000, 0));
     assert!(error.to_string().len() < 4_000 && error.earliest.is_some(), "{error}");
@@ -92,7 +99,7 @@ async fn a_refusal_names_few_keys_and_asks_for_each_project_once() {
     let before = drawn();
     rotator.lease(&profile).await.expect_err("still out");
     assert_eq!(drawn(), before);
-    let lane = rotator.pool.lane(&profile.lane_key("model-1".into())).await;
+    let lane = rotator.pool.lane(&profile.lane_key("model-1".into()), Timestamp::NEVER).await;
     assert!(!lane.draw.lock().selector.has_any());
 }
 
@@ -101,7 +108,7 @@ async fn a_prompt_that_fits_nowhere_is_refused_for_good_and_a_smaller_one_is_not
     let limits = Limits { tpm: Some(1_000), ..Limits::default() };
     let (rotator, _clock) = pool_of(30, limits).await;
     let ask = |tokens| Profile::new("model-1").tokens(tokens).max_wait(PATIENT);
-    let error = rotator.lease(&ask(1_001)).await.expect_err("too large");
+    let error = exhausted(&rotator, &ask(1_001)).await;
     assert!(error.is_hopeless() && error.to_string().contains("larger than"), "{error}");
     rotator.lease(&ask(1_000)).await.expect("it fits");
 }
@@ -112,7 +119,7 @@ async fn what_others_complete_leaves_a_refusal_known() {
     let (rotator, _clock) = pool_of(2, limits).await;
     let profile = Profile::new("model-1").tokens(500).max_wait(Duration::ZERO);
     let usage = keyrot_core::Usage { prompt_tokens: Some(1), output_tokens: None };
-    let lane = rotator.pool.lane(&profile.lane_key("model-1".into())).await;
+    let lane = rotator.pool.lane(&profile.lane_key("model-1".into()), Timestamp::NEVER).await;
     let leases = [rotator.lease(&profile).await.expect("one"), rotator.lease(&profile).await.expect("two")];
     rotator.lease(&profile).await.expect_err("all are out");
     for lease in leases {

@@ -99,15 +99,6 @@ async fn move_use(pool: &Pool, lane: &Lane, bucket: &Bucket) {
     }
 }
 
-/// Reads what was learned of a model that was not used yet.
-pub(crate) async fn recall(pool: &Pool, model: &ModelId) {
-    match pool.patiently(pool.limiter.get(&format!("{PREFIX}{model}"))).await {
-        Ok(Some(fact)) if believe(pool, model, &fact) => pool.begin_lanes_anew(),
-        Ok(_) => {}
-        Err(error) => tracing::warn!(%error, "cannot tell what a model is counted under"),
-    }
-}
-
 fn believe(pool: &Pool, model: &ModelId, fact: &Fact) -> bool {
     let bucket = fact.value.split(' ').next().filter(|bucket| !bucket.is_empty());
     bucket.is_some_and(|bucket| pool.aliases.learn(model, &Bucket::new(bucket)))

@@ -281,6 +281,7 @@ async fn a_name_that_another_process_learned_counts_here() {
     a_look().await;
     assert_eq!(world.key().await.bucket.as_str(), "family-1");
     world.put("alias/model-2", "family-1 quota_minute b", None).await;
+    world.clock.advance(Duration::from_secs(1));
     let other = world.lease(&Profile::new("model-2")).await;
     assert_eq!(other.attempt.permit.domain.bucket.as_str(), "family-1", "at its first use at once");
 }
@@ -326,6 +327,7 @@ async fn estimates_follow_what_google_counts_here_and_in_later_processes() {
     assert!(fact.ends_with(" 43"), "{fact}");
     // One that another process wrote about a model not used here yet, and about one that is.
     world.put("estimate/model-2", "3000000 9", None).await;
+    world.clock.advance(Duration::from_secs(1));
     let other = world.lease(&Profile::new("model-2").estimated(100)).await;
     assert_eq!(other.attempt.permit.cost.tokens, 300);
     world.put("estimate/model-1", "1500000 99", None).await;
