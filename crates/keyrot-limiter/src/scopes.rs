@@ -10,6 +10,8 @@ use keyrot_core::{
     Project, Reason, Refusal, Scope, ScopeKind, Timestamp, Why,
 };
 
+use keyrot_core::cooldown::PROBE_TIME;
+
 use crate::guard::Guard;
 use crate::sweep::Sweep;
 
@@ -156,7 +158,7 @@ impl Scopes {
     pub(crate) fn take_probes(&mut self, permit: &Permit, lease: Duration, now: Timestamp) {
         self.each_mut(&Holder::permit(permit), |cooldown| {
             if cooldown.gate(now) == Gate::Probe {
-                cooldown.take_probe(permit.id, now + lease);
+                cooldown.take_probe(permit.id, now + lease.min(PROBE_TIME));
             }
         });
     }
@@ -169,7 +171,9 @@ impl Scopes {
     }
 
     pub(crate) fn succeeded(&mut self, permit: &Permit, seq: u64, now: Timestamp) {
-        self.each_mut(&Holder::permit(permit), |cooldown| cooldown.succeeded(permit.id, seq, now));
+        self.each_mut(&Holder::permit(permit), |cooldown| {
+            cooldown.succeeded(permit.id, permit.stamp, seq, now);
+        });
     }
 
     pub(crate) fn freed(&mut self, permit: &Permit) {

@@ -79,7 +79,8 @@ impl Books {
         match ended {
             Ended::Succeeded if permit.probe || self.scopes.has_streak(permit) => {
                 self.seq += 1;
-                self.scopes.succeeded(permit, self.seq, now);
+                let permit = Permit { stamp: self.in_line(permit.stamp), ..permit.clone() };
+                self.scopes.succeeded(&permit, self.seq, now);
             }
             Ended::Succeeded => {}
             Ended::Failed | Ended::NeverSent => self.scopes.freed(permit),

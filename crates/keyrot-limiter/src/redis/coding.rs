@@ -169,7 +169,7 @@ pub(super) fn method_no(method: Method) -> u8 {
 }
 
 /// Reasons by their numbers. What a number means never changes, for a store outlives a build.
-const REASONS: [Reason; 18] = [
+pub(super) const REASONS: [Reason; 18] = [
     Reason::QuotaMinute,
     Reason::QuotaDay,
     Reason::QuotaZero,

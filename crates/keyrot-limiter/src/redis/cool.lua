@@ -47,7 +47,8 @@ local function cool(c)
     local doublings = min(max(c.strikes - 1, 0), 16)
     ends = now + max(min(escalation * 2 ^ doublings, longest), wait)
   end
-  if not (c.ends >= 0 and c.ends > ends) then
+  if not (c.ends >= 0 and ends_at(c) > ends) then
+    c.length = sort == MIDNIGHT and min(ends - now, 25 * HOUR) or max(ends - now, 0)
     c.ends, c.reason, c.half = ends, reason, half_open
   end
   if not storm then

@@ -159,7 +159,12 @@ impl RateLimiter for RedisStore {
             Ended::NeverSent => 2.0,
         };
         let what = Blob::new()
-            .numbers([ended, f64::from(u8::from(permit.probe)), f64::from(method_no(permit.method))])
+            .numbers([
+                ended,
+                f64::from(u8::from(permit.probe)),
+                f64::from(method_no(permit.method)),
+                count(permit.stamp.seq),
+            ])
             .permit(permit.id)
             .done();
         let whose = Candidate {

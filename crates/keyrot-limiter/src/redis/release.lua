@@ -18,7 +18,7 @@ local function succeeded(pool_text, names)
   save_pool()
   for i = 1, SCOPES do
     local cooldown = cooldowns[i]
-    if cooldown and cooldown.ends >= 0 and cooldown.probe == id then
+    if cooldown and lifted_by(cooldown, id, stamp) then
       lift(cooldown)
       save_cooldown(names[i], cooldown)
     elseif cooldown and cooldown.strikes > 0 and gate(cooldown) == OPEN then

@@ -2,7 +2,7 @@
 -- way they went. What is out of the ordinary is left to `thoroughly`.
 
 local SUCCEEDED, NEVER_SENT = 0, 2
-local ended, probe, method, id = unpack('<dddc32', ARGV[2])
+local ended, probe, method, stamp, id = unpack('<ddddc32', ARGV[2])
 local _, _, _, _, _, domain, bucket, project, key, fingerprint = unpack(CANDIDATE, ARGV[3])
 local permit, identity = prefix .. 'i:' .. id, prefix .. 'c:k:' .. key .. ':' .. fingerprint
 -- The permit, and what may cool: the pool, the model, the project, the domain, the key, the key's method.

@@ -64,7 +64,7 @@ local function grant(c, l, index, guard_now)
     for i = 1, SCOPES do
       local cooldown = c.cooldowns[i]
       if cooldown and gate(cooldown) == PROBE then
-        cooldown.probe, cooldown.deadline = id, now + lease
+        take_probe(cooldown, id, lease)
         save_cooldown(scope_name(c, i, method), cooldown)
       end
     end
