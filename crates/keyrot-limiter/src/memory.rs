@@ -18,6 +18,7 @@ use crate::account::Account;
 use crate::flight::InFlight;
 use crate::guard::WIDEST;
 use crate::ledger::{Ledger, Now};
+use crate::lifts::Heard;
 use crate::scopes::{Holder, Scopes, longest};
 use crate::sweep::Sweep;
 use crate::window::WINDOW;
@@ -44,6 +45,7 @@ pub struct MemoryLimiter {
     /// Open grants, so that a question repeated is answered as before.
     granted: DashMap<PermitId, Grant, RandomState>,
     scopes: RwLock<Scopes>,
+    heard: Heard,
     seq: AtomicU64,
 }
 
@@ -61,6 +63,7 @@ impl MemoryLimiter {
             // Four sweeps' worth: the coming and going of grants finds room without growing.
             granted: DashMap::with_capacity_and_hasher(1_024, RandomState::default()),
             scopes: RwLock::default(),
+            heard: Heard::default(),
             seq: AtomicU64::new(0),
         }
     }
@@ -220,8 +223,10 @@ impl RateLimiter for MemoryLimiter {
 
     async fn release(&self, permit: &Permit, ended: Ended) -> Result<(), LimitError> {
         self.granted.remove(&permit.id);
-        if let Some(account) = self.domains.get(&permit.domain) {
-            account.lock().release(permit.id, ended);
+        if let Some(account) = self.domains.get(&permit.domain)
+            && account.lock().release(permit.id, ended)
+        {
+            self.heard.hear(Lifted::Scopes(vec![Scope::Domain(permit.domain.clone())]));
         }
         if let Some(mut places) = self.in_flight.get_mut(&permit.key) {
             places.leave(permit.id);
@@ -232,6 +237,7 @@ impl RateLimiter for MemoryLimiter {
                 if matters {
                     let mut scopes = self.scopes.write();
                     scopes.succeeded(permit, self.next_seq(), self.clock.now());
+                    self.heard.hear(scopes.take_lifted());
                 }
             }
             Ended::Failed | Ended::NeverSent if permit.probe => self.scopes.write().freed(permit),
@@ -253,11 +259,12 @@ impl RateLimiter for MemoryLimiter {
         if contradicts_us && cooled.lasts.is_some() {
             scopes.guard.widen(now);
         }
+        self.heard.hear(scopes.take_lifted());
         Ok(cooled)
     }
 
     fn lifted(&self) -> Lifted {
-        Lifted::default()
+        self.heard.take()
     }
 
     async fn listen(&self) -> Result<(), LimitError> {
@@ -267,6 +274,7 @@ impl RateLimiter for MemoryLimiter {
     async fn lift(&self, scope: &Scope) -> Result<(), LimitError> {
         let mut scopes = self.scopes.write();
         scopes.lift(scope, self.next_seq(), self.clock.now());
+        self.heard.hear(scopes.take_lifted());
         Ok(())
     }
 

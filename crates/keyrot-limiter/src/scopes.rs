@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use keyrot_core::{
-    Bucket, Candidate, CoolReport, Cooldown, Cooled, Domain, Fingerprint, Gate, KeyId, Method, Permit,
-    Project, Reason, Refusal, Scope, ScopeKind, Timestamp, Why,
+    Bucket, Candidate, CoolReport, Cooldown, Cooled, Domain, Fingerprint, Gate, KeyId, Lifted, Method,
+    Permit, Project, Reason, Refusal, Scope, ScopeKind, Timestamp, Why,
 };
 
 use keyrot_core::cooldown::PROBE_TIME;
 
 use crate::guard::Guard;
+use crate::lifts::Untold;
 use crate::sweep::Sweep;
 
 type Map<K> = HashMap<K, Cooldown, RandomState>;
@@ -72,6 +73,7 @@ pub(crate) struct Scopes {
     throttled: VecDeque<(Timestamp, Domain)>,
     sweep: Sweep,
     journal: Journal,
+    lifted: Untold,
 }
 
 /// The scopes that changed or were dropped, for a store that keeps them elsewhere too.
@@ -105,12 +107,14 @@ impl Scopes {
         }
     }
 
-    /// The same, to change them.
-    fn each_mut(&mut self, holder: &Holder<'_>, mut f: impl FnMut(&mut Cooldown)) {
-        let Self { keys, projects, domains, models, pool, journal, .. } = self;
+    /// The same, to change them; `f` says whether it lifted what it was given.
+    fn each_mut(&mut self, holder: &Holder<'_>, mut f: impl FnMut(&mut Cooldown) -> bool) {
+        let Self { keys, projects, domains, models, pool, journal, lifted, .. } = self;
         let mut change = |cooldown: &mut Cooldown, scope: &dyn Fn() -> Scope| {
             let before = *cooldown;
-            f(cooldown);
+            if f(cooldown) {
+                lifted.add(scope());
+            }
             if *cooldown != before {
                 journal.note(scope);
             }
@@ -160,6 +164,7 @@ impl Scopes {
             if cooldown.gate(now) == Gate::Probe {
                 cooldown.take_probe(permit.id, now + lease.min(PROBE_TIME));
             }
+            false
         });
     }
 
@@ -172,12 +177,15 @@ impl Scopes {
 
     pub(crate) fn succeeded(&mut self, permit: &Permit, seq: u64, now: Timestamp) {
         self.each_mut(&Holder::permit(permit), |cooldown| {
-            cooldown.succeeded(permit.id, permit.stamp, seq, now);
+            cooldown.succeeded(permit.id, permit.stamp, seq, now)
         });
     }
 
     pub(crate) fn freed(&mut self, permit: &Permit) {
-        self.each_mut(&Holder::permit(permit), |cooldown| cooldown.freed(permit.id));
+        self.each_mut(&Holder::permit(permit), |cooldown| {
+            cooldown.freed(permit.id);
+            false
+        });
     }
 
     pub(crate) fn cool(&mut self, report: &CoolReport, seq: u64, now: Timestamp) -> Cooled {
@@ -198,6 +206,7 @@ impl Scopes {
             for (_, domain) in std::mem::take(&mut self.throttled) {
                 if let Some(cooldown) = self.domains.get_mut(&domain) {
                     cooldown.acquit(Reason::Throttled);
+                    self.lifted.add(Scope::Domain(domain.clone()));
                     self.journal.note(|| Scope::Domain(domain));
                 }
             }
@@ -229,6 +238,18 @@ impl Scopes {
 
     pub(crate) fn lift(&mut self, scope: &Scope, seq: u64, now: Timestamp) {
         self.cooldown(scope, now).lift(seq, now);
+        self.lifted.add(scope.clone());
+    }
+
+    /// A charge was given back: there is room that nobody who was refused knows of.
+    #[cfg(any(feature = "degrading", feature = "sqlite"))]
+    pub(crate) fn given_back(&mut self, domain: &Domain) {
+        self.lifted.add(Scope::Domain(domain.clone()));
+    }
+
+    /// What was lifted since this was last asked.
+    pub(crate) fn take_lifted(&mut self) -> Lifted {
+        self.lifted.take()
     }
 
     fn cooldown(&mut self, scope: &Scope, now: Timestamp) -> &mut Cooldown {

@@ -15,6 +15,7 @@ mod flight;
 mod guard;
 mod learned;
 mod life;
+mod lifts;
 pub mod log;
 mod minute;
 mod model;
@@ -49,4 +50,5 @@ pub async fn suite<L: RateLimiter, F: AsyncFn(FakeClock) -> L>(make: F) {
     cooling::suite(&make).await;
     breaker::suite(&make).await;
     storm::suite(&make).await;
+    lifts::suite(&make).await;
 }

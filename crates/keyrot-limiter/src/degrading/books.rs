@@ -325,7 +325,9 @@ impl Books {
         let mut change = Change { batch: open.and_then(|open| open.batch), ..Change::default() };
         if let Some(book) = self.domains.get_mut(&permit.domain) {
             let before = book.own.ledger.used();
-            book.own.release(permit.id, ended);
+            if book.own.release(permit.id, ended) {
+                self.scopes.given_back(&permit.domain);
+            }
             book.away.release(permit.id, ended);
             change = Change { batch: change.batch, ..difference(before, book.own.ledger.used()) };
             if ended == Ended::NeverSent

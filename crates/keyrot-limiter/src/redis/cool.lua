@@ -10,7 +10,7 @@ local AFTER, MIDNIGHT, UNTIL_LIFTED = 0, 1, 2
 -- pool; whether it may contradict the ledger; the scope; the domain and project of a domain's scope.
 local sort, wait, reason, half, escalation, longest, stamp, admitted, projects, contradicts, scope, domain,
   project = unpack('<ddddddddddI4c0I4c0I4c0', ARGV[2])
-local name = prefix .. 'c:' .. scope
+local name = scope == 'pool' and POOL_SCOPE or scopes .. scope
 
 -- Until when a per-day refusal holds, and whether that is doubtful.
 local function day_end(at)
@@ -57,7 +57,7 @@ local function cool(c)
   return opens(c)
 end
 
-local texts = call('MGET', KEYS[1], name, prefix .. 'c:pool', prefix .. 'd:' .. domain)
+local texts = call('MGET', KEYS[1], name, POOL_SCOPE, prefix .. 'd:' .. domain)
 local c, pool = open_cooldown(texts[2]), open_cooldown(texts[3])
 open_pool(texts[1])
 local contradiction = false
@@ -68,13 +68,13 @@ end
 
 local function pause()
   local ends = cool(pool)
-  save_cooldown(prefix .. 'c:pool', pool)
+  save_cooldown(POOL_SCOPE, pool)
   return ends
 end
 
 -- Whether so many projects are throttled together. A member is a project and a domain.
 local function stormy()
-  local storm = prefix .. 'storm'
+  local storm = prefix .. 'storm' .. tag
   typed_call('ZREMRANGEBYSCORE', storm, '-inf', now - STORM)
   call('ZADD', storm, now, pack('<I4c0I4c0', #project, project, #domain, domain))
   call('PEXPIRE', storm, STORM + slack)
@@ -92,7 +92,7 @@ local function stormy()
   call('DEL', storm)
   for i = 1, #all do
     local _, other = unpack('<I4c0I4c0', all[i])
-    local its = prefix .. 'c:d:' .. other
+    local its = scopes .. 'd:' .. other
     local text = call('GET', its)
     if text then
       local acquitted = open_cooldown(text)
@@ -101,6 +101,7 @@ local function stormy()
         acquitted.ends, acquitted.probe = -1, ''
       end
       save_cooldown(its, acquitted)
+      note_lift('d:' .. other)
     end
   end
   return true
@@ -126,4 +127,4 @@ if contradiction and ends then
   widen()
 end
 save_pool()
-return pack('<dd', of_pool, ends and max(ends - now, 0) or -1)
+return told(pack('<dd', of_pool, ends and max(ends - now, 0) or -1))

@@ -17,4 +17,5 @@ if p then
     free_probes(c, id, method)
   end
 end
+save_lifts()
 return ''

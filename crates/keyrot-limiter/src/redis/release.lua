@@ -21,6 +21,7 @@ local function succeeded(pool_text, names)
     if cooldown and lifted_by(cooldown, id, stamp) then
       lift(cooldown)
       save_cooldown(names[i], cooldown)
+      note_lift(told_name(c, i, method))
     elseif cooldown and cooldown.strikes > 0 and gate(cooldown) == OPEN then
       cooldown.strikes = 0
       save_cooldown(names[i], cooldown)
@@ -41,4 +42,5 @@ if ended == SUCCEEDED then
 elseif probe == 1 then
   free_probes(c, id, method)
 end
+save_lifts()
 return ''

@@ -39,6 +39,7 @@ pub(super) struct Scripts {
     pub(super) release: Script,
     pub(super) cool: Script,
     pub(super) lift: Script,
+    pub(super) listen: Script,
     pub(super) snapshot: Script,
     pub(super) heartbeat: Script,
     pub(super) absorb: Script,
@@ -63,7 +64,7 @@ impl Scripts {
             include_str!("ledger.lua"),
             include_str!("day.lua"),
         );
-        let typed = include_str!("typed.lua");
+        let (typed, lifts) = (include_str!("typed.lua"), include_str!("lifts.lua"));
         let (cooldown, candidate, refusal, permit, facts) = (
             include_str!("cooldown.lua"),
             include_str!("candidate.lua"),
@@ -71,13 +72,16 @@ impl Scripts {
             include_str!("permit.lua"),
             include_str!("facts.lua"),
         );
-        let ends = [begin, zone, typed, pool, ledger, day, longest, cooldown, candidate, permit];
+        let ends = [begin, zone, typed, pool, ledger, day, lifts, longest, cooldown, candidate, permit];
         let with = |parts: &[&str], last: &str| Script::new(&[parts, &[last]].concat());
         Self {
             hello: with(&[begin], include_str!("hello.lua")),
             reserve: quick_or(
                 include_str!("reserve_quick.lua"),
-                &[begin, zone, typed, pool, ledger, day, longest, cooldown, candidate, refusal, permit],
+                &[
+                    begin, zone, typed, pool, ledger, day, lifts, longest, cooldown, candidate, refusal,
+                    permit,
+                ],
                 include_str!("reserve.lua"),
             ),
             give_back: with(&ends, include_str!("give_back.lua")),
@@ -87,10 +91,14 @@ impl Scripts {
                 include_str!("settle.lua"),
             ),
             release: quick_or(include_str!("release_quick.lua"), &ends, include_str!("release.lua")),
-            cool: with(&[begin, zone, typed, pool, ledger, day, longest, cooldown], include_str!("cool.lua")),
-            lift: with(&[begin, pool, longest, cooldown], include_str!("lift.lua")),
+            cool: with(
+                &[begin, zone, typed, pool, ledger, day, lifts, longest, cooldown],
+                include_str!("cool.lua"),
+            ),
+            lift: with(&[begin, pool, lifts, longest, cooldown], include_str!("lift.lua")),
+            listen: with(&[begin, lifts], include_str!("listen.lua")),
             snapshot: with(
-                &[begin, zone, typed, pool, ledger, day, longest, cooldown, candidate, refusal],
+                &[begin, zone, typed, pool, ledger, day, lifts, longest, cooldown, candidate, refusal],
                 include_str!("snapshot.lua"),
             ),
             heartbeat: with(&[begin, typed, pool], include_str!("heartbeat.lua")),
@@ -103,7 +111,7 @@ impl Scripts {
     }
 
     /// All of them, to be made known to a server.
-    pub(super) fn all(&self) -> [&Script; 14] {
+    pub(super) fn all(&self) -> [&Script; 15] {
         [
             &self.hello,
             &self.reserve,
@@ -112,6 +120,7 @@ impl Scripts {
             &self.release,
             &self.cool,
             &self.lift,
+            &self.listen,
             &self.snapshot,
             &self.heartbeat,
             &self.absorb,

@@ -184,8 +184,10 @@ impl<'c> Sheet<'c> {
             && let Some(charge) = self.rows.charge(permit.id)?
         {
             let page = self.page(&permit.domain)?;
-            page.ledger.refund(&charge);
             page.changed = true;
+            if page.ledger.refund(&charge) {
+                self.cooling.scopes.given_back(&permit.domain);
+            }
         }
         self.rows.end_permit(permit.id)?;
         self.rows.leave(&permit.key, permit.id)?;

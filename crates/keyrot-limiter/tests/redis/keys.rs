@@ -22,8 +22,8 @@ fn lines(answer: &str) -> Vec<String> {
 
 /// What is kept: the pool, its domains and their rings, cooldowns by scope, permits, places in flight, facts and their
 /// names, who is alive, what was absorbed, and who was throttled lately.
-const KINDS_OF_KEYS: [&str; 15] = [
-    "c:d", "c:k", "c:m", "c:p", "c:pool", "d", "f", "facts", "i", "live", "names", "once", "pool", "r",
+const KINDS_OF_KEYS: [&str; 16] = [
+    "c:d", "c:k", "c:m", "c:p", "c:pool", "d", "f", "facts", "i", "l", "live", "names", "once", "pool", "r",
     "storm",
 ];
 

@@ -66,6 +66,8 @@ pub(super) enum Event {
     /// Every project is asked, and everything admitted is throttled.
     Storm(usize, usize),
     Look(usize, Demand),
+    /// A client asks what was lifted.
+    Listen(usize),
     /// A client ends and comes back, knowing nothing.
     Restart(usize),
 }
@@ -181,6 +183,7 @@ fn events() -> impl Strategy<Value = Event> {
         2 => (client(), demands(), scopes()).prop_map(|(c, demand, scope)| Event::Lift(c, demand, scope)),
         1 => (client(), 0_usize..2).prop_map(|(c, bucket)| Event::Storm(c, bucket)),
         2 => (client(), demands()).prop_map(|(c, demand)| Event::Look(c, demand)),
+        3 => client().prop_map(Event::Listen),
         1 => client().prop_map(Event::Restart),
     ]
 }
