@@ -90,6 +90,22 @@ impl Reason {
         }
     }
 
+    /// The longest that a cooldown for this reason is decided to last: what bounds one that does not
+    /// remember its own length. An operator may cool for as long as they like.
+    #[must_use]
+    pub fn longest(self) -> Duration {
+        match self {
+            Self::QuotaMinute
+            | Self::Throttled
+            | Self::KeyRestricted
+            | Self::OperationDenied
+            | Self::ProjectRejected(_) => HOUR,
+            Self::Overloaded | Self::Flaky => self.escalation().1,
+            Self::QuotaZero | Self::ModelNotFound | Self::QuotaDay | Self::KeyRejected(_) => LONGEST_DAY,
+            Self::Operator => Duration::MAX,
+        }
+    }
+
     /// The reason in words, for status and errors.
     #[must_use]
     pub fn in_words(self) -> &'static str {
@@ -131,6 +147,13 @@ const MIDNIGHT_DOUBT: Duration = Duration::from_secs(10 * 60);
 /// so long, and a store must not grow with everything that ever failed.
 const MEMORY: Duration = Duration::from_secs(24 * 3600);
 
+/// How long a probe's place is kept for it: then another may go. A probe may run on, as a stream
+/// does to its end, and its success still lifts.
+pub const PROBE_TIME: Duration = Duration::from_secs(10);
+const HOUR: Duration = Duration::from_secs(3600);
+/// The longest Pacific day.
+const LONGEST_DAY: Duration = Duration::from_secs(25 * 3600);
+
 /// The probe that is out while a scope is half-open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Probe {
@@ -155,13 +178,23 @@ struct Cooling {
     probe: Option<Probe>,
     /// The newest admission when this storm began: what was admitted before belongs to the storm.
     newest: u64,
+    /// How long it was decided to last; older stores did not keep it.
+    #[serde(default)]
+    lasts: Option<Duration>,
 }
 
 impl Cooling {
+    /// When it ends. A clock that was put back does not make it longer: what would last longer than was
+    /// decided is over.
+    fn ends(&self, now: Timestamp) -> Timestamp {
+        let lasts = self.lasts.unwrap_or_else(|| self.reason.longest());
+        if self.until == Timestamp::NEVER || self.until.since(now) <= lasts { self.until } else { now }
+    }
+
     /// When the scope opens, if only to a probe: not while one is out.
-    fn opens(&self) -> Timestamp {
-        let probe_ends = self.probe.filter(|_| self.half_open).map(|p| p.deadline);
-        probe_ends.map_or(self.until, |deadline| self.until.max(deadline))
+    fn opens(&self, now: Timestamp) -> Timestamp {
+        let probe = self.probe.filter(|p| self.half_open && p.deadline.since(now) <= PROBE_TIME);
+        self.ends(now).max(probe.map_or(now, |p| p.deadline))
     }
 }
 
@@ -195,7 +228,9 @@ impl Cooldown {
     #[must_use]
     pub fn gate(&self, now: Timestamp) -> Gate {
         match self.state {
-            Some(state) if now < state.opens() => Gate::Shut { until: state.opens(), reason: state.reason },
+            Some(state) if now < state.opens(now) => {
+                Gate::Shut { until: state.opens(now), reason: state.reason }
+            }
             Some(state) if state.half_open && now < state.until + MEMORY => Gate::Probe,
             _ => Gate::Open,
         }
@@ -207,8 +242,8 @@ impl Cooldown {
         self.state.filter(|_| self.gate(now) != Gate::Open).map(|s| s.reason)
     }
 
-    /// Gives the probe's place to `permit` until `deadline`. Call it only when [`gate`](Self::gate)
-    /// said [`Gate::Probe`].
+    /// Gives the probe's place to `permit` until `deadline`, at most [`PROBE_TIME`] from now. Call it
+    /// only when [`gate`](Self::gate) said [`Gate::Probe`].
     pub fn take_probe(&mut self, permit: PermitId, deadline: Timestamp) {
         if let Some(cooling) = &mut self.state {
             cooling.probe = Some(Probe { permit, deadline });
@@ -255,14 +290,18 @@ impl Cooldown {
                 now + first.saturating_mul(1 << doublings).min(longest).max(at_least)
             }
         };
-        let (until, reason, half_open) = match self.state {
-            Some(old) if old.until > until => (old.until, old.reason, old.half_open),
-            _ => (until, reason, half_open),
-        };
         let (probe, newest) = storm.map_or((None, seq), |s| (s.probe, s.newest));
-        let state = Cooling { until, reason, half_open, probe, newest };
+        let mut lasts = until.since(now);
+        if cool == CoolFor::NextPacificMidnight {
+            lasts = lasts.min(LONGEST_DAY);
+        }
+        let new = Cooling { until, reason, half_open, probe, newest, lasts: Some(lasts) };
+        let state = match self.state {
+            Some(old) if old.ends(now) > until => Cooling { probe, newest, ..old },
+            _ => new,
+        };
         self.state = Some(state);
-        Some(state.opens())
+        Some(state.opens(now))
     }
 
     /// Ends the cooldown and starts a new generation: reports of permits admitted at or before `seq`
@@ -278,13 +317,20 @@ impl Cooldown {
         self.state = self.state.filter(|s| s.reason != reason);
     }
 
-    /// A permit ended well: clears the streak, and lifts the cooldown if it was the probe.
-    pub fn succeeded(&mut self, permit: PermitId, seq: u64, now: Timestamp) {
-        if self.probe_is(permit) {
+    /// A permit admitted at `stamp` ended well: clears the streak, and lifts the cooldown if it was a
+    /// probe, however late. Whether it lifted.
+    pub fn succeeded(&mut self, permit: PermitId, stamp: Stamp, seq: u64, now: Timestamp) -> bool {
+        let open = self.gate(now) == Gate::Open;
+        // What passed since the last failure passed as a probe.
+        let probe = |state: Cooling| state.half_open && stamp.seq > state.newest && !open;
+        if self.probe_is(permit) || self.state.is_some_and(probe) {
             self.lift(seq, now);
-        } else if self.gate(now) == Gate::Open {
+            return true;
+        }
+        if open {
             self.strikes = 0;
         }
+        false
     }
 
     /// A permit ended without a verdict on this scope: if it was the probe, the place is free again.

@@ -175,6 +175,12 @@ impl Fingerprint {
         Self(u64::from_be_bytes(first))
     }
 
+    /// The fingerprint that [`to_u64`](Self::to_u64) made a number of.
+    #[must_use]
+    pub fn from_u64(number: u64) -> Self {
+        Self(number)
+    }
+
     /// The fingerprint as a number, for a store to hold.
     #[must_use]
     pub fn to_u64(self) -> u64 {

@@ -35,12 +35,9 @@ impl Account {
         }
     }
 
-    /// Ends `permit`; gives its charge back when it was never sent.
-    pub(crate) fn release(&mut self, permit: PermitId, ended: Ended) {
-        if let Some(charge) = self.open.remove(&permit)
-            && ended == Ended::NeverSent
-        {
-            self.ledger.refund(&charge);
-        }
+    /// Ends `permit`; gives its charge back when it was never sent. Whether it did.
+    pub(crate) fn release(&mut self, permit: PermitId, ended: Ended) -> bool {
+        let charge = self.open.remove(&permit).filter(|_| ended == Ended::NeverSent);
+        charge.is_some_and(|charge| self.ledger.refund(&charge))
     }
 }

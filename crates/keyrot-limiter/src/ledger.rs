@@ -105,12 +105,13 @@ impl Ledger {
     }
 
     /// Gives a charge back whose request was never sent; what is settled was sent.
-    pub fn refund(&mut self, charge: &Charge) {
+    pub fn refund(&mut self, charge: &Charge) -> bool {
         if !charge.settled {
             self.ring.amend(charge.slot, charge.cost.tokens, 0);
             self.ring.refund_requests(charge.slot, charge.cost.requests);
             self.day.refund(charge.day, charge.cost.requests.into());
         }
+        !charge.settled
     }
 
     /// Whether `charge` has left the minute, so that it can no longer be settled.

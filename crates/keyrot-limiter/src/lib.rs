@@ -13,6 +13,7 @@ mod bytes;
 mod degrading;
 mod facts;
 mod flight;
+mod lifts;
 #[cfg(feature = "redis")]
 mod redis;
 mod scopes;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arrayvec::ArrayVec;
 use dashmap::DashMap;
@@ -18,9 +19,13 @@ use crate::account::Account;
 use crate::flight::InFlight;
 use crate::guard::WIDEST;
 use crate::ledger::{Ledger, Now};
+use crate::lifts::Heard;
 use crate::scopes::{Holder, Scopes, longest};
 use crate::sweep::Sweep;
 use crate::window::WINDOW;
+
+/// How long a probe may last and still be counted.
+const PROBES: Duration = Duration::from_secs(3600);
 
 /// A [`RateLimiter`] for one process: a lock per domain; the cooldowns, which all share, are only
 /// read unless something cools or is probed.
@@ -44,6 +49,7 @@ pub struct MemoryLimiter {
     /// Open grants, so that a question repeated is answered as before.
     granted: DashMap<PermitId, Grant, RandomState>,
     scopes: RwLock<Scopes>,
+    heard: Heard,
     seq: AtomicU64,
 }
 
@@ -61,6 +67,7 @@ impl MemoryLimiter {
             // Four sweeps' worth: the coming and going of grants finds room without growing.
             granted: DashMap::with_capacity_and_hasher(1_024, RandomState::default()),
             scopes: RwLock::default(),
+            heard: Heard::default(),
             seq: AtomicU64::new(0),
         }
     }
@@ -106,7 +113,10 @@ impl MemoryLimiter {
         let mut sweep = self.granted_sweep.lock();
         if sweep.due_by_inserts(|| self.granted.len()) {
             let since = grant.permit.stamp.admitted.before(WINDOW + WIDEST);
-            self.granted.retain(|_, old| old.permit.stamp.admitted >= since);
+            // Of a probe it must be known for longer whether it has ended.
+            let probes = grant.permit.stamp.admitted.before(PROBES);
+            self.granted
+                .retain(|_, old| old.permit.stamp.admitted >= if old.permit.probe { probes } else { since });
             sweep.done(self.granted.len());
         }
         drop(sweep);
@@ -219,9 +229,11 @@ impl RateLimiter for MemoryLimiter {
     }
 
     async fn release(&self, permit: &Permit, ended: Ended) -> Result<(), LimitError> {
-        self.granted.remove(&permit.id);
-        if let Some(account) = self.domains.get(&permit.domain) {
-            account.lock().release(permit.id, ended);
+        let open = self.granted.remove(&permit.id).is_some();
+        if let Some(account) = self.domains.get(&permit.domain)
+            && account.lock().release(permit.id, ended)
+        {
+            self.heard.hear(Lifted::Scopes(vec![Scope::Domain(permit.domain.clone())]));
         }
         if let Some(mut places) = self.in_flight.get_mut(&permit.key) {
             places.leave(permit.id);
@@ -231,10 +243,13 @@ impl RateLimiter for MemoryLimiter {
                 let matters = permit.probe || self.scopes.read().has_streak(permit);
                 if matters {
                     let mut scopes = self.scopes.write();
-                    scopes.succeeded(permit, self.next_seq(), self.clock.now());
+                    scopes.succeeded(permit, open, self.next_seq(), self.clock.now());
+                    self.heard.hear(scopes.take_lifted());
                 }
             }
-            Ended::Failed | Ended::NeverSent if permit.probe => self.scopes.write().freed(permit),
+            Ended::Failed | Ended::NeverSent if permit.probe => {
+                self.scopes.write().freed(permit, open, self.clock.now());
+            }
             Ended::Failed | Ended::NeverSent => {}
         }
         Ok(())
@@ -253,11 +268,12 @@ impl RateLimiter for MemoryLimiter {
         if contradicts_us && cooled.lasts.is_some() {
             scopes.guard.widen(now);
         }
+        self.heard.hear(scopes.take_lifted());
         Ok(cooled)
     }
 
     fn lifted(&self) -> Lifted {
-        Lifted::default()
+        self.heard.take()
     }
 
     async fn listen(&self) -> Result<(), LimitError> {
@@ -267,6 +283,7 @@ impl RateLimiter for MemoryLimiter {
     async fn lift(&self, scope: &Scope) -> Result<(), LimitError> {
         let mut scopes = self.scopes.write();
         scopes.lift(scope, self.next_seq(), self.clock.now());
+        self.heard.hear(scopes.take_lifted());
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use secrecy::SecretString;
 mod address;
 mod coding;
 mod facts;
+mod lifts;
 mod limiter;
 mod link;
 mod script;
@@ -18,6 +19,7 @@ mod script;
 pub use address::RedisConfigError;
 
 use address::Address;
+use lifts::Lifts;
 use link::Link;
 
 /// The version of the scripts and of what they keep: part of every key, so that two releases whose
@@ -64,6 +66,7 @@ pub struct RedisStore {
     clock: Option<Arc<dyn Clock>>,
     /// The name of the server's memory as last heard, as a number and as text.
     epoch: Mutex<(f64, Arc<str>)>,
+    lifts: Lifts,
 }
 
 impl RedisStore {
@@ -92,7 +95,13 @@ impl RedisStore {
         let address = Address::read(url, *timeout)?;
         let key = format!("{{keyrot:{pool}}}:{VERSION}:pool");
         let link = Arc::new(Link::new(address, *timeout, key));
-        Ok(Self { link, pool: pool.clone(), clock, epoch: Mutex::new((0.0, "".into())) })
+        Ok(Self {
+            link,
+            pool: pool.clone(),
+            clock,
+            epoch: Mutex::new((0.0, "".into())),
+            lifts: Lifts::default(),
+        })
     }
 
     /// What the server does when its memory is full (`maxmemory-policy`), as it said when it was last
@@ -122,7 +131,9 @@ impl RedisStore {
     /// The first argument of every script.
     fn common(&self) -> Vec<u8> {
         let now = self.clock.as_ref().map(|clock| clock.now());
-        coding::common(now, fastrand::u64(..1 << 53) as f64)
+        let mut common = coding::common(now, fastrand::u64(..1 << 53) as f64);
+        common.extend_from_slice(&self.lifts.newest());
+        common
     }
 
     /// The name of the server's memory.

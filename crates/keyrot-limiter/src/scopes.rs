@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use keyrot_core::{
-    Bucket, Candidate, CoolReport, Cooldown, Cooled, Domain, Fingerprint, Gate, KeyId, Method, Permit,
-    Project, Reason, Refusal, Scope, ScopeKind, Timestamp, Why,
+    Breaker, Bucket, Candidate, CoolReport, Cooldown, Cooled, Domain, Ended, Fingerprint, Gate, KeyId,
+    Lifted, Method, Permit, Project, Reason, Refusal, Scope, ScopeKind, Timestamp, Why,
 };
 
+use keyrot_core::cooldown::PROBE_TIME;
+
 use crate::guard::Guard;
+use crate::lifts::Untold;
 use crate::sweep::Sweep;
 
 type Map<K> = HashMap<K, Cooldown, RandomState>;
@@ -65,21 +68,40 @@ pub(crate) struct Scopes {
     projects: Map<Project>,
     domains: Map<Domain>,
     models: Map<Bucket>,
+    /// Whether a model is overloaded, which is judged by its share of failures.
+    breakers: HashMap<Bucket, Breaker, RandomState>,
     pool: Cooldown,
     /// Which domains were throttled within the last [`STORM`], once each.
     throttled: VecDeque<(Timestamp, Domain)>,
     sweep: Sweep,
     journal: Journal,
+    lifted: Untold,
 }
 
-/// The scopes that changed or were dropped, for a store that keeps them elsewhere too.
+/// What changed or was dropped, for a store that keeps it elsewhere too.
 #[derive(Debug, Default)]
-struct Journal(Option<Vec<Scope>>);
+struct Journal(Option<Vec<Change>>);
+
+/// One thing that changed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "nobody else keeps it"))]
+pub(crate) enum Change {
+    /// A scope's cooldown.
+    Cooldown(Scope),
+    /// A model's breaker.
+    Breaker(Bucket),
+}
 
 impl Journal {
     fn note(&mut self, scope: impl FnOnce() -> Scope) {
         if let Some(changed) = &mut self.0 {
-            changed.push(scope());
+            changed.push(Change::Cooldown(scope()));
+        }
+    }
+
+    fn note_breaker(&mut self, bucket: &Bucket) {
+        if let Some(changed) = &mut self.0 {
+            changed.push(Change::Breaker(bucket.clone()));
         }
     }
 }
@@ -103,12 +125,14 @@ impl Scopes {
         }
     }
 
-    /// The same, to change them.
-    fn each_mut(&mut self, holder: &Holder<'_>, mut f: impl FnMut(&mut Cooldown)) {
-        let Self { keys, projects, domains, models, pool, journal, .. } = self;
+    /// The same, to change them; `f` says whether it lifted what it was given.
+    fn each_mut(&mut self, holder: &Holder<'_>, mut f: impl FnMut(&mut Cooldown) -> bool) {
+        let Self { keys, projects, domains, models, pool, journal, lifted, .. } = self;
         let mut change = |cooldown: &mut Cooldown, scope: &dyn Fn() -> Scope| {
             let before = *cooldown;
-            f(cooldown);
+            if f(cooldown) {
+                lifted.add(scope());
+            }
             if *cooldown != before {
                 journal.note(scope);
             }
@@ -134,7 +158,7 @@ impl Scopes {
     pub(crate) fn gate(&self, holder: &Holder<'_>, now: Timestamp) -> Result<Gate, Refusal> {
         let mut shut: Option<(Timestamp, ScopeKind, Reason)> = None;
         let mut probe = false;
-        self.each(holder, |scope, cooldown| match cooldown.gate(now) {
+        let mut look = |scope, gate| match gate {
             Gate::Open => {}
             Gate::Probe => probe = true,
             Gate::Shut { until, reason } => {
@@ -142,7 +166,11 @@ impl Scopes {
                     shut = Some((until, scope, reason));
                 }
             }
-        });
+        };
+        self.each(holder, |scope, cooldown| look(scope, cooldown.gate(now)));
+        if let Some(breaker) = self.breakers.get(&holder.domain.bucket) {
+            look(ScopeKind::Model, breaker.gate(now));
+        }
         match shut {
             Some((until, scope, reason)) => {
                 Err(Refusal { retry_after: lasts(until, now), why: Why::Cooling { scope, reason } })
@@ -152,13 +180,21 @@ impl Scopes {
         }
     }
 
-    /// Makes `permit` the probe of every half-open scope it belongs to.
+    /// Makes `permit` the probe of every half-open scope it belongs to, and one of the calls by which its
+    /// model is probed.
     pub(crate) fn take_probes(&mut self, permit: &Permit, lease: Duration, now: Timestamp) {
         self.each_mut(&Holder::permit(permit), |cooldown| {
             if cooldown.gate(now) == Gate::Probe {
-                cooldown.take_probe(permit.id, now + lease);
+                cooldown.take_probe(permit.id, now + lease.min(PROBE_TIME));
             }
+            false
         });
+        if let Some(breaker) = self.breakers.get_mut(&permit.domain.bucket)
+            && breaker.gate(now) == Gate::Probe
+        {
+            breaker.admitted(now);
+            self.journal.note_breaker(&permit.domain.bucket);
+        }
     }
 
     /// Whether the success of `permit` would change anything here.
@@ -168,15 +204,48 @@ impl Scopes {
         streak
     }
 
-    pub(crate) fn succeeded(&mut self, permit: &Permit, seq: u64, now: Timestamp) {
-        self.each_mut(&Holder::permit(permit), |cooldown| cooldown.succeeded(permit.id, seq, now));
+    /// `permit` ended well, for the first time if it was `open`.
+    pub(crate) fn succeeded(&mut self, permit: &Permit, open: bool, seq: u64, now: Timestamp) {
+        self.each_mut(&Holder::permit(permit), |cooldown| {
+            cooldown.succeeded(permit.id, permit.stamp, seq, now)
+        });
+        if open && permit.probe {
+            self.end_call(permit, Ended::Succeeded, seq, now);
+        }
     }
 
-    pub(crate) fn freed(&mut self, permit: &Permit) {
-        self.each_mut(&Holder::permit(permit), |cooldown| cooldown.freed(permit.id));
+    /// A call ended by which its model may have been probed.
+    fn end_call(&mut self, permit: &Permit, ended: Ended, seq: u64, now: Timestamp) {
+        let bucket = &permit.domain.bucket;
+        let Some(breaker) = self.breakers.get_mut(bucket) else { return };
+        let before = *breaker;
+        if breaker.ended(permit.stamp, ended, seq, now) {
+            self.lifted.add(Scope::Model(bucket.clone()));
+        }
+        if *breaker != before {
+            self.journal.note_breaker(bucket);
+        }
+    }
+
+    /// `permit`, a probe, ended without a verdict, for the first time if it was `open`.
+    pub(crate) fn freed(&mut self, permit: &Permit, open: bool, now: Timestamp) {
+        self.each_mut(&Holder::permit(permit), |cooldown| {
+            cooldown.freed(permit.id);
+            false
+        });
+        if open && permit.probe {
+            self.end_call(permit, Ended::Failed, 0, now);
+        }
     }
 
     pub(crate) fn cool(&mut self, report: &CoolReport, seq: u64, now: Timestamp) -> Cooled {
+        if let (Scope::Model(bucket), Reason::Overloaded) = (&report.scope, report.reason) {
+            self.forget(now);
+            self.journal.note_breaker(bucket);
+            let breaker = self.breakers.entry(bucket.clone()).or_default();
+            let until = breaker.report(&report.samples, report.stamp, seq, now);
+            return Cooled { scope: report.scope.clone(), lasts: until.map(|until| lasts(until, now)) };
+        }
         let throttled = match &report.scope {
             Scope::Domain(domain) if report.reason == Reason::Throttled => Some(domain),
             _ => None,
@@ -194,6 +263,7 @@ impl Scopes {
             for (_, domain) in std::mem::take(&mut self.throttled) {
                 if let Some(cooldown) = self.domains.get_mut(&domain) {
                     cooldown.acquit(Reason::Throttled);
+                    self.lifted.add(Scope::Domain(domain.clone()));
                     self.journal.note(|| Scope::Domain(domain));
                 }
             }
@@ -225,6 +295,22 @@ impl Scopes {
 
     pub(crate) fn lift(&mut self, scope: &Scope, seq: u64, now: Timestamp) {
         self.cooldown(scope, now).lift(seq, now);
+        if let Scope::Model(bucket) = scope {
+            self.breakers.entry(bucket.clone()).or_default().lift(seq, now);
+            self.journal.note_breaker(bucket);
+        }
+        self.lifted.add(scope.clone());
+    }
+
+    /// A charge was given back: there is room that nobody who was refused knows of.
+    #[cfg(any(feature = "degrading", feature = "sqlite"))]
+    pub(crate) fn given_back(&mut self, domain: &Domain) {
+        self.lifted.add(Scope::Domain(domain.clone()));
+    }
+
+    /// What was lifted since this was last asked.
+    pub(crate) fn take_lifted(&mut self) -> Lifted {
+        self.lifted.take()
     }
 
     fn cooldown(&mut self, scope: &Scope, now: Timestamp) -> &mut Cooldown {
@@ -279,7 +365,14 @@ impl Scopes {
         if !self.sweep.due(self.len()) {
             return;
         }
-        let Self { keys, projects, domains, models, journal, .. } = self;
+        let Self { keys, projects, domains, models, breakers, journal, .. } = self;
+        breakers.retain(|bucket, breaker| {
+            let keep = !breaker.forgettable(now);
+            if !keep {
+                journal.note_breaker(bucket);
+            }
+            keep
+        });
         keep(projects, now, |project| journal.note(|| Scope::Project(project.clone())));
         keep(domains, now, |domain| journal.note(|| Scope::Domain(domain.clone())));
         keep(models, now, |bucket| journal.note(|| Scope::Model(bucket.clone())));
@@ -296,9 +389,10 @@ impl Scopes {
         self.sweep.done(self.len());
     }
 
-    /// How many projects, domains, models and keys are remembered.
+    /// How many projects, domains, models, breakers and keys are remembered.
     pub(crate) fn len(&self) -> usize {
-        self.projects.len() + self.domains.len() + self.models.len() + self.keys.len()
+        let models = self.models.len() + self.breakers.len();
+        self.projects.len() + self.domains.len() + models + self.keys.len()
     }
 }
 
@@ -309,8 +403,8 @@ impl Scopes {
         Self { journal: Journal(Some(Vec::new())), ..Self::default() }
     }
 
-    /// The scopes that changed or were dropped since the last time, once each.
-    pub(crate) fn changed(&mut self) -> Vec<Scope> {
+    /// What changed or was dropped since the last time, once each.
+    pub(crate) fn changed(&mut self) -> Vec<Change> {
         let mut changed = self.journal.0.as_mut().map(std::mem::take).unwrap_or_default();
         changed.sort_unstable();
         changed.dedup();
@@ -334,6 +428,16 @@ impl Scopes {
             Scope::Model(bucket) => self.models.get(bucket),
             Scope::Pool => Some(&self.pool),
         }
+    }
+
+    /// A model's breaker, if there is one.
+    pub(crate) fn breaker(&self, bucket: &Bucket) -> Option<&Breaker> {
+        self.breakers.get(bucket)
+    }
+
+    /// Takes over a breaker that is remembered elsewhere.
+    pub(crate) fn set_breaker(&mut self, bucket: Bucket, breaker: Breaker) {
+        self.breakers.insert(bucket, breaker);
     }
 
     /// Takes over what is remembered elsewhere.

@@ -36,6 +36,7 @@ use sheet::Sheet;
 use time::Clocks;
 use worker::Worker;
 
+use crate::lifts::Heard;
 use crate::suspended::Suspended;
 
 /// What may wait for the thread: then whoever comes waits for a place.
@@ -78,6 +79,7 @@ pub struct SqliteStore {
 struct Handle {
     shared: Arc<Shared>,
     book: Arc<Mutex<Book>>,
+    heard: Arc<Heard>,
     /// `None` only while it is being dropped.
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
@@ -106,12 +108,16 @@ impl SqliteStore {
         let base = Base::open(path)?;
         let (queue, jobs) = mpsc::channel(QUEUE);
         let shared = Arc::new(Shared::new(&queue));
-        let book = Book::new(base, clocks).map_err(|error| unusable(error.to_string()))?;
+        let heard = Arc::new(Heard::default());
+        let book =
+            Book::new(base, clocks, Arc::clone(&heard)).map_err(|error| unusable(error.to_string()))?;
         let book = Arc::new(Mutex::new(book));
         let worker = Worker::new(jobs, Arc::clone(&shared), Arc::clone(&book));
         let thread = thread::Builder::new().name("keyrot-sqlite".to_owned()).spawn(|| worker.run());
         let thread = thread.map_err(|error| unusable(error.to_string()))?;
-        Ok(Self { handle: Arc::new(Handle { shared, book, queue: Some(queue), thread: Some(thread) }) })
+        Ok(Self {
+            handle: Arc::new(Handle { shared, book, heard, queue: Some(queue), thread: Some(thread) }),
+        })
     }
 
     /// Since when and why the file is not used any more, so that other processes are not counted;
@@ -210,11 +216,12 @@ impl RateLimiter for SqliteStore {
     }
 
     fn lifted(&self) -> Lifted {
-        Lifted::default()
+        self.handle.heard.take()
     }
 
     async fn listen(&self) -> Result<(), LimitError> {
-        Ok(())
+        // Whatever is asked begins with what others have changed.
+        self.ask(false, |_| Ok(())).await
     }
 
     async fn lift(&self, scope: &Scope) -> Result<(), LimitError> {

@@ -8,7 +8,6 @@ use super::*;
 const FIRST: Duration = Duration::from_secs(30);
 const SECOND: Duration = Duration::from_secs(1);
 const MS: Duration = Duration::from_millis(1);
-const LEASE: Duration = Duration::from_secs(90);
 
 fn start() -> Timestamp {
     at("2026-11-23T20:00:00Z")
@@ -50,7 +49,7 @@ impl Store {
         assert_eq!(self.gate(), Gate::Probe);
         let stamp = self.admission();
         let permit = PermitId(stamp.seq.into());
-        self.cooldown.take_probe(permit, self.now + LEASE);
+        self.cooldown.take_probe(permit, self.now + PROBE_TIME);
         (permit, stamp)
     }
 
@@ -160,18 +159,19 @@ proptest! {
                 Event::Probe => if store.gate() == Gate::Probe {
                     let (permit, stamp) = store.probe();
                     admitted.push(stamp);
-                    probe = Some(permit);
+                    probe = Some((permit, stamp));
                     prop_assert!(store.shut_at(store.now), "a probe was taken twice");
                 } else if store.gate() == Gate::Open {
                     admitted.push(store.admission());
                 },
-                Event::Cancel => if let Some(permit) = probe.take() {
+                Event::Cancel => if let Some((permit, _)) = probe.take() {
                     store.cooldown.freed(permit);
                 },
-                Event::Success => if let Some(permit) = probe.take() {
+                Event::Success => if let Some((permit, stamp)) = probe.take() {
                     let was_probe = store.cooldown.probe_is(permit);
-                    store.cooldown.succeeded(permit, store.seq, store.now);
-                    if was_probe {
+                    let lifts = store.cooldown.succeeded(permit, stamp, store.seq, store.now);
+                    prop_assert!(lifts || !was_probe);
+                    if lifts {
                         lifted = store.seq;
                         prop_assert_eq!(store.gate(), Gate::Open);
                         prop_assert_eq!(store.cooldown.strikes(), 0);
@@ -186,6 +186,37 @@ proptest! {
                 let stale = store.cooldown.state.is_some_and(|s| until >= s.until + MEMORY);
                 prop_assert_eq!(then, if half_open && !stale { Gate::Probe } else { Gate::Open });
             }
+        }
+    }
+
+    /// A clock that is put back, by however much, makes no cooldown longer than it was decided to be,
+    /// nor one that does not remember its length longer than its reason allows.
+    #[test]
+    fn a_clock_that_is_put_back_makes_nothing_longer(
+        (cool, reason, probed) in (cools(), reasons(), any::<bool>()),
+        (back, waits) in (durations(), durations()),
+        forgotten in any::<bool>(),
+    ) {
+        let mut store = Store::new();
+        let stamp = store.admission();
+        let until = store.cooldown.cool(cool, reason, Some(stamp), store.seq, store.now);
+        let mut most = until.map_or(Duration::ZERO, |until| until.since(store.now));
+        if let (true, Some(state)) = (forgotten, &mut store.cooldown.state) {
+            state.lasts = None;
+            most = reason.longest();
+        }
+        store.now = store.now + waits;
+        if probed && store.gate() == Gate::Probe {
+            store.probe();
+            most = most.max(PROBE_TIME);
+        }
+        let then = store.now.before(back);
+        match store.cooldown.gate(then) {
+            Gate::Shut { until, .. } => {
+                let never = until == Timestamp::NEVER && cool == CoolFor::UntilLifted;
+                prop_assert!(never || until.since(then) <= most, "{:?} more", until.since(then));
+            }
+            Gate::Open | Gate::Probe => prop_assert!(cool != CoolFor::UntilLifted),
         }
     }
 
@@ -230,21 +261,37 @@ fn a_probe_is_taken_once_and_freed_by_cancelling_or_by_its_deadline() {
     store.throttle(stamp);
     store.now = store.now + FIRST;
     let (cancelled, _) = store.probe();
-    let shut = Gate::Shut { until: store.now + LEASE, reason: Reason::Throttled };
+    let shut = Gate::Shut { until: store.now + PROBE_TIME, reason: Reason::Throttled };
     assert_eq!(store.gate(), shut);
     store.cooldown.freed(cancelled);
     let (expired, _) = store.probe();
     assert_eq!(store.cooldown.strikes(), 1, "a cancelled probe counts neither way");
-    store.now = store.now + LEASE.saturating_sub(MS);
+    store.now = store.now + PROBE_TIME.saturating_sub(MS);
     assert!(store.shut_at(store.now));
     store.now = store.now + MS;
-    let (third, _) = store.probe();
-    // The first two come back late: they hold nothing any more.
+    store.probe();
+    // The first two come back late: they hold no place any more.
     store.cooldown.freed(cancelled);
-    store.cooldown.succeeded(expired, store.seq, store.now);
+    store.cooldown.freed(expired);
     assert!(store.shut_at(store.now));
-    store.cooldown.succeeded(third, store.seq, store.now);
-    assert_eq!(store.gate(), Gate::Open);
+}
+
+#[test]
+fn a_probe_that_succeeds_late_lifts_unless_another_has_failed_since() {
+    for fails in [false, true] {
+        let mut store = Store::new();
+        let stamp = store.admission();
+        store.throttle(stamp);
+        store.now = store.now + FIRST;
+        let (late, admitted) = store.probe();
+        store.now = store.now + PROBE_TIME;
+        let (_, second) = store.probe();
+        if fails {
+            store.throttle(second);
+        }
+        assert_eq!(store.cooldown.succeeded(late, admitted, store.seq, store.now), !fails);
+        assert_eq!(store.gate() == Gate::Open, !fails);
+    }
 }
 
 #[test]
@@ -253,10 +300,10 @@ fn a_late_part_of_the_storm_neither_ends_nor_replaces_the_probe() {
     let (first, late) = (store.admission(), store.admission());
     store.throttle(first);
     store.now = store.now + FIRST;
-    let (probe, _) = store.probe();
-    assert_eq!(store.throttle(late), Some(LEASE), "the probe is still out when 30 s have passed");
+    let (probe, admitted) = store.probe();
+    assert_eq!(store.throttle(late), Some(FIRST), "the storm is not over");
     assert_eq!(store.cooldown.strikes(), 1);
-    store.cooldown.succeeded(probe, store.seq, store.now);
+    store.cooldown.succeeded(probe, admitted, store.seq, store.now);
     assert_eq!(store.gate(), Gate::Open);
 }
 
@@ -275,15 +322,15 @@ fn a_lift_makes_every_earlier_permit_a_stranger() {
 #[test]
 fn a_success_clears_the_streak_once_the_scope_is_open() {
     let mut store = Store::new();
-    let (a, b) = (store.admission(), store.admission());
-    store.throttle(a);
-    store.cooldown.succeeded(PermitId(b.seq.into()), store.seq, store.now);
+    let (stamp, b) = (store.admission(), store.admission());
+    store.throttle(stamp);
+    store.cooldown.succeeded(PermitId(b.seq.into()), b, store.seq, store.now);
     assert_eq!(store.cooldown.strikes(), 1, "a success from before the storm says nothing about it");
     let hour = Duration::from_secs(3600);
     store.cooldown.cool(CoolFor::After(hour), Reason::QuotaMinute, Some(b), store.seq, store.now);
     store.now = store.now + hour;
     assert_eq!(store.gate(), Gate::Open, "a minute's quota simply ends");
-    store.cooldown.succeeded(PermitId(7), store.seq, store.now);
+    store.cooldown.succeeded(PermitId(7), stamp, store.seq, store.now);
     assert_eq!(store.cooldown.strikes(), 0);
 }
 

@@ -273,11 +273,19 @@ impl<S: Shared> RateLimiter for Degrading<S> {
     }
 
     fn lifted(&self) -> Lifted {
-        self.inner.store.lifted()
+        let theirs = self.inner.store.lifted();
+        self.inner.state.lock().news(theirs, self.inner.clock.now())
     }
 
     async fn listen(&self) -> Result<(), LimitError> {
-        self.inner.store.listen().await
+        let inner = &*self.inner;
+        if !inner.is_away() {
+            let (_, returns) = inner.before();
+            if let Err(why) = inner.timed(inner.store.listen()).await {
+                inner.lost_sight(&why, returns);
+            }
+        }
+        Ok(())
     }
 
     async fn lift(&self, scope: &Scope) -> Result<(), LimitError> {

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use keyrot_core::{Ended, Permit, Stamp, Timestamp};
+use keyrot_core::{Ended, Lifted, Permit, ScopeKind, Stamp, Timestamp};
 
 use super::batch::{Batch, Offset};
 use super::books::{Books, Change, granted_here};
@@ -12,6 +12,7 @@ use super::late::{End, Late, News, Word};
 use super::share::Share;
 use super::shared::{Charges, DayCharge, Mark};
 use crate::guard::WIDEST;
+use crate::lifts::Untold;
 use crate::suspended::Suspended;
 use crate::window::WINDOW;
 
@@ -99,6 +100,8 @@ pub(super) struct State {
     batches: u64,
     admitted: u64,
     owed: VecDeque<Owed>,
+    /// What the caller has yet to be told was lifted.
+    untold: Untold,
 }
 
 impl State {
@@ -122,6 +125,7 @@ impl State {
             batches: 0,
             admitted: 0,
             owed: VecDeque::new(),
+            untold: Untold::default(),
         }
     }
 
@@ -143,6 +147,8 @@ impl State {
         self.books.part(share, now);
         self.admitted = 0;
         self.left = self.seen.as_ref().map_or(0, |seen| seen.mark.seq);
+        // What is decided by other counts is not what was refused before.
+        self.untold.add_all(Lifted::All);
         self.away = Some(Away { since: now, why, share, last: self.seen.as_ref().map(|seen| seen.at) });
         true
     }
@@ -160,6 +166,22 @@ impl State {
         {
             seen.mark.seq = seen.mark.seq.max(before.mark.seq + 1);
         }
+    }
+
+    /// What the caller has yet to be told was lifted, the store having told `theirs`.
+    pub(super) fn news(&mut self, theirs: Lifted, now: Timestamp) -> Lifted {
+        if let Lifted::Scopes(scopes) = &theirs {
+            // Of a domain it may be no more than a charge that was given back.
+            for scope in scopes.iter().filter(|scope| scope.kind() != ScopeKind::Domain) {
+                self.books.lift(scope, now);
+            }
+        }
+        let here = self.books.scopes.take_lifted();
+        self.untold.add_all(theirs);
+        if self.away.is_some() {
+            self.untold.add_all(here);
+        }
+        self.untold.take()
     }
 
     /// The stamp of an admission by the store's count.
@@ -300,6 +322,7 @@ impl State {
         }
         if let Some(away) = self.away.take() {
             self.returns += 1;
+            self.untold.add_all(Lifted::All);
             let back = Return { away: now.since(away.since), admitted: self.admitted };
             return Some(Duty::Return(back));
         }

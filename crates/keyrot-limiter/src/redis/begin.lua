@@ -26,9 +26,13 @@ local CANDIDATE = '<dddddI4c0I4c0I4c0I4c0I4c0'
 -- The caller's clock, or -1 for the server's; what every lifetime is longer by; a name for the memory
 -- of a pool that is found empty.
 local now, slack, fresh = unpack('<ddd', ARGV[1])
+-- The number of the newest lift that the caller has heard of, as its bytes; the tag of its endpoint.
+local heard, tag = string.sub(ARGV[1], 25, 32), string.sub(ARGV[1], 33)
 if now < 0 then
   local t = call('TIME')
   now = t[1] * 1000 + floor(t[2] / 1000)
 end
 
 local prefix = string.sub(KEYS[1], 1, -5)
+-- Cooldowns belong to an endpoint; what is counted, and what stops the pool, does not.
+local scopes = prefix .. 'c' .. tag .. ':'

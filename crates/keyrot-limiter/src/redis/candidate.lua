@@ -12,7 +12,7 @@ local function open_candidate(text, at)
   return {
     rpm = rpm, tpm = tpm, rpd = rpd, burst = burst, concurrency = concurrency,
     domain = domain, bucket = bucket, project = project, key = key, fingerprint = fingerprint,
-    cooldowns = false, probe = false, in_flight = false,
+    cooldowns = false, breaker = false, probe = false, in_flight = false,
   }, next_at
 end
 
@@ -25,18 +25,22 @@ local function candidate(index)
   return c
 end
 
--- The keys of its cooldowns but the pool's: model, project, domain, key, key for the method on the model.
+-- The keys of its cooldowns but the pool's: model, project, domain, key, key for the method on the model; and
+-- that of the model's breaker.
 local function scopes_of(c, method)
-  local key = prefix .. 'c:k:' .. c.key .. ':' .. c.fingerprint
-  return prefix .. 'c:m:' .. c.bucket, prefix .. 'c:p:' .. c.project, prefix .. 'c:d:' .. c.domain,
-    key, key .. ':' .. method .. ':' .. c.bucket
+  local key = scopes .. 'k:' .. c.key .. ':' .. c.fingerprint
+  return scopes .. 'm:' .. c.bucket, scopes .. 'p:' .. c.project, scopes .. 'd:' .. c.domain,
+    key, key .. ':' .. method .. ':' .. c.bucket, breaker_name(c.bucket)
 end
-
-local POOL_SCOPE = prefix .. 'c:pool'
 
 -- The key of the scope `i` of a candidate.
 local function scope_name(c, i, method)
   return (select(i, POOL_SCOPE, scopes_of(c, method)))
+end
+
+-- The same as others are told of it: without what all names begin with.
+local function told_name(c, i, method)
+  return i == 1 and 'pool' or string.sub(scope_name(c, i, method), #scopes + 1)
 end
 
 -- Frees the place of the probe that a permit was, wherever it was one.

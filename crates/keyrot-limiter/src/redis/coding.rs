@@ -6,8 +6,8 @@ use std::io::Write;
 use std::time::Duration;
 
 use keyrot_core::{
-    Bucket, Candidate, KeyFault, LimitError, LimitKind, MAX_CANDIDATES, Method, PermitId, Project,
-    ProjectFault, Reason, Refusal, Scope, ScopeKind, Timestamp, Why,
+    Bucket, Candidate, Domain, Fingerprint, KeyFault, KeyId, LimitError, LimitKind, MAX_CANDIDATES, Method,
+    PermitId, Project, ProjectFault, Reason, Refusal, Scope, ScopeKind, Timestamp, Why,
 };
 
 use super::link::senseless;
@@ -160,6 +160,38 @@ pub(super) fn scope(scope: &Scope) -> String {
     }
 }
 
+/// The scope of a name in a key; `None` where another build knows what it means.
+pub(super) fn scope_of(name: &str) -> Option<Scope> {
+    if name == "pool" {
+        return Some(Scope::Pool);
+    }
+    let (kind, rest) = name.split_once(':')?;
+    match kind {
+        "m" => Some(Scope::Model(rest.into())),
+        "p" => Some(Scope::Project(rest.into())),
+        "d" => {
+            let (length, rest) = rest.split_once(':')?;
+            let (project, bucket) = rest.split_at_checked(length.parse().ok()?)?;
+            Some(Scope::Domain(Domain::new(project, bucket.strip_prefix('/')?)))
+        }
+        "k" => {
+            let (key, rest) = rest.split_once(':')?;
+            let (fingerprint, only) = rest.split_at_checked(16)?;
+            let key = KeyId::new(key).ok()?;
+            let fingerprint = Fingerprint::from_u64(u64::from_str_radix(fingerprint, 16).ok()?);
+            let Some(only) = only.strip_prefix(':') else {
+                return only.is_empty().then_some(Scope::Key(key, fingerprint));
+            };
+            let (method, bucket) = only.split_once(':')?;
+            let method = METHODS.iter().find(|known| method_no(**known).to_string() == method)?;
+            Some(Scope::Permission(key, fingerprint, *method, bucket.into()))
+        }
+        _ => None,
+    }
+}
+
+const METHODS: [Method; 3] = [Method::Generate, Method::CountTokens, Method::Models];
+
 pub(super) fn method_no(method: Method) -> u8 {
     match method {
         Method::Generate => 0,
@@ -169,7 +201,7 @@ pub(super) fn method_no(method: Method) -> u8 {
 }
 
 /// Reasons by their numbers. What a number means never changes, for a store outlives a build.
-const REASONS: [Reason; 18] = [
+pub(super) const REASONS: [Reason; 18] = [
     Reason::QuotaMinute,
     Reason::QuotaDay,
     Reason::QuotaZero,
@@ -302,6 +334,40 @@ mod tests {
         }
         assert_eq!(reason_no(Reason::Throttled), 3);
         assert!(include_str!("cooldown.lua").contains("local THROTTLED = 3\n"));
+        assert_eq!((reason_no(Reason::Overloaded), SCOPES[1]), (6, ScopeKind::Model));
+        assert!(include_str!("breaker.lua").contains("local OVERLOADED, MODEL_SCOPE = 6, 1\n"));
+    }
+
+    #[test]
+    fn a_scope_is_known_by_its_name() {
+        let key = KeyId::new("key-1").unwrap();
+        let fingerprint = Fingerprint::of(&key, "secret");
+        let odd = Bucket::new("a:b/c");
+        let mut all = vec![
+            Scope::Pool,
+            Scope::Model(odd.clone()),
+            Scope::Project("p:/q".into()),
+            Scope::Domain(Domain::new("1:a/b", odd.clone())),
+            Scope::Domain(Domain::new("", "")),
+            Scope::Key(key.clone(), fingerprint),
+        ];
+        all.extend(METHODS.map(|method| Scope::Permission(key.clone(), fingerprint, method, odd.clone())));
+        for known in all {
+            assert_eq!(scope_of(&scope(&known)), Some(known));
+        }
+        for name in [
+            "",
+            "x",
+            "x:y",
+            "d:9:a/b",
+            "d:a/b",
+            "k:a",
+            "k:a:1",
+            "k:a:0123456789abcdef9",
+            "k:a b:0123456789abcdef",
+        ] {
+            assert_eq!(scope_of(name), None, "{name}");
+        }
     }
 
     #[test]

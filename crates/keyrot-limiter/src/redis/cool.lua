@@ -10,7 +10,13 @@ local AFTER, MIDNIGHT, UNTIL_LIFTED = 0, 1, 2
 -- pool; whether it may contradict the ledger; the scope; the domain and project of a domain's scope.
 local sort, wait, reason, half, escalation, longest, stamp, admitted, projects, contradicts, scope, domain,
   project = unpack('<ddddddddddI4c0I4c0I4c0', ARGV[2])
-local name = prefix .. 'c:' .. scope
+-- Of a model that is overloaded: how calls of it ended of late.
+if ARGV[3] then
+  open_pool(call('GET', KEYS[1]))
+  return told(pack('<dd', 0, report_overload(string.sub(scope, 3), ARGV[3], stamp)))
+end
+
+local name = scope == 'pool' and POOL_SCOPE or scopes .. scope
 
 -- Until when a per-day refusal holds, and whether that is doubtful.
 local function day_end(at)
@@ -47,7 +53,8 @@ local function cool(c)
     local doublings = min(max(c.strikes - 1, 0), 16)
     ends = now + max(min(escalation * 2 ^ doublings, longest), wait)
   end
-  if not (c.ends >= 0 and c.ends > ends) then
+  if not (c.ends >= 0 and ends_at(c) > ends) then
+    c.length = sort == MIDNIGHT and min(ends - now, 25 * HOUR) or max(ends - now, 0)
     c.ends, c.reason, c.half = ends, reason, half_open
   end
   if not storm then
@@ -56,7 +63,7 @@ local function cool(c)
   return opens(c)
 end
 
-local texts = call('MGET', KEYS[1], name, prefix .. 'c:pool', prefix .. 'd:' .. domain)
+local texts = call('MGET', KEYS[1], name, POOL_SCOPE, prefix .. 'd:' .. domain)
 local c, pool = open_cooldown(texts[2]), open_cooldown(texts[3])
 open_pool(texts[1])
 local contradiction = false
@@ -67,13 +74,13 @@ end
 
 local function pause()
   local ends = cool(pool)
-  save_cooldown(prefix .. 'c:pool', pool)
+  save_cooldown(POOL_SCOPE, pool)
   return ends
 end
 
 -- Whether so many projects are throttled together. A member is a project and a domain.
 local function stormy()
-  local storm = prefix .. 'storm'
+  local storm = prefix .. 'storm' .. tag
   typed_call('ZREMRANGEBYSCORE', storm, '-inf', now - STORM)
   call('ZADD', storm, now, pack('<I4c0I4c0', #project, project, #domain, domain))
   call('PEXPIRE', storm, STORM + slack)
@@ -91,7 +98,7 @@ local function stormy()
   call('DEL', storm)
   for i = 1, #all do
     local _, other = unpack('<I4c0I4c0', all[i])
-    local its = prefix .. 'c:d:' .. other
+    local its = scopes .. 'd:' .. other
     local text = call('GET', its)
     if text then
       local acquitted = open_cooldown(text)
@@ -100,6 +107,7 @@ local function stormy()
         acquitted.ends, acquitted.probe = -1, ''
       end
       save_cooldown(its, acquitted)
+      note_lift('d:' .. other)
     end
   end
   return true
@@ -125,4 +133,4 @@ if contradiction and ends then
   widen()
 end
 save_pool()
-return pack('<dd', of_pool, ends and max(ends - now, 0) or -1)
+return told(pack('<dd', of_pool, ends and max(ends - now, 0) or -1))

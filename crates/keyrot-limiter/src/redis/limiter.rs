@@ -6,14 +6,14 @@ use std::time::Duration;
 use arrayvec::ArrayVec;
 use keyrot_core::{
     Ask, Candidate, CoolFor, CoolReport, Cooled, Cost, Ended, Grant, Headroom, Lifted, LimitError, Method,
-    Permit, RateLimiter, Reason, Reply, Scope, Stamp, Standing,
+    Permit, RateLimiter, Reason, Reply, Sample, Scope, Stamp, Standing,
 };
 use redis::Value;
 
 use super::RedisStore;
 use super::coding::{self, Answer, Blob, NONE, count, instant, method_no, millis, reason_no};
 use super::link::{Again, Args, STORE, senseless};
-use super::script::SCRIPTS;
+use super::script::{SCRIPTS, Script};
 use crate::degrading::{Beat, Charges, DayCharge, Mark, Reading, Shared, Used};
 
 /// The most candidates looked at in one go, so that no other question waits for long.
@@ -63,14 +63,21 @@ impl RedisStore {
         let args: Args = vec![self.common(), what, first, rest];
         let sent = || asking.sent.store(true, Ordering::Relaxed);
         let (answer, live) = self.link.call(&SCRIPTS.reserve, &args, Again::Yes, sent).await?;
+        let answer = self.lifts.hear(answer);
         let answer = reply(bytes(&answer)?, ask, self, &live.run)?;
         // Answered: from here on it is the asker's to give back.
         asking.sent.store(false, Ordering::Relaxed);
         Ok(answer)
     }
 
+    /// Asks what may be asked twice.
+    async fn question(&self, script: &Script, args: &Args) -> Result<Value, LimitError> {
+        let (answer, _) = self.link.call(script, args, Again::Yes, || ()).await?;
+        Ok(self.lifts.hear(answer))
+    }
+
     /// Has it done in order, without waiting.
-    async fn accept(&self, script: &'static super::script::Script, args: Args) -> Result<(), LimitError> {
+    async fn accept(&self, script: &'static Script, args: Args) -> Result<(), LimitError> {
         self.link.reach().await?;
         self.link.deliver(script, args);
         Ok(())
@@ -159,7 +166,12 @@ impl RateLimiter for RedisStore {
             Ended::NeverSent => 2.0,
         };
         let what = Blob::new()
-            .numbers([ended, f64::from(u8::from(permit.probe)), f64::from(method_no(permit.method))])
+            .numbers([
+                ended,
+                f64::from(u8::from(permit.probe)),
+                f64::from(method_no(permit.method)),
+                count(permit.stamp.seq),
+            ])
             .permit(permit.id)
             .done();
         let whose = Candidate {
@@ -202,24 +214,29 @@ impl RateLimiter for RedisStore {
             .text(&domain.map(|d| coding::domain(&d.project, &d.bucket)).unwrap_or_default())
             .text(domain.map_or("", |d| d.project.as_str()))
             .done();
-        let args = vec![self.common(), what];
-        let (answer, _) = self.link.call(&SCRIPTS.cool, &args, Again::Yes, || ()).await?;
+        let mut args = vec![self.common(), what];
+        if let (Scope::Model(_), Reason::Overloaded) = (&report.scope, report.reason) {
+            let sample =
+                |blob: Blob, s: &Sample| blob.numbers([s.age.into(), s.succeeded.into(), s.failed.into()]);
+            args.push(report.samples.iter().fold(Blob::new(), sample).done());
+        }
+        let answer = self.question(&SCRIPTS.cool, &args).await?;
         let mut answer = Answer::new(bytes(&answer)?);
         let scope = if answer.count()? == 1 { Scope::Pool } else { report.scope.clone() };
         Ok(Cooled { scope, lasts: answer.lasts()? })
     }
 
     fn lifted(&self) -> Lifted {
-        Lifted::default()
+        self.lifts.take()
     }
 
     async fn listen(&self) -> Result<(), LimitError> {
-        Ok(())
+        self.question(&SCRIPTS.listen, &vec![self.common()]).await.map(drop)
     }
 
     async fn lift(&self, scope: &Scope) -> Result<(), LimitError> {
         let args = vec![self.common(), coding::scope(scope).into_bytes()];
-        self.link.call(&SCRIPTS.lift, &args, Again::Yes, || ()).await.map(drop)
+        self.question(&SCRIPTS.lift, &args).await.map(drop)
     }
 
     async fn snapshot(
@@ -233,7 +250,7 @@ impl RateLimiter for RedisStore {
             let what = [f64::from(cost.requests), count(cost.tokens), f64::from(method_no(method))];
             let mut args = vec![self.common(), Blob::new().numbers(what).done()];
             args.extend(some.iter().map(coding::candidate));
-            let (answer, _) = self.link.call(&SCRIPTS.snapshot, &args, Again::Yes, || ()).await?;
+            let answer = self.question(&SCRIPTS.snapshot, &args).await?;
             let mut answer = Answer::new(bytes(&answer)?);
             for _ in some {
                 standings.push(Standing {

@@ -23,11 +23,12 @@ local function open_permit(text)
   end
 end
 
--- Gives a charge back whose request was never sent; what is settled was sent.
+-- Gives a charge back whose request was never sent; what is settled was sent. Others are told of the room.
 local function refund(l, p)
   if p.charged == 1 and p.settled == 0 then
     amend_slot(l, p.slot, -p.requests, -min(p.tokens, MOST_TOKENS))
     refund_day(l, p.start, p.ends, p.in_yesterday, p.in_tomorrow, p.requests)
     save_ledger(l)
+    note_lift(string.sub(l.name, #prefix + 1))
   end
 end

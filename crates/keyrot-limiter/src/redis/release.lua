@@ -2,7 +2,7 @@
 
 local c = open_candidate(ARGV[3])
 
-local function succeeded(pool_text, names)
+local function succeeded(pool_text, names, p)
   local cooldowns, matters = {}, probe == 1
   for i = 1, SCOPES do
     if texts[1 + i] then
@@ -18,13 +18,17 @@ local function succeeded(pool_text, names)
   save_pool()
   for i = 1, SCOPES do
     local cooldown = cooldowns[i]
-    if cooldown and cooldown.ends >= 0 and cooldown.probe == id then
+    if cooldown and lifted_by(cooldown, id, stamp) then
       lift(cooldown)
       save_cooldown(names[i], cooldown)
+      note_lift(told_name(c, i, method))
     elseif cooldown and cooldown.strikes > 0 and gate(cooldown) == OPEN then
       cooldown.strikes = 0
       save_cooldown(names[i], cooldown)
     end
+  end
+  if p and probe == 1 then
+    end_call(c.bucket, p, true)
   end
 end
 
@@ -37,8 +41,12 @@ if p then
 end
 call('ZREM', prefix .. 'f:' .. c.key, id)
 if ended == SUCCEEDED then
-  succeeded(call('GET', KEYS[1]), { POOL_SCOPE, scopes_of(c, method) })
+  succeeded(call('GET', KEYS[1]), { POOL_SCOPE, scopes_of(c, method) }, p)
 elseif probe == 1 then
   free_probes(c, id, method)
+  if p then
+    end_call(c.bucket, p, false)
+  end
 end
+save_lifts()
 return ''

@@ -2,8 +2,8 @@
 
 -- The answer: now, epoch, seq; how many were refused; whether one was granted and what; what each of
 -- the refused was told; what each of all these has used.
-local function answer(refused, granted, told, used)
-  return pack('<dddd', now, epoch, seq, refused) .. granted .. table.concat(told) .. table.concat(used)
+local function answer(refused, granted, refusals, used)
+  return told(pack('<dddd', now, epoch, seq, refused) .. granted .. table.concat(refusals) .. table.concat(used))
 end
 
 local function used_by(l)
@@ -64,9 +64,12 @@ local function grant(c, l, index, guard_now)
     for i = 1, SCOPES do
       local cooldown = c.cooldowns[i]
       if cooldown and gate(cooldown) == PROBE then
-        cooldown.probe, cooldown.deadline = id, now + lease
+        take_probe(cooldown, id, lease)
         save_cooldown(scope_name(c, i, method), cooldown)
       end
+    end
+    if c.breaker then
+      breaker_admits(breaker_name(c.bucket), c.breaker)
     end
   end
   if l.dirty then
@@ -86,7 +89,7 @@ if texts[2] then
 end
 
 local guard_now, pool_cooldown, is_new = guard(), texts[4], not texts[1]
-local told, used, index = {}, {}, 0
+local refusals, used, index = {}, {}, 0
 -- What was read is the pool's, the permit's, and then the first candidate's.
 local c, next_at, read = open_candidate(ARGV[3]), 1, 3
 while true do
@@ -96,10 +99,10 @@ while true do
   if not wait then
     local p = grant(c, l, index, guard_now)
     used[index + 1] = used_by(l)
-    return answer(index, granted_as(p), told, used)
+    return answer(index, granted_as(p), refusals, used)
   end
   index = index + 1
-  told[index] = pack('<dddd', wait, sort, what, more)
+  refusals[index] = pack('<dddd', wait, sort, what, more)
   used[index] = used_by(l)
   if l.dirty then
     save_ledger(l)
@@ -114,4 +117,4 @@ end
 if is_new then
   save_pool()
 end
-return answer(index, NOT_GRANTED, told, used)
+return answer(index, NOT_GRANTED, refusals, used)

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use keyrot_core::{PacificDay, Timestamp};
 
+use super::coding::{REASONS, millis, reason_no};
+
 const HOUR_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 24 * HOUR_MS;
 /// The calendar the scripts know: from 2020 to 2079.
@@ -37,6 +39,7 @@ pub(super) struct Scripts {
     pub(super) release: Script,
     pub(super) cool: Script,
     pub(super) lift: Script,
+    pub(super) listen: Script,
     pub(super) snapshot: Script,
     pub(super) heartbeat: Script,
     pub(super) absorb: Script,
@@ -53,13 +56,16 @@ impl Scripts {
     fn new() -> Self {
         let zone = zone();
         let zone = zone.as_str();
+        let longest = longest();
+        let longest = longest.as_str();
         let (begin, pool, ledger, day) = (
             include_str!("begin.lua"),
             include_str!("pool.lua"),
             include_str!("ledger.lua"),
             include_str!("day.lua"),
         );
-        let typed = include_str!("typed.lua");
+        let (typed, lifts, breaker) =
+            (include_str!("typed.lua"), include_str!("lifts.lua"), include_str!("breaker.lua"));
         let (cooldown, candidate, refusal, permit, facts) = (
             include_str!("cooldown.lua"),
             include_str!("candidate.lua"),
@@ -67,13 +73,17 @@ impl Scripts {
             include_str!("permit.lua"),
             include_str!("facts.lua"),
         );
-        let ends = [begin, zone, typed, pool, ledger, day, cooldown, candidate, permit];
+        let ends =
+            [begin, zone, typed, pool, ledger, day, lifts, longest, cooldown, breaker, candidate, permit];
         let with = |parts: &[&str], last: &str| Script::new(&[parts, &[last]].concat());
         Self {
             hello: with(&[begin], include_str!("hello.lua")),
             reserve: quick_or(
                 include_str!("reserve_quick.lua"),
-                &[begin, zone, typed, pool, ledger, day, cooldown, candidate, refusal, permit],
+                &[
+                    begin, zone, typed, pool, ledger, day, lifts, longest, cooldown, breaker, candidate,
+                    refusal, permit,
+                ],
                 include_str!("reserve.lua"),
             ),
             give_back: with(&ends, include_str!("give_back.lua")),
@@ -83,10 +93,17 @@ impl Scripts {
                 include_str!("settle.lua"),
             ),
             release: quick_or(include_str!("release_quick.lua"), &ends, include_str!("release.lua")),
-            cool: with(&[begin, zone, typed, pool, ledger, day, cooldown], include_str!("cool.lua")),
-            lift: with(&[begin, pool, cooldown], include_str!("lift.lua")),
+            cool: with(
+                &[begin, zone, typed, pool, ledger, day, lifts, longest, cooldown, breaker],
+                include_str!("cool.lua"),
+            ),
+            lift: with(&[begin, pool, lifts, longest, cooldown, breaker], include_str!("lift.lua")),
+            listen: with(&[begin, lifts], include_str!("listen.lua")),
             snapshot: with(
-                &[begin, zone, typed, pool, ledger, day, cooldown, candidate, refusal],
+                &[
+                    begin, zone, typed, pool, ledger, day, lifts, longest, cooldown, breaker, candidate,
+                    refusal,
+                ],
                 include_str!("snapshot.lua"),
             ),
             heartbeat: with(&[begin, typed, pool], include_str!("heartbeat.lua")),
@@ -99,7 +116,7 @@ impl Scripts {
     }
 
     /// All of them, to be made known to a server.
-    pub(super) fn all(&self) -> [&Script; 14] {
+    pub(super) fn all(&self) -> [&Script; 15] {
         [
             &self.hello,
             &self.reserve,
@@ -108,6 +125,7 @@ impl Scripts {
             &self.release,
             &self.cool,
             &self.lift,
+            &self.listen,
             &self.snapshot,
             &self.heartbeat,
             &self.absorb,
@@ -158,6 +176,16 @@ fn zone() -> String {
     }
     line.push_str("'\n");
     line
+}
+
+/// A line of Lua: by the number of each reason, the longest that a cooldown for it is decided to last.
+fn longest() -> String {
+    let all = REASONS.map(|reason| {
+        let longest = millis(reason.longest());
+        let longest = if longest.is_finite() { longest.to_string() } else { "NEVER".to_owned() };
+        format!("[{}] = {longest}", reason_no(reason))
+    });
+    format!("local LONGEST_FOR = {{ {} }}\n", all.join(", "))
 }
 
 #[cfg(test)]

@@ -14,4 +14,4 @@ for i = 3, #ARGV do
   standings[#standings + 1] = pack('<dddddddd', l.requests, l.tokens, l.today, c.in_flight or 0,
     wait or -1, sort or 0, what or 0, more or 0)
 end
-return table.concat(standings)
+return told(table.concat(standings))

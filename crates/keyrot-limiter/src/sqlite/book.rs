@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use keyrot_core::Lifted;
 use parking_lot::Mutex;
 use rusqlite::backup::{Backup, StepResult};
 
@@ -13,6 +14,7 @@ use super::open::Base;
 use super::rows::Rows;
 use super::sheet::Sheet;
 use super::time::Clocks;
+use crate::lifts::Heard;
 use crate::suspended::Suspended;
 
 /// Looks at a lock that another process holds, before it is asked who still waits.
@@ -25,6 +27,7 @@ pub(super) struct Book {
     base: Base,
     clocks: Clocks,
     cooling: Cooling,
+    heard: Arc<Heard>,
     broom: Broom,
     /// Whether to wait for another process that writes.
     patient: Arc<AtomicBool>,
@@ -35,7 +38,7 @@ pub(super) struct Book {
 }
 
 impl Book {
-    pub(super) fn new(mut base: Base, clocks: Clocks) -> rusqlite::Result<Self> {
+    pub(super) fn new(mut base: Base, clocks: Clocks, heard: Arc<Heard>) -> rusqlite::Result<Self> {
         let patient = Arc::new(AtomicBool::new(true));
         let waits = Arc::clone(&patient);
         base.connection.busy_handler(Some(move |looks| {
@@ -47,7 +50,7 @@ impl Book {
         }))?;
         let looked = clocks.since_boot();
         let (cooling, broom) = (Cooling::unread(), Broom::new());
-        Ok(Self { base, clocks, cooling, broom, patient, begun: false, looked })
+        Ok(Self { base, clocks, cooling, heard, broom, patient, begun: false, looked })
     }
 
     /// Does `work` in one transaction: all of it, or nothing. Waits a little for other processes.
@@ -95,6 +98,10 @@ impl Book {
             self.broom.sweep(rows, granted, now)?;
         }
         rows.run("COMMIT")?;
+        let lifted = self.cooling.done();
+        if lifted != Lifted::default() {
+            self.heard.hear(lifted);
+        }
         self.begun |= granted > 0;
         Ok(done)
     }
@@ -138,6 +145,7 @@ impl Book {
         suspended.lock().get_or_insert(Suspended { since, why, bounds: Some(bounds) });
         self.base = memory;
         self.cooling = Cooling::unread();
+        self.heard.hear(Lifted::All);
         Ok(())
     }
 

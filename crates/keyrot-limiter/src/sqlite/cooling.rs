@@ -3,14 +3,15 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use keyrot_core::{Cooldown, Domain, Scope, Timestamp};
+use keyrot_core::{Cooldown, Domain, Lifted, Scope, Timestamp};
 use rusqlite::params;
 use serde_json::{from_str, to_string};
 
 use super::failure::{Done, Failure};
 use super::rows::{Pool, Rows, to_sql};
 use crate::guard::Guard;
-use crate::scopes::Scopes;
+use crate::lifts::{REMEMBERED, Untold};
+use crate::scopes::{Change, Scopes};
 
 /// A copy of the file's cooldowns. Asking it costs no reading unless somebody changed something.
 #[derive(Debug)]
@@ -20,18 +21,32 @@ pub(super) struct Cooling {
     read: Option<(u64, u64)>,
     /// Whether it holds what a transaction wrote that may not have ended yet.
     written: bool,
+    /// The number of the newest lift that the handle has heard of, once it has asked.
+    heard: Option<i64>,
+    /// The lifts that a transaction has found or made, and the newest number, until it has ended.
+    news: (Untold, Option<i64>),
 }
 
 impl Cooling {
     pub(super) fn unread() -> Self {
-        Self { scopes: Scopes::with_journal(), read: None, written: false }
+        let (scopes, news) = (Scopes::with_journal(), Default::default());
+        Self { scopes, read: None, written: false, heard: None, news }
     }
 
     /// Forgets what a transaction changed that came to nothing.
     pub(super) fn undo(&mut self) {
-        if self.written || !self.scopes.changed().is_empty() {
-            *self = Self::unread();
+        if self.written || self.news.1.is_some() || !self.scopes.changed().is_empty() {
+            *self = Self { heard: self.heard, ..Self::unread() };
         }
+        // What it lifted was not lifted.
+        self.scopes.take_lifted();
+    }
+
+    /// A transaction has ended well: the lifts that it brought to light.
+    pub(super) fn done(&mut self) -> Lifted {
+        let (mut lifted, newest) = std::mem::take(&mut self.news);
+        self.heard = newest.or(self.heard);
+        lifted.take()
     }
 
     /// Reads what others have changed.
@@ -44,7 +59,8 @@ impl Cooling {
         let since = match self.read {
             Some((version, epoch)) if epoch == pool.epoch => to_sql(version),
             _ => {
-                *self = Self::unread();
+                let heard = self.heard;
+                *self = Self { heard, ..Self::unread() };
                 -1
             }
         };
@@ -52,9 +68,29 @@ impl Cooling {
         let mut statement = rows.0.prepare_cached(sql)?;
         let mut changed = statement.query([since])?;
         while let Some(row) = changed.next()? {
-            let scope: Scope = read(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?;
+            let scope = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+            // Of a scope that only another build knows.
+            let Ok(scope) = from_str::<Scope>(scope) else { continue };
             let state: Cooldown = read(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?;
             self.scopes.set(&scope, state);
+        }
+        let sql = "SELECT scope, state FROM cooling WHERE version > ?1 AND endpoint = 0 ORDER BY version";
+        let mut statement = rows.0.prepare_cached(sql)?;
+        let mut changed = statement.query([since])?;
+        while let Some(row) = changed.next()? {
+            let (scope, state): (String, String) = (row.get(0)?, row.get(1)?);
+            if let (Ok(scope), Ok(state)) = (from_str(&scope), from_str(&state)) {
+                self.scopes.set(&scope, state);
+            }
+        }
+        let sql = "SELECT bucket, state FROM breaker WHERE version > ?1 AND endpoint = 0 ORDER BY version";
+        let mut statement = rows.0.prepare_cached(sql)?;
+        let mut changed = statement.query([since])?;
+        while let Some(row) = changed.next()? {
+            let (bucket, state): (String, String) = (row.get(0)?, row.get(1)?);
+            if let Ok(state) = from_str(&state) {
+                self.scopes.set_breaker(bucket.into(), state);
+            }
         }
         let sql = "SELECT guard, throttled FROM pool WHERE one = 1";
         let (guard, throttled): (String, String) =
@@ -63,28 +99,66 @@ impl Cooling {
             self.scopes.guard = Guard::from_parts(read::<(Duration, Option<Timestamp>)>(&guard)?);
             self.scopes.set_throttled(read::<VecDeque<(Timestamp, Domain)>>(&throttled)?);
         }
+        self.hear(rows)?;
         self.read = Some(now);
+        Ok(())
+    }
+
+    /// Reads what others have lifted.
+    fn hear(&mut self, rows: Rows<'_>) -> Done {
+        let sql = "SELECT ifnull(min(no), 1), ifnull(max(no), 0) FROM lift";
+        let (oldest, newest): (i64, i64) =
+            rows.0.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let lifted = &mut self.news.0;
+        match self.heard {
+            Some(heard) if heard < newest => {
+                let sql = "SELECT scope FROM lift WHERE no > ?1 AND endpoint = 0 ORDER BY no";
+                let mut statement = rows.0.prepare_cached(sql)?;
+                let mut found = statement.query([heard])?;
+                while let Some(row) = found.next()? {
+                    match from_str(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?) {
+                        Ok(scope) => lifted.add(scope),
+                        Err(_) => lifted.add_all(Lifted::All),
+                    }
+                }
+                if heard + 1 < oldest {
+                    lifted.add_all(Lifted::All);
+                }
+            }
+            // What was lifted before it first asked is no news.
+            _ => {}
+        }
+        self.news.1 = Some(newest);
         Ok(())
     }
 
     /// Writes what has changed here.
     pub(super) fn save(&mut self, rows: Rows<'_>, pool: &mut Pool) -> Done {
-        let changed = self.scopes.changed();
-        if changed.is_empty() {
+        let (changed, lifted) = (self.scopes.changed(), self.scopes.take_lifted());
+        if changed.is_empty() && lifted == Lifted::default() {
             return Ok(());
         }
         self.written = true;
         pool.version += 1;
         let version = to_sql(pool.version);
-        for scope in changed {
-            let name = text(&scope)?;
-            if let Some(state) = self.scopes.get(&scope) {
-                let sql = "INSERT OR REPLACE INTO cooldown VALUES (?1, ?2, ?3)";
-                rows.0.prepare_cached(sql)?.execute(params![name, version, text(state)?])?;
-            } else if rows.0.prepare_cached("DELETE FROM cooldown WHERE scope = ?1")?.execute([name])? > 0 {
+        for change in changed {
+            let (table, name, state) = match &change {
+                Change::Cooldown(scope) => {
+                    // An older build takes a scope that it does not know for damage.
+                    let table = if matches!(scope, Scope::Permission(..)) { COOLING } else { COOLDOWN };
+                    (table, text(scope)?, self.scopes.get(scope).map(text))
+                }
+                Change::Breaker(bucket) => {
+                    (BREAKER, bucket.as_str().to_owned(), self.scopes.breaker(bucket).map(text))
+                }
+            };
+            if let Some(state) = state {
+                rows.0.prepare_cached(table.put)?.execute(params![name, version, state?])?;
+            } else if rows.0.prepare_cached(table.delete)?.execute([name])? > 0 {
                 pool.epoch = pool.version;
             }
         }
+        self.tell(rows, lifted)?;
         let guard = text(&self.scopes.guard.to_parts())?;
         let throttled = text(self.scopes.throttled())?;
         let sql = "UPDATE pool SET guard = ?1, throttled = ?2 WHERE one = 1";
@@ -92,7 +166,47 @@ impl Cooling {
         self.read = Some((pool.version, pool.epoch));
         Ok(())
     }
+
+    /// Writes what was lifted here, for others, and keeps it for this process's own handle.
+    fn tell(&mut self, rows: Rows<'_>, lifted: Lifted) -> Done {
+        let scopes = match &lifted {
+            Lifted::Scopes(scopes) => scopes.iter().map(text).collect::<Done<Vec<_>>>()?,
+            // As many as make everybody look anew.
+            Lifted::All => vec!["all".to_owned(); REMEMBERED],
+        };
+        for scope in &scopes {
+            let sql = "INSERT INTO lift (endpoint, scope) VALUES (0, ?1)";
+            rows.0.prepare_cached(sql)?.execute([scope])?;
+            self.news.1 = Some(rows.0.last_insert_rowid());
+        }
+        if let (Some(newest), false) = (self.news.1, scopes.is_empty()) {
+            let sql = "DELETE FROM lift WHERE no <= ?1";
+            rows.0.prepare_cached(sql)?.execute([newest - REMEMBERED as i64])?;
+        }
+        self.news.0.add_all(lifted);
+        Ok(())
+    }
 }
+
+/// How something is kept in its table.
+struct Table {
+    put: &'static str,
+    delete: &'static str,
+}
+
+const COOLDOWN: Table = Table {
+    put: "INSERT OR REPLACE INTO cooldown VALUES (?1, ?2, ?3)",
+    delete: "DELETE FROM cooldown WHERE scope = ?1",
+};
+const COOLING: Table = Table {
+    put: "INSERT OR REPLACE INTO cooling VALUES (0, ?1, ?2, ?3)",
+    delete: "DELETE FROM cooling WHERE endpoint = 0 AND scope = ?1",
+};
+
+const BREAKER: Table = Table {
+    put: "INSERT OR REPLACE INTO breaker VALUES (0, ?1, ?2, ?3)",
+    delete: "DELETE FROM breaker WHERE endpoint = 0 AND bucket = ?1",
+};
 
 fn read<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Done<T> {
     from_str(text).map_err(|_| Failure::nonsense("cooldown"))

@@ -71,6 +71,46 @@ const MIGRATIONS: &[&str] = &["
     CREATE INDEX fact_until ON fact (until);
 "];
 
+/// What a file of any version may lack: tables that an older build neither reads nor misses, so that
+/// files keep a version that it opens.
+const ADDITIONS: &str = "
+    -- The newest lifts of cooldowns by their numbers, for processes to learn of each other's.
+    CREATE TABLE IF NOT EXISTS lift (
+        no INTEGER PRIMARY KEY,
+        endpoint INTEGER NOT NULL,
+        scope TEXT NOT NULL
+    );
+
+    -- Cooldowns as in the table of that name, of scopes that an older build does not know.
+    CREATE TABLE IF NOT EXISTS cooling (
+        endpoint INTEGER NOT NULL,
+        scope TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        PRIMARY KEY (endpoint, scope)
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS cooling_version ON cooling (version);
+
+    -- How calls of a model ended of late, and whether it is held back.
+    CREATE TABLE IF NOT EXISTS breaker (
+        endpoint INTEGER NOT NULL,
+        bucket TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        PRIMARY KEY (endpoint, bucket)
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS breaker_version ON breaker (version);
+";
+/// How many tables and indexes these are.
+const ADDED: u32 = 5;
+
+/// Whether a file has all of [`ADDITIONS`].
+fn is_complete(file: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT count(*) FROM sqlite_schema WHERE name IN \
+               ('lift', 'cooling', 'cooling_version', 'breaker', 'breaker_version')";
+    file.query_row(sql, [], |row| Ok(row.get::<_, u32>(0)? == ADDED))
+}
+
 /// The version this build writes.
 pub(super) const NEWEST: u32 = MIGRATIONS.len() as u32;
 
@@ -81,7 +121,7 @@ pub(super) fn version(file: &Connection) -> rusqlite::Result<u32> {
 
 /// Brings a file to [`NEWEST`]; one that is newer is left as it is.
 pub(super) fn migrate(file: &mut Connection) -> rusqlite::Result<()> {
-    if version(file)? >= NEWEST {
+    if version(file)? >= NEWEST && is_complete(file)? {
         return Ok(());
     }
     let step = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -90,6 +130,7 @@ pub(super) fn migrate(file: &mut Connection) -> rusqlite::Result<()> {
     for sql in MIGRATIONS.iter().skip(from as usize) {
         step.execute_batch(sql)?;
     }
+    step.execute_batch(ADDITIONS)?;
     if from < NEWEST {
         step.execute_batch(&format!("PRAGMA user_version = {NEWEST}"))?;
     }

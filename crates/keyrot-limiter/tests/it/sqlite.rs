@@ -12,5 +12,6 @@ mod killed;
 mod log;
 mod lost;
 mod opening;
+mod put_back;
 mod rig;
 mod swept;

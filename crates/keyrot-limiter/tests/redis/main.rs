@@ -9,6 +9,8 @@ mod damaged;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod lifted;
+#[cfg(test)]
 mod people;
 #[cfg(test)]
 mod servers;

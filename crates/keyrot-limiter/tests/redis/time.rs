@@ -4,7 +4,10 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyrot_core::{FakeClock, Refusal, Scope, Timestamp, Why};
+use keyrot_core::cooldown::PROBE_TIME;
+use keyrot_core::{
+    CoolFor, CoolReport, FakeClock, RateLimiter, Reason, Refusal, Samples, Scope, Timestamp, Why,
+};
 use keyrot_limiter::{Degrading, Manner, RedisStore};
 use keyrot_testkit::limiter::{FREE, LEASE, NOON, Way, rpm};
 use keyrot_testkit::server::{Kind, Server};
@@ -115,5 +118,41 @@ async fn places_of_a_process_that_crashed_come_back_when_their_leases_pass() {
         go(&store, &way).await;
         go(&store, &way).await;
         refused(&store, &way).await;
+    }
+}
+
+/// The clock was ahead when something began to cool, and is put right; one build keeps how long that was
+/// decided to last, an older one does not.
+#[tokio::test]
+async fn what_would_last_longer_than_was_decided_is_over() {
+    let three_years = Duration::from_secs(3 * 365 * 86_400);
+    for (kind, forgets_its_length) in KINDS.into_iter().flat_map(|kind| [(kind, false), (kind, true)]) {
+        let (server, pool) = (shared(kind), fresh_pool());
+        let at = |at| {
+            let clock = Arc::new(FakeClock::new(at));
+            RedisStore::with_clock(&config(&server.url(), &pool), clock).expect("a legal URL")
+        };
+        let way = Way::by("throttled", FREE);
+        let report = |wait| CoolReport {
+            scope: Scope::Domain(way.domain.clone()),
+            cool: CoolFor::Escalating { at_least: wait },
+            reason: Reason::Throttled,
+            stamp: None,
+            projects: 9,
+            samples: Samples::new(),
+        };
+        at(NOON + three_years).cool(&report(MINUTE)).await.expect("the store is there");
+        assert_eq!(refused(&at(NOON + three_years), &way).await.retry_after, MINUTE);
+        if forgets_its_length {
+            let code = "local t = redis.call('GET', KEYS[1]) return redis.call('SET', KEYS[1], string.sub(t, 1, -9))";
+            let all = server.command(&["KEYS", &format!("{{keyrot:{pool}}}:*:c:d:*")]);
+            let key = all.lines().find(|line| line.starts_with('{')).expect("a cooldown");
+            server.command(&["EVAL", code, "1", key]);
+        }
+        let right = at(NOON);
+        assert!(go(&right, &way).await.permit.probe, "what is half-open stays so");
+        assert_eq!(refused(&right, &way).await.retry_after, PROBE_TIME);
+        let cooled = right.cool(&report(Duration::ZERO)).await.expect("the store is there");
+        assert_eq!(cooled.lasts, Some(MINUTE), "the second strike, from now");
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use futures_util::future::poll_immediate;
 use keyrot_core::{
-    Ask, Candidate, Clock, CoolFor, CoolReport, Cooled, Cost, Ended, FakeClock, Grant, LimitError,
-    PacificDay, Permit, PermitId, RateLimiter, Reason, Refusal, Reply, Samples, Scope, ScopeKind, Timestamp,
-    Why,
+    Ask, Candidate, Clock, CoolFor, CoolReport, Cooled, Cost, Ended, FakeClock, Grant, Lifted, LimitError,
+    PacificDay, Permit, PermitId, RateLimiter, Reason, Refusal, Reply, Sample, Samples, Scope, ScopeKind,
+    Timestamp, Why,
 };
 use proptest::test_runner::TestCaseError;
 
@@ -17,6 +17,8 @@ use super::rig::secs;
 
 /// No attempt lives so long: what is older says nothing any more.
 const OLDEST: Duration = secs(12 * 3_600);
+/// How many lifts a store tells one by one.
+const REMEMBERED: usize = 64;
 
 /// Leads a fresh store and a fresh `reference` through `life`, comparing every answer.
 ///
@@ -42,9 +44,13 @@ where
         clients.push(open().await);
     }
     let reference = reference(clock.clone());
-    let mut both = Both { open, clients, reference, clock, life, held: Vec::new(), asked: 0 };
+    let untold = [const { Vec::new() }; CLIENTS];
+    let mut both = Both { open, clients, reference, clock, life, held: Vec::new(), asked: 0, untold };
+    for client in 0..CLIENTS {
+        both.begin(client).await.map_err(TestCaseError::fail)?;
+    }
     for (i, event) in life.events.iter().enumerate() {
-        let step = both.step(event).await;
+        let step = both.step(event).await.and_then(|()| both.hear());
         step.map_err(|error| TestCaseError::fail(format!("event {i}, {event:?}: {error}")))?;
     }
     Ok(())
@@ -66,6 +72,8 @@ struct Both<'a, R, L, O> {
     /// The newest first.
     held: Vec<Held>,
     asked: u128,
+    /// What each client has yet to be told was lifted.
+    untold: [Vec<Scope>; CLIENTS],
 }
 
 /// What went wrong, without the event it went wrong at.
@@ -93,6 +101,7 @@ impl<R: RateLimiter, L: RateLimiter, O: AsyncFn() -> L> Both<'_, R, L, O> {
             }
             Event::Release(i, ended) => self.release(*i, *ended).await?,
             Event::Blame(i, kind, cool, reason) => self.blame(*i, *kind, *cool, *reason).await?,
+            Event::Overload(i, samples) => self.overload(*i, samples).await?,
             Event::Condemn(client, demand, kind, cool, reason) => {
                 let scope = self.scope(demand, *kind);
                 let report = report(scope, *cool, *reason, None);
@@ -109,8 +118,41 @@ impl<R: RateLimiter, L: RateLimiter, O: AsyncFn() -> L> Both<'_, R, L, O> {
                 drop(self.clients.remove(*client));
                 self.clients.insert(*client, (self.open)().await);
                 self.held.retain(|held| held.client != *client);
+                self.begin(*client).await?;
+            }
+            Event::Listen(client) => {
+                self.hear()?;
+                self.clients[*client].listen().await.map_err(failed)?;
+                let mut wanted = std::mem::take(&mut self.untold[*client]);
+                match self.clients[*client].lifted() {
+                    Lifted::All if wanted.len() <= REMEMBERED => Err("everything was lifted".to_owned())?,
+                    Lifted::All => {}
+                    Lifted::Scopes(_) if wanted.len() > REMEMBERED => Err("lifts are missing".to_owned())?,
+                    Lifted::Scopes(mut told) => {
+                        told.sort_unstable();
+                        wanted.sort_unstable();
+                        same("lifts", &told, &wanted)?;
+                    }
+                }
             }
         }
+        Ok(())
+    }
+
+    /// A client's first question. What was lifted before it is no news to it.
+    async fn begin(&mut self, client: usize) -> Step {
+        self.settled(client).await?;
+        self.clients[client].lifted();
+        self.untold[client].clear();
+        Ok(())
+    }
+
+    /// What the reference has lifted is what each client has yet to be told.
+    fn hear(&mut self) -> Step {
+        let Lifted::Scopes(lifted) = self.reference.lifted() else {
+            return Err("the reference lifted too much in one step".to_owned());
+        };
+        self.untold.iter_mut().for_each(|untold| untold.extend_from_slice(&lifted));
         Ok(())
     }
 
@@ -181,6 +223,20 @@ impl<R: RateLimiter, L: RateLimiter, O: AsyncFn() -> L> Both<'_, R, L, O> {
         let mine = report(scope.clone(), cool, reason, Some(&held.store));
         let wanted = report(scope, cool, reason, Some(&held.reference));
         self.cool(held.client, &mine, &wanted).await?;
+        self.release(i, Ended::Failed).await
+    }
+
+    async fn overload(&mut self, i: usize, samples: &[(u8, u32, u32)]) -> Step {
+        let Some(held) = self.held.get(i) else { return Ok(()) };
+        let scope = Scope::of(ScopeKind::Model, &held.reference);
+        let sample = |&(age, succeeded, failed): &(u8, u32, u32)| Sample { age, succeeded, failed };
+        let samples: Samples = samples.iter().map(sample).collect();
+        let cool = CoolFor::Escalating { at_least: Duration::ZERO };
+        let report = |permit| CoolReport {
+            samples: samples.clone(),
+            ..report(scope.clone(), cool, Reason::Overloaded, Some(permit))
+        };
+        self.cool(held.client, &report(&held.store), &report(&held.reference)).await?;
         self.release(i, Ended::Failed).await
     }
 

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use keyrot_core::cooldown::PROBE_TIME;
 use keyrot_core::{CoolFor, Ended, FakeClock, LimitKind, Permit, RateLimiter, Reason, Scope, ScopeKind, Why};
 
-use super::rig::{FREE, LEASE, Maker, NOON, ONE, Rig, Way, rpm, secs};
+use super::rig::{FREE, Maker, NOON, ONE, Rig, Way, rpm, secs};
 
 pub(super) async fn suite<L: RateLimiter, F: AsyncFn(FakeClock) -> L>(make: &Maker<F>) {
     one_probe_goes_and_its_success_lifts(make).await;
     a_failed_probe_doubles_up_to_half_an_hour(make).await;
     a_probe_that_says_nothing_frees_its_place(make).await;
+    a_probe_that_succeeds_late_lifts(make).await;
     one_storm_is_one_strike(make).await;
     a_probe_refused_otherwise_takes_no_place(make).await;
     one_permit_may_probe_several_scopes(make).await;
@@ -38,7 +40,7 @@ async fn one_probe_goes_and_its_success_lifts<L: RateLimiter, F: AsyncFn(FakeClo
     rig.wait(secs(1));
     let refusal = rig.refused(&b, ONE).await;
     let why = Why::Cooling { scope: ScopeKind::Domain, reason: Reason::Throttled };
-    assert_eq!((refusal.why, refusal.retry_after), (why, LEASE.saturating_sub(secs(1))));
+    assert_eq!((refusal.why, refusal.retry_after), (why, PROBE_TIME.saturating_sub(secs(1))));
     rig.release(&probe, Ended::Succeeded).await;
     assert!(!rig.go(&b, ONE).await.probe);
     let next = rig.go(&a, ONE).await;
@@ -71,11 +73,34 @@ async fn a_probe_that_says_nothing_frees_its_place<L: RateLimiter, F: AsyncFn(Fa
         assert!(probe.probe);
         rig.refused(&a, ONE).await;
     }
-    // Lost: its place comes back with its lease, and it has no say any more.
-    let next = rig.go_after(&a, ONE, LEASE).await;
-    rig.release(&probe, Ended::Succeeded).await;
+    // Lost, or slow: its place comes back long before its lease ends.
+    let next = rig.go_after(&a, ONE, PROBE_TIME).await;
+    assert!(next.probe);
+    rig.release(&probe, Ended::NeverSent).await;
     rig.refused(&b, ONE).await;
     assert_eq!(rig.throttled(&next, 9).await.lasts, Some(secs(60)), "silence counts neither way");
+}
+
+async fn a_probe_that_succeeds_late_lifts<L: RateLimiter, F: AsyncFn(FakeClock) -> L>(make: &Maker<F>) {
+    let (a, b) = ways();
+    for another in [false, true] {
+        let rig = make.rig(NOON).await;
+        let probe = half_open(&rig, &a).await;
+        rig.wait(secs(40));
+        if another {
+            assert!(rig.go(&b, ONE).await.probe);
+            rig.refused(&a, ONE).await;
+        }
+        rig.release(&probe, Ended::Succeeded).await;
+        assert!(!rig.go(&b, ONE).await.probe);
+    }
+    // Another has failed meanwhile: what was admitted before says nothing of the time since.
+    let rig = make.rig(NOON).await;
+    let probe = half_open(&rig, &a).await;
+    let next = rig.go_after(&b, ONE, PROBE_TIME).await;
+    rig.throttled(&next, 9).await;
+    rig.release(&probe, Ended::Succeeded).await;
+    assert_eq!(rig.refused(&a, ONE).await.retry_after, secs(60));
 }
 
 async fn one_storm_is_one_strike<L: RateLimiter, F: AsyncFn(FakeClock) -> L>(make: &Maker<F>) {
@@ -118,7 +143,7 @@ async fn one_permit_may_probe_several_scopes<L: RateLimiter, F: AsyncFn(FakeCloc
     let permit = rig.go(&a, ONE).await;
     let cool = CoolFor::Escalating { at_least: HALF_MINUTE };
     let model = Scope::of(ScopeKind::Model, &permit);
-    rig.report(&model, cool, Reason::Overloaded, Some(permit.stamp), 9).await;
+    rig.report(&model, cool, Reason::Flaky, Some(permit.stamp), 9).await;
     rig.throttled(&permit, 9).await;
     let probe = rig.go_after(&a, ONE, HALF_MINUTE).await;
     rig.refused(&b, ONE).await;

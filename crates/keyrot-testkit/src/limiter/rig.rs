@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use keyrot_core::{
     Ask, Candidate, Clock, CoolFor, CoolReport, Cooled, Cost, Domain, Ended, FakeClock, Fingerprint, Grant,
-    KeyId, LimitError, Limits, Method, Permit, PermitId, RateLimiter, Reason, Refusal, Reply, Samples, Scope,
-    Stamp, Standing, Timestamp,
+    KeyId, Lifted, LimitError, Limits, Method, Permit, PermitId, RateLimiter, Reason, Refusal, Reply,
+    Samples, Scope, Stamp, Standing, Timestamp,
 };
 
 /// 2026-11-23, noon in California: far from midnight and from any change of daylight saving.
@@ -237,6 +237,12 @@ impl<L: RateLimiter> Rig<L> {
         self.store.lift(scope).await.expect("the store is there");
     }
 
+    /// What was lifted, as far as this handle has yet to be told.
+    pub(super) async fn told(&self) -> Lifted {
+        self.store.listen().await.expect("the store is there");
+        self.store.lifted()
+    }
+
     /// A report of the attempt `stamp`, in a pool of `projects`.
     pub(super) async fn report(
         &self,
@@ -248,7 +254,11 @@ impl<L: RateLimiter> Rig<L> {
     ) -> Cooled {
         let report =
             CoolReport { scope: scope.clone(), cool, reason, stamp, projects, samples: Samples::new() };
-        self.store.cool(&report).await.expect("the store is there")
+        self.cooled(&report).await
+    }
+
+    pub(super) async fn cooled(&self, report: &CoolReport) -> Cooled {
+        self.store.cool(report).await.expect("the store is there")
     }
 
     /// Throttled without details, in a pool of `projects`.

@@ -1,0 +1,3 @@
+-- Tells what was lifted, and nothing else.
+
+return told('')
