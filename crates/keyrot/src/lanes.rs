@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use foldhash::fast::RandomState;
-use keyrot_core::{Bucket, KeyId, Lifted, Project, Scope, Timestamp, Why};
+use keyrot_core::{Bucket, KeyId, Lifted, ModelId, Project, Scope, Timestamp, Why};
 use parking_lot::{Mutex, RwLock};
 
 use crate::lane::{Field, Lane, LaneKey};
@@ -80,6 +80,11 @@ impl Lanes {
         let lane =
             inner.lanes.entry(key.clone()).or_insert_with(|| Arc::new(Lane { key: key.clone(), field }));
         Some(Arc::clone(lane))
+    }
+
+    /// Forgets the lanes of one model: who comes next finds others.
+    pub(crate) fn forget_model(&self, model: &ModelId) {
+        self.inner.write().lanes.retain(|key, _| key.model != *model);
     }
 
     /// Forgets every lane, and has everybody who waits look for another one.

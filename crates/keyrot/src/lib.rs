@@ -24,6 +24,7 @@ mod learn;
 mod lease;
 mod limiter;
 mod line;
+mod names;
 mod operate;
 mod pool;
 mod process;

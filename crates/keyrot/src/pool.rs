@@ -25,6 +25,7 @@ use crate::learn::alias::Aliases;
 use crate::learn::{self, InForce};
 use crate::lease::Attempt;
 use crate::limiter::Limiter;
+use crate::names::{self, Names};
 use crate::recall::Recalled;
 use crate::reload::Source;
 use crate::retry::Budget;
@@ -60,6 +61,7 @@ pub(crate) struct Pool {
     pub(crate) estimates: Estimates,
     pub(crate) upkeep: Upkeep,
     pub(crate) recalled: Recalled,
+    pub(crate) names: Names,
     pub(crate) endings: Endings,
 }
 
@@ -97,6 +99,7 @@ impl Pool {
             estimates: Estimates::default(),
             upkeep: Upkeep::default(),
             recalled: Recalled::default(),
+            names: Names::default(),
             endings,
         });
         tokio::spawn(endings::draw_in_background(Arc::downgrade(&pool), inbox));
@@ -147,9 +150,11 @@ impl Pool {
     fn make_lane(&self, key: &LaneKey) -> Option<Arc<Lane>> {
         // Before the roster is read: one that comes after it makes this lane out of date.
         let age = self.lanes.age();
-        let bucket = self.aliases.bucket_of(&key.model);
+        let now = self.clock.now();
         let roster = self.roster();
         let told_apart = roster.mentions(&key.model);
+        let known = told_apart || self.aliases.knows(&key.model) || self.names.has_place(&key.model, now);
+        let bucket = if known { self.aliases.bucket_of(&key.model) } else { names::others() };
         let model = if told_apart { key.model.clone() } else { bucket.as_str().into() };
         let alike = LaneKey { model, ..key.clone() };
         let learned = self.recalled.limits.read();
@@ -213,6 +218,9 @@ impl Pool {
                     self.estimates.learn(&lane.key.model, estimate, *tokens);
                 }
             }
+            if matches!(outcome, Outcome::Success { .. }) && names::are_others(&lane.bucket) {
+                self.give_a_place(attempt).await;
+            }
             *step = Step::Release;
         }
         let ended = match outcome {
@@ -237,7 +245,9 @@ impl Pool {
         let (key, roster) = (*key, &lane.roster);
         learn::learn(self, attempt, outcome, now).await;
         let condemn = outcome.effect().condemn.or_else(|| flaky(roster, key, outcome, now));
-        let condemn = condemn?;
+        // One name among many that share a place: another may be a model.
+        let shared = names::are_others(&lane.bucket);
+        let condemn = condemn.filter(|condemn| !(shared && condemn.reason == Reason::ModelNotFound))?;
         let mut blamed = permit.clone();
         // Which it may just have learned.
         blamed.domain.bucket = self.aliases.bucket_of(&lane.key.model);

@@ -15,6 +15,7 @@ use crate::event::Event;
 use crate::exhausted::Exhausted;
 use crate::lane::{Lane, LaneKey};
 use crate::lease::Lease;
+use crate::names;
 use crate::pool::{PATIENCE, Pool};
 use crate::profile::Profile;
 use crate::retry::{Tried, backoff};
@@ -268,6 +269,10 @@ impl Rotator {
         cooled: Option<&Cooled>,
         deadline: Timestamp,
     ) -> bool {
+        if *outcome == Outcome::ModelNotFound && names::are_others(&lease.attempt.lane.bucket) {
+            // Nobody has heard of it, and one who should know has not either.
+            return false;
+        }
         let now = self.pool.clock.now();
         let (key, group) = (lease.attempt.key, lease.attempt.group);
         let until = || cooled.and_then(|c| c.lasts).map_or(now, |lasts| now + lasts);

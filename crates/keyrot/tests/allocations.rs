@@ -4,8 +4,8 @@ use futures_util::FutureExt;
 use keyrot::{Assembly, EnvMap, Key, KeyId, KeySet, Limits, Outcome, Profile, Project};
 use keyrot_core::Usage;
 
-#[tokio::test]
-async fn the_granted_path_allocates_nothing() {
+/// A hundred keys, five to a project, with limits that are counted and never reached.
+async fn pool() -> keyrot::Rotator {
     let limits = Limits { rpm: Some(1 << 30), tpm: Some(1 << 40), rpd: Some(1 << 30), burst: Some(1 << 30) };
     let keys = (0..100).map(|i| {
         let id = KeyId::new(&format!("key_{i}")).expect("a legal id");
@@ -13,7 +13,12 @@ async fn the_granted_path_allocates_nothing() {
     });
     let env = (0..100).map(|i| (format!("GEMINI_KEY_key_{i}"), format!("AIza{i}"))).collect::<EnvMap>();
     let keys = KeySet { keys: keys.collect(), ..KeySet::default() };
-    let rotator = Assembly::new(env).keys(keys).seed(7).make().await.expect("a pool").rotator;
+    Assembly::new(env).keys(keys).seed(7).make().await.expect("a pool").rotator
+}
+
+#[tokio::test]
+async fn the_granted_path_allocates_nothing() {
+    let rotator = pool().await;
     let profiles = [
         Profile::new("gemini-2.5-flash").tokens(500),
         // Corrected by what the model turned out to count.
@@ -35,4 +40,17 @@ async fn the_granted_path_allocates_nothing() {
     println!("1,000 requests allocated {} times", counted.count_total);
     // A ring that sees a new quarter second may grow its list of slots: less than once in 100 requests.
     assert!(counted.count_total <= 10, "1,000 requests allocated {} times", counted.count_total);
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_names_that_nobody_has_heard_of_take_no_memory() {
+    let rotator = pool().await;
+    let ask = |name: &str| {
+        let lease = rotator.lease(&Profile::new(name)).now_or_never().expect("nothing waits");
+        lease.expect("granted").end(&Outcome::ModelNotFound).now_or_never().expect("nothing waits");
+    };
+    ask("gemini-2.5-flash");
+    let counted = allocation_counter::measure(|| (0..100_000).for_each(|i| ask(&format!("nonsense-{i}"))));
+    println!("100,000 names hold {} bytes", counted.bytes_current);
+    assert!(counted.bytes_current <= 10_000_000, "{} bytes", counted.bytes_current);
 }

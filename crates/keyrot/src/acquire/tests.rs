@@ -209,3 +209,26 @@ async fn a_large_prompt_keeps_small_ones_from_one_project_at_most() {
     // Two minutes of eight projects, but for what the large one took, and waited for in one of them.
     assert!(small >= 1_600 - 80 - 80, "{small}");
 }
+
+#[tokio::test]
+async fn a_model_nobody_had_heard_of_leaves_the_shared_place_with_its_charge_when_it_answers() {
+    let limits = Limits { rpm: Some(1_000), ..Limits::default() };
+    let (rotator, _clock) = pool_of(1, limits).await;
+    let ask = async |name: &str| rotator.lease(&Profile::new(name).max_wait(PATIENT)).await.expect("granted");
+    let bucket = |lease: &Lease| lease.attempt.permit.domain.bucket.as_str().to_owned();
+    for i in 0..64 {
+        assert_eq!(bucket(&ask(&format!("guest-{i}")).await), format!("guest-{i}"));
+    }
+    let (nonsense, real) = (ask("nonsense").await, ask("real").await);
+    assert_eq!(bucket(&nonsense), bucket(&real), "they share a place");
+    assert_eq!(bucket(&ask("gemini-2.5-flash").await), "gemini-2.5-flash", "known to this build");
+    nonsense.end(&keyrot_core::Outcome::ModelNotFound).await;
+    assert_eq!(bucket(&ask("another").await), bucket(&real), "one that does not exist closes it for none");
+    let shared = bucket(&real);
+    real.end(&keyrot_core::Outcome::Success { usage: keyrot_core::Usage::default() }).await;
+    let real = ask("real").await;
+    assert_eq!(bucket(&real), "real");
+    assert_ne!(shared, "real");
+    let status = rotator.status("real").await;
+    assert_eq!(status.keys[0].requests_per_minute, 2, "the one that proved it, and this one");
+}

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use keyrot_core::bucket::bucket_of;
+use keyrot_core::bucket::{bucket_of, is_known};
 use keyrot_core::{
-    Ask, Bucket, Candidate, Cost, Domain, Ended, Fact, FactStore, Learned, LimitError, Limits, ModelId,
-    PermitId, RateLimiter,
+    Ask, Bucket, Candidate, Cost, Domain, Ended, Fact, FactStore, Learned, LimitError, Limits, Method,
+    ModelId, PermitId, RateLimiter,
 };
 use parking_lot::RwLock;
 
@@ -31,6 +31,11 @@ impl Aliases {
     /// What `model` is counted under.
     pub(crate) fn bucket_of(&self, model: &ModelId) -> Bucket {
         self.0.read().get(model).cloned().unwrap_or_else(|| bucket_of(model))
+    }
+
+    /// Whether `model` is known by this build or was learned of.
+    pub(crate) fn knows(&self, model: &ModelId) -> bool {
+        is_known(model) || self.0.read().contains_key(model)
     }
 
     /// Gives whether that is news.
@@ -66,6 +71,45 @@ pub(super) async fn learn(pool: &Pool, attempt: &Attempt, learned: &[Learned], s
     pool.begin_lanes_anew();
 }
 
+impl Pool {
+    /// A model that nobody had heard of has answered: it leaves the place it shared, with this charge.
+    pub(crate) async fn give_a_place(&self, attempt: &Attempt) {
+        let (model, lane) = (&attempt.lane.key.model, &attempt.lane);
+        if !self.names.proved(model) {
+            return;
+        }
+        let mut permit = attempt.permit.clone();
+        permit.domain.bucket = self.aliases.bucket_of(model);
+        let Some(resolved) = self.secrets.get(&permit.key) else { return };
+        let new = Candidate {
+            domain: &permit.domain,
+            limits: Limits::default(),
+            concurrency: None,
+            ..lane.candidate(attempt.key, attempt.group, &resolved, attempt.started)
+        };
+        charge(self, new, permit.method, permit.cost).await;
+        self.lanes.forget_model(model);
+    }
+}
+
+/// Charges what was used already, as a request that is over.
+async fn charge(pool: &Pool, candidate: Candidate<'_>, method: Method, cost: Cost) {
+    let ask = Ask {
+        permit: PermitId(pool.rng.lock().u128(..)),
+        candidates: &[candidate],
+        method,
+        cost,
+        lease: LEASE,
+        class: 0,
+    };
+    if let Ok(reply) = pool.patiently(pool.limiter.reserve(&ask)).await
+        && let Some(grant) = reply.grant
+        && let Err(error) = pool.patiently(pool.limiter.release(&grant.permit, Ended::Succeeded)).await
+    {
+        tracing::debug!(%error, "a lease passes by itself");
+    }
+}
+
 /// Charges `bucket` what each project used under `lane`'s. All of the day's requests go into this minute: a
 /// store has no other way to count what is over, and the minute passes.
 async fn move_use(pool: &Pool, lane: &Lane, bucket: &Bucket) {
@@ -82,20 +126,7 @@ async fn move_use(pool: &Pool, lane: &Lane, bucket: &Bucket) {
         let requests = u32::try_from(used.day.max(used.requests)).unwrap_or(u32::MAX);
         let domain = Domain { project: group.domain.project.clone(), bucket: bucket.clone() };
         let new = Candidate { domain: &domain, limits: Limits::default(), concurrency: None, ..old[0] };
-        let ask = Ask {
-            permit: PermitId(pool.rng.lock().u128(..)),
-            candidates: &[new],
-            method: lane.key.method,
-            cost: Cost { requests, tokens: used.tokens },
-            lease: LEASE,
-            class: 0,
-        };
-        if let Ok(reply) = pool.patiently(pool.limiter.reserve(&ask)).await
-            && let Some(grant) = reply.grant
-            && let Err(error) = pool.patiently(pool.limiter.release(&grant.permit, Ended::Succeeded)).await
-        {
-            tracing::debug!(%error, "a lease passes by itself");
-        }
+        charge(pool, new, lane.key.method, Cost { requests, tokens: used.tokens }).await;
     }
 }
 
