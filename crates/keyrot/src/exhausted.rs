@@ -3,9 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use keyrot_core::bucket::nearest;
 use keyrot_core::select;
-use keyrot_core::{KeyId, ModelId, Project, Timestamp, Why};
+use keyrot_core::{KeyId, ModelId, Project, Reason, Timestamp, Why};
 use serde::Serialize;
+
+/// What is free so soon is as good as free: by the time it is told, it is.
+const SOON: Duration = Duration::from_millis(200);
 
 /// Why a key is out that the store of limits knows nothing of.
 const NO_SECRET: &str = "no usable secret";
@@ -49,6 +53,8 @@ pub struct Reasons(pub Vec<Count>);
 pub struct Count {
     /// The reason, in words.
     pub why: String,
+    /// The same, where limits or cooldowns say so.
+    pub cause: Option<Why>,
     /// Projects that are out for it.
     pub projects: u32,
     /// Single keys that are out for it, whatever their project.
@@ -59,7 +65,8 @@ impl Reasons {
     /// What a selector counted.
     pub(crate) fn of(counts: impl Iterator<Item = select::Count>) -> Self {
         let words = |why: Option<Why>| why.map_or_else(|| NO_SECRET.to_owned(), |why| why.to_string());
-        let count = |c: select::Count| Count { why: words(c.why), projects: c.groups, keys: c.keys };
+        let count =
+            |c: select::Count| Count { why: words(c.why), cause: c.why, projects: c.groups, keys: c.keys };
         Self(counts.map(count).collect())
     }
 
@@ -76,18 +83,48 @@ impl Exhausted {
     pub fn is_hopeless(&self) -> bool {
         self.earliest.is_none()
     }
+
+    /// Whether nothing is in the way but that the model was not found when it was last asked for: what
+    /// helps is another name, not another key.
+    #[must_use]
+    pub fn is_model_not_found(&self) -> bool {
+        let not_found =
+            |count: &Count| matches!(count.cause, Some(Why::Cooling { reason: Reason::ModelNotFound, .. }));
+        !self.reasons.0.is_empty() && self.reasons.0.iter().all(not_found)
+    }
+
+    fn not_found(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the model `{}` was not found when it was last asked for", self.model)?;
+        if let Some(eta) = self.eta {
+            write!(f, "; it is tried again in {}", in_words(eta))?;
+        }
+        f.write_str("\nhint: check its name")?;
+        if let Some(nearest) = nearest(&self.model).filter(|nearest| *nearest != self.model.as_str()) {
+            write!(f, " (did you mean `{nearest}`?)")?;
+        }
+        let at = self.keys.first().map_or("PROJECT", |key| key.project.as_str());
+        write!(f, "; `keyrot uncool {at}/{}` has it tried at once", self.model)
+    }
 }
 
 impl fmt::Display for Exhausted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_model_not_found() {
+            return self.not_found(f);
+        }
         match (self.earliest, self.eta) {
+            (Some(_), Some(eta)) if eta < SOON => {
+                write!(f, "every key for `{}` is in use; the first may be free at any moment", self.model)?;
+            }
             (Some(at), Some(eta)) => write!(
                 f,
                 "every key for `{}` is exhausted; the first is free in {} (at {at})",
                 self.model,
                 in_words(eta)
             )?,
-            _ if self.keys.is_empty() => write!(f, "No API keys available: no key is configured")?,
+            _ if self.keys.is_empty() && self.reasons.0.is_empty() => {
+                write!(f, "No API keys available: no key is configured")?
+            }
             _ => write!(f, "No API keys available: no key can serve `{}`", self.model)?,
         }
         for KeyRefusal { key, project, why, until } in &self.keys {
@@ -97,7 +134,7 @@ impl fmt::Display for Exhausted {
             }
         }
         if self.keys.is_empty() {
-            for Count { why, projects, keys } in &self.reasons.0 {
+            for Count { why, projects, keys, cause: _ } in &self.reasons.0 {
                 let of = |n: u32, what: &str| match n {
                     0 => None,
                     1 => Some(format!("1 {what}")),
@@ -108,6 +145,7 @@ impl fmt::Display for Exhausted {
             }
         }
         match self.earliest {
+            Some(_) if self.eta.is_some_and(|eta| eta < SOON) => f.write_str("\nhint: allow a longer wait"),
             Some(_) => f.write_str("\nhint: wait, allow a longer wait, or add a key of another project"),
             None => f.write_str(
                 "\nhint: check that `keys.json` names a key for this model and that its secret is set and valid",

@@ -1,5 +1,6 @@
 //! Why a key may not go, what that was learned from, and what would change it.
 
+use keyrot_core::bucket::nearest;
 use keyrot_core::{KeyFault, LimitKind, ModelId, ProjectFault, Reason, ScopeKind, Why};
 use serde::Serialize;
 
@@ -19,6 +20,10 @@ pub struct Explanation {
     pub learned_from: Option<&'static str>,
     /// What would make it eligible.
     pub remedy: Option<String>,
+    /// The command that has what is cooling tried again at once.
+    pub lifted_by: Option<String>,
+    /// What there is to say of the model's name, where nothing mentions it.
+    pub doubt: Option<String>,
 }
 
 impl Rotator {
@@ -26,11 +31,19 @@ impl Rotator {
     pub async fn explain(&self, model: &str) -> Vec<Explanation> {
         let status = self.status(model).await;
         let model = status.model;
-        status.keys.into_iter().map(|key| explain(model.clone(), key)).collect()
+        let pool = &self.pool;
+        let mentioned =
+            pool.roster().mentions(&model) || pool.aliases.knows(&model) || pool.names.has_answered(&model);
+        let doubt = (!mentioned).then(|| {
+            let nearest =
+                nearest(&model).map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+            format!("neither keys.json nor this version mentions `{model}`{nearest}")
+        });
+        status.keys.into_iter().map(|key| explain(model.clone(), key, doubt.clone())).collect()
     }
 }
 
-fn explain(model: ModelId, key: KeyStatus) -> Explanation {
+fn explain(model: ModelId, key: KeyStatus, doubt: Option<String>) -> Explanation {
     let cause = key.cause.filter(|_| key.state != KeyState::Disabled);
     let scope = cause.map(|cause| match cause {
         Why::Limit(LimitKind::Concurrency) | Why::TooLarge(LimitKind::Concurrency) => "the key",
@@ -48,8 +61,12 @@ fn explain(model: ModelId, key: KeyStatus) -> Explanation {
         Why::Limit(_) | Why::TooLarge(_) => "keyrot's own count",
         Why::Cooling { reason, .. } => learned_from(reason),
     });
+    let lifted_by = cause.and_then(|cause| match cause {
+        Why::Cooling { scope, .. } => Some(lifting(scope, &key)),
+        Why::Limit(_) | Why::TooLarge(_) => None,
+    });
     let remedy = remedy(&key, cause);
-    Explanation { model, key, scope, learned_from, remedy }
+    Explanation { model, key, scope, learned_from, remedy, lifted_by, doubt }
 }
 
 fn learned_from(reason: Reason) -> &'static str {
@@ -77,6 +94,18 @@ fn learned_from(reason: Reason) -> &'static str {
     }
 }
 
+/// The command that lifts what is out for `key` in `scope`.
+fn lifting(scope: ScopeKind, key: &KeyStatus) -> String {
+    match scope {
+        ScopeKind::Key => format!("keyrot uncool {}", key.key_id),
+        ScopeKind::Project => format!("keyrot uncool project:{}", key.project),
+        ScopeKind::Domain => format!("keyrot uncool {}/{}", key.project, key.bucket),
+        ScopeKind::Model => format!("keyrot uncool model:{}", key.bucket),
+        ScopeKind::Permission => format!("keyrot reset {}", key.key_id),
+        ScopeKind::Pool => "keyrot reset --all".to_owned(),
+    }
+}
+
 fn remedy(key: &KeyStatus, cause: Option<Why>) -> Option<String> {
     let text = match (key.state, cause) {
         (KeyState::Ready, _) => return None,
@@ -98,18 +127,12 @@ fn remedy(key: &KeyStatus, cause: Option<Why>) -> Option<String> {
             Reason::QuotaZero | Reason::ModelNotFound => {
                 "another model, or a tier of the project that has it".to_owned()
             }
-            Reason::Operator => match scope {
-                ScopeKind::Key => format!("`keyrot uncool {}`", key.key_id),
-                ScopeKind::Project => format!("`keyrot uncool project:{}`", key.project),
-                ScopeKind::Domain => format!("`keyrot uncool {}/{}`", key.project, key.bucket),
-                ScopeKind::Model => format!("`keyrot uncool model:{}`", key.bucket),
-                ScopeKind::Permission | ScopeKind::Pool => "`keyrot reset --all`".to_owned(),
-            },
+            Reason::Operator => format!("`{}`", lifting(scope, key)),
             Reason::QuotaMinute
             | Reason::QuotaDay
             | Reason::Throttled
             | Reason::Overloaded
-            | Reason::Flaky => "waiting; no other step helps".to_owned(),
+            | Reason::Flaky => format!("waiting; `{}` has it tried again at once", lifting(scope, key)),
         },
         (_, None) => "what keys.json and the secret store say of it".to_owned(),
     };

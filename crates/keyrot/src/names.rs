@@ -57,6 +57,11 @@ impl Names {
         room
     }
 
+    /// Whether `model` was answered before.
+    pub(crate) fn has_answered(&self, model: &ModelId) -> bool {
+        self.0.lock().proven.contains(model)
+    }
+
     /// `model` was answered: it exists. Gives whether it has a place of its own from now on and had none.
     pub(crate) fn proved(&self, model: &ModelId) -> bool {
         let mut inner = self.0.lock();

@@ -144,6 +144,7 @@ impl GenerateError {
             | Self::Write(_) => 2,
             Self::Setup(error) if error.is_configuration() => 2,
             Self::Setup(_) => 3,
+            Self::Call(RunError::Exhausted { exhausted, .. }) if exhausted.is_model_not_found() => 2,
             Self::Call(RunError::Exhausted { exhausted, .. }) if exhausted.is_hopeless() => 3,
             Self::Call(RunError::Exhausted { last, .. }) => {
                 last.as_ref().map_or(4, |last| of_call(&last.outcome(), 4))

@@ -62,7 +62,7 @@ fn default_model(key: &Key, default: &str) -> String {
 }
 
 fn paragraph(explanation: &Explanation, now: Timestamp, colour: bool) -> String {
-    let Explanation { model, key, scope, learned_from, remedy } = explanation;
+    let Explanation { model, key, scope, learned_from, remedy, lifted_by: _, doubt } = explanation;
     let head = cut(&format!("{} for {model}: ", key.key_id), WIDTH - 8);
     let mut lines = vec![format!("{head}{}", painted(state(key.state), key.state, colour))];
     let mut line = |name: &str, value: &str| {
@@ -70,6 +70,9 @@ fn paragraph(explanation: &Explanation, now: Timestamp, colour: bool) -> String 
         let text = folded(&format!("{} {value}", "x".repeat(15)), &indent);
         lines.push(format!("  {name:13} {}", &text[16..]));
     };
+    if let Some(doubt) = doubt {
+        line("the model", doubt);
+    }
     if let Some(why) = &key.why {
         line("why", first_line(why));
         let until = key.until.map_or_else(

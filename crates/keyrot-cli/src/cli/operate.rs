@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyrot::{Made, in_words};
+use keyrot::{Explanation, Made, in_words};
 use keyrot_core::bucket::model_id;
 use keyrot_core::{Clock as _, CoolFor, ModelId, Scope};
 use serde_json::{Value, json};
@@ -35,8 +35,42 @@ pub(crate) async fn uncool(text: &str, json: bool) -> Result<u8, Failure> {
     let scope = scope::read(&made.rotator, text)?;
     let back = made.rotator.uncool(&scope).await?;
     let more = if back { "" } else { "; the key stays disabled: `keyrot enable` brings it back" };
-    let change = json!({ "uncooled": name(&scope), "disabled": !back });
-    done(&made, &format!("{}: cooldown lifted{more}", name(&scope)), change, json)
+    let still = still_out(&made, &scope).await;
+    let change = json!({ "uncooled": name(&scope), "disabled": !back, "still_out": still });
+    let mut text = format!("{}: cooldown lifted{more}", name(&scope));
+    for still in &still {
+        text.push('\n');
+        text.push_str(still);
+    }
+    done(&made, &text, change, json)
+}
+
+/// What keeps the keys of a lifted scope out in other ways, and what lifts that: a line for each.
+async fn still_out(made: &Made, lifted: &Scope) -> Vec<String> {
+    let model = match lifted {
+        Scope::Domain(domain) => domain.bucket.as_str().to_owned(),
+        Scope::Model(bucket) => bucket.as_str().to_owned(),
+        _ => made.settings.model.clone(),
+    };
+    let meant = |key: &keyrot::KeyStatus| match lifted {
+        Scope::Key(id, _) | Scope::Permission(id, ..) => key.key_id == *id,
+        Scope::Project(project) => key.project == *project,
+        Scope::Domain(domain) => key.project == domain.project,
+        Scope::Model(_) | Scope::Pool => true,
+    };
+    let mut explanations = made.rotator.explain(&model).await;
+    explanations.retain(|explanation| meant(&explanation.key));
+    let mut lines: Vec<String> = explanations
+        .iter()
+        .filter_map(|Explanation { model, key, scope, lifted_by, .. }| {
+            let (why, by) = (key.why.as_ref()?, lifted_by.as_ref()?);
+            let scope = scope.unwrap_or("something");
+            Some(format!("still out for {model}: {scope} ({why}); `{by}` lifts that"))
+        })
+        .collect();
+    lines.sort_unstable();
+    lines.dedup();
+    lines
 }
 
 /// Takes a key out.

@@ -58,3 +58,35 @@ fn a_change_in_memory_alone_is_told_to_be_none_elsewhere() {
         ended.says(&["this changed nothing elsewhere"]);
     }
 }
+
+/// A place whose limits and cooldowns are in a file.
+fn kept() -> Place {
+    let place = Place::new().with("KEYROT_STATE", "state.db");
+    place.file("keys.json", r#"[{"key_id": "flash_01", "project": "team-a"}]"#);
+    place
+}
+
+#[test]
+fn what_keeps_a_lifted_key_out_is_told_with_what_lifts_it() {
+    let place = kept();
+    let run = |args: &[&'static str]| with_secrets(place.program(args.iter().copied()), &["flash_01"]).run();
+    run(&["cool", "team-a/gemini-2.5-flash", "--for", "1h"]).code(0);
+    let ended = run(&["uncool", "flash_01"]);
+    ended
+        .code(0)
+        .shows(&["still out for gemini-2.5-flash", "`keyrot uncool team-a/gemini-2.5-flash` lifts that"]);
+    run(&["uncool", "team-a/gemini-2.5-flash"]).code(0);
+    let ended = run(&["uncool", "flash_01", "--json"]).code(0).json();
+    assert_eq!(ended["still_out"], serde_json::json!([]));
+}
+
+#[test]
+fn a_name_that_nothing_mentions_is_doubted_with_the_nearest() {
+    let place = kept();
+    let run = |args: &[&'static str]| with_secrets(place.program(args.iter().copied()), &["flash_01"]).run();
+    run(&["explain", "gemini-2.5-flahs"])
+        .code(0)
+        .shows(&["neither keys.json nor", "did you mean `gemini-2.5-flash`?"]);
+    let known = run(&["explain", "gemini-2.5-flash", "--json"]).json();
+    assert!(known["explanations"][0]["doubt"].is_null(), "{known}");
+}

@@ -135,4 +135,17 @@ fn a_model_that_cannot_be_one_is_the_users_mistake() {
     let unknown = gemini.program(&place, [RSI, "--model", "gemini-0"]).run();
     unknown.fails(2, &["error: ", "`gemini-0`", "404", "hint: ", "`--model`"]);
     unknown.is_silent_about("exhausted");
+    // What the first run found out is told by the second.
+    let state = place.path().join("state.db").display().to_string();
+    let again =
+        || gemini.program(&place, [RSI, "--model", "gemini-2.5-flahs"]).env("KEYROT_STATE", &state).run();
+    again().fails(2, &["`gemini-2.5-flahs`", "404"]);
+    let asked = gemini.requests();
+    let second = again();
+    second.fails(
+        2,
+        &["`gemini-2.5-flahs` was not found", "did you mean `gemini-2.5-flash`?", "keyrot uncool "],
+    );
+    second.is_silent_about("add a key");
+    assert_eq!(gemini.requests(), asked, "nothing is asked again");
 }
