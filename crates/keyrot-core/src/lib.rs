@@ -3,6 +3,7 @@
 //! Nothing here does I/O, runs a runtime or reads a clock: every decision is a function of
 //! (state, event, now).
 
+pub mod breaker;
 pub mod bucket;
 pub mod call;
 pub mod clock;
@@ -20,6 +21,7 @@ pub mod secret;
 pub mod select;
 pub mod untrusted;
 
+pub use breaker::Breaker;
 pub use clock::{Clock, FakeClock, Sleep, Timestamp};
 pub use cooldown::{CoolFor, Cooldown, Gate, Reason, Stamp};
 pub use env::{EnvMap, Origin};

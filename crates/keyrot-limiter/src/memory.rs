@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arrayvec::ArrayVec;
 use dashmap::DashMap;
@@ -22,6 +23,9 @@ use crate::lifts::Heard;
 use crate::scopes::{Holder, Scopes, longest};
 use crate::sweep::Sweep;
 use crate::window::WINDOW;
+
+/// How long a probe may last and still be counted.
+const PROBES: Duration = Duration::from_secs(3600);
 
 /// A [`RateLimiter`] for one process: a lock per domain; the cooldowns, which all share, are only
 /// read unless something cools or is probed.
@@ -109,7 +113,10 @@ impl MemoryLimiter {
         let mut sweep = self.granted_sweep.lock();
         if sweep.due_by_inserts(|| self.granted.len()) {
             let since = grant.permit.stamp.admitted.before(WINDOW + WIDEST);
-            self.granted.retain(|_, old| old.permit.stamp.admitted >= since);
+            // Of a probe it must be known for longer whether it has ended.
+            let probes = grant.permit.stamp.admitted.before(PROBES);
+            self.granted
+                .retain(|_, old| old.permit.stamp.admitted >= if old.permit.probe { probes } else { since });
             sweep.done(self.granted.len());
         }
         drop(sweep);
@@ -222,7 +229,7 @@ impl RateLimiter for MemoryLimiter {
     }
 
     async fn release(&self, permit: &Permit, ended: Ended) -> Result<(), LimitError> {
-        self.granted.remove(&permit.id);
+        let open = self.granted.remove(&permit.id).is_some();
         if let Some(account) = self.domains.get(&permit.domain)
             && account.lock().release(permit.id, ended)
         {
@@ -236,11 +243,13 @@ impl RateLimiter for MemoryLimiter {
                 let matters = permit.probe || self.scopes.read().has_streak(permit);
                 if matters {
                     let mut scopes = self.scopes.write();
-                    scopes.succeeded(permit, self.next_seq(), self.clock.now());
+                    scopes.succeeded(permit, open, self.next_seq(), self.clock.now());
                     self.heard.hear(scopes.take_lifted());
                 }
             }
-            Ended::Failed | Ended::NeverSent if permit.probe => self.scopes.write().freed(permit),
+            Ended::Failed | Ended::NeverSent if permit.probe => {
+                self.scopes.write().freed(permit, open, self.clock.now());
+            }
             Ended::Failed | Ended::NeverSent => {}
         }
         Ok(())

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use keyrot_core::{
-    Bucket, Candidate, CoolReport, Cooldown, Cooled, Domain, Fingerprint, Gate, KeyId, Lifted, Method,
-    Permit, Project, Reason, Refusal, Scope, ScopeKind, Timestamp, Why,
+    Breaker, Bucket, Candidate, CoolReport, Cooldown, Cooled, Domain, Ended, Fingerprint, Gate, KeyId,
+    Lifted, Method, Permit, Project, Reason, Refusal, Scope, ScopeKind, Timestamp, Why,
 };
 
 use keyrot_core::cooldown::PROBE_TIME;
@@ -68,6 +68,8 @@ pub(crate) struct Scopes {
     projects: Map<Project>,
     domains: Map<Domain>,
     models: Map<Bucket>,
+    /// Whether a model is overloaded, which is judged by its share of failures.
+    breakers: HashMap<Bucket, Breaker, RandomState>,
     pool: Cooldown,
     /// Which domains were throttled within the last [`STORM`], once each.
     throttled: VecDeque<(Timestamp, Domain)>,
@@ -76,14 +78,29 @@ pub(crate) struct Scopes {
     lifted: Untold,
 }
 
-/// The scopes that changed or were dropped, for a store that keeps them elsewhere too.
+/// What changed or was dropped, for a store that keeps it elsewhere too.
 #[derive(Debug, Default)]
-struct Journal(Option<Vec<Scope>>);
+struct Journal(Option<Vec<Change>>);
+
+/// One thing that changed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Change {
+    /// A scope's cooldown.
+    Cooldown(Scope),
+    /// A model's breaker.
+    Breaker(Bucket),
+}
 
 impl Journal {
     fn note(&mut self, scope: impl FnOnce() -> Scope) {
         if let Some(changed) = &mut self.0 {
-            changed.push(scope());
+            changed.push(Change::Cooldown(scope()));
+        }
+    }
+
+    fn note_breaker(&mut self, bucket: &Bucket) {
+        if let Some(changed) = &mut self.0 {
+            changed.push(Change::Breaker(bucket.clone()));
         }
     }
 }
@@ -140,7 +157,7 @@ impl Scopes {
     pub(crate) fn gate(&self, holder: &Holder<'_>, now: Timestamp) -> Result<Gate, Refusal> {
         let mut shut: Option<(Timestamp, ScopeKind, Reason)> = None;
         let mut probe = false;
-        self.each(holder, |scope, cooldown| match cooldown.gate(now) {
+        let mut look = |scope, gate| match gate {
             Gate::Open => {}
             Gate::Probe => probe = true,
             Gate::Shut { until, reason } => {
@@ -148,7 +165,11 @@ impl Scopes {
                     shut = Some((until, scope, reason));
                 }
             }
-        });
+        };
+        self.each(holder, |scope, cooldown| look(scope, cooldown.gate(now)));
+        if let Some(breaker) = self.breakers.get(&holder.domain.bucket) {
+            look(ScopeKind::Model, breaker.gate(now));
+        }
         match shut {
             Some((until, scope, reason)) => {
                 Err(Refusal { retry_after: lasts(until, now), why: Why::Cooling { scope, reason } })
@@ -158,7 +179,8 @@ impl Scopes {
         }
     }
 
-    /// Makes `permit` the probe of every half-open scope it belongs to.
+    /// Makes `permit` the probe of every half-open scope it belongs to, and one of the calls by which its
+    /// model is probed.
     pub(crate) fn take_probes(&mut self, permit: &Permit, lease: Duration, now: Timestamp) {
         self.each_mut(&Holder::permit(permit), |cooldown| {
             if cooldown.gate(now) == Gate::Probe {
@@ -166,6 +188,12 @@ impl Scopes {
             }
             false
         });
+        if let Some(breaker) = self.breakers.get_mut(&permit.domain.bucket)
+            && breaker.gate(now) == Gate::Probe
+        {
+            breaker.admitted(now);
+            self.journal.note_breaker(&permit.domain.bucket);
+        }
     }
 
     /// Whether the success of `permit` would change anything here.
@@ -175,20 +203,48 @@ impl Scopes {
         streak
     }
 
-    pub(crate) fn succeeded(&mut self, permit: &Permit, seq: u64, now: Timestamp) {
+    /// `permit` ended well, for the first time if it was `open`.
+    pub(crate) fn succeeded(&mut self, permit: &Permit, open: bool, seq: u64, now: Timestamp) {
         self.each_mut(&Holder::permit(permit), |cooldown| {
             cooldown.succeeded(permit.id, permit.stamp, seq, now)
         });
+        if open && permit.probe {
+            self.end_call(permit, Ended::Succeeded, seq, now);
+        }
     }
 
-    pub(crate) fn freed(&mut self, permit: &Permit) {
+    /// A call ended by which its model may have been probed.
+    fn end_call(&mut self, permit: &Permit, ended: Ended, seq: u64, now: Timestamp) {
+        let bucket = &permit.domain.bucket;
+        let Some(breaker) = self.breakers.get_mut(bucket) else { return };
+        let before = *breaker;
+        if breaker.ended(permit.stamp, ended, seq, now) {
+            self.lifted.add(Scope::Model(bucket.clone()));
+        }
+        if *breaker != before {
+            self.journal.note_breaker(bucket);
+        }
+    }
+
+    /// `permit`, a probe, ended without a verdict, for the first time if it was `open`.
+    pub(crate) fn freed(&mut self, permit: &Permit, open: bool, now: Timestamp) {
         self.each_mut(&Holder::permit(permit), |cooldown| {
             cooldown.freed(permit.id);
             false
         });
+        if open && permit.probe {
+            self.end_call(permit, Ended::Failed, 0, now);
+        }
     }
 
     pub(crate) fn cool(&mut self, report: &CoolReport, seq: u64, now: Timestamp) -> Cooled {
+        if let (Scope::Model(bucket), Reason::Overloaded) = (&report.scope, report.reason) {
+            self.forget(now);
+            self.journal.note_breaker(bucket);
+            let breaker = self.breakers.entry(bucket.clone()).or_default();
+            let until = breaker.report(&report.samples, report.stamp, seq, now);
+            return Cooled { scope: report.scope.clone(), lasts: until.map(|until| lasts(until, now)) };
+        }
         let throttled = match &report.scope {
             Scope::Domain(domain) if report.reason == Reason::Throttled => Some(domain),
             _ => None,
@@ -238,6 +294,10 @@ impl Scopes {
 
     pub(crate) fn lift(&mut self, scope: &Scope, seq: u64, now: Timestamp) {
         self.cooldown(scope, now).lift(seq, now);
+        if let Scope::Model(bucket) = scope {
+            self.breakers.entry(bucket.clone()).or_default().lift(seq, now);
+            self.journal.note_breaker(bucket);
+        }
         self.lifted.add(scope.clone());
     }
 
@@ -304,7 +364,14 @@ impl Scopes {
         if !self.sweep.due(self.len()) {
             return;
         }
-        let Self { keys, projects, domains, models, journal, .. } = self;
+        let Self { keys, projects, domains, models, breakers, journal, .. } = self;
+        breakers.retain(|bucket, breaker| {
+            let keep = !breaker.forgettable(now);
+            if !keep {
+                journal.note_breaker(bucket);
+            }
+            keep
+        });
         keep(projects, now, |project| journal.note(|| Scope::Project(project.clone())));
         keep(domains, now, |domain| journal.note(|| Scope::Domain(domain.clone())));
         keep(models, now, |bucket| journal.note(|| Scope::Model(bucket.clone())));
@@ -321,9 +388,10 @@ impl Scopes {
         self.sweep.done(self.len());
     }
 
-    /// How many projects, domains, models and keys are remembered.
+    /// How many projects, domains, models, breakers and keys are remembered.
     pub(crate) fn len(&self) -> usize {
-        self.projects.len() + self.domains.len() + self.models.len() + self.keys.len()
+        let models = self.models.len() + self.breakers.len();
+        self.projects.len() + self.domains.len() + models + self.keys.len()
     }
 }
 
@@ -334,8 +402,8 @@ impl Scopes {
         Self { journal: Journal(Some(Vec::new())), ..Self::default() }
     }
 
-    /// The scopes that changed or were dropped since the last time, once each.
-    pub(crate) fn changed(&mut self) -> Vec<Scope> {
+    /// What changed or was dropped since the last time, once each.
+    pub(crate) fn changed(&mut self) -> Vec<Change> {
         let mut changed = self.journal.0.as_mut().map(std::mem::take).unwrap_or_default();
         changed.sort_unstable();
         changed.dedup();
@@ -359,6 +427,16 @@ impl Scopes {
             Scope::Model(bucket) => self.models.get(bucket),
             Scope::Pool => Some(&self.pool),
         }
+    }
+
+    /// A model's breaker, if there is one.
+    pub(crate) fn breaker(&self, bucket: &Bucket) -> Option<&Breaker> {
+        self.breakers.get(bucket)
+    }
+
+    /// Takes over a breaker that is remembered elsewhere.
+    pub(crate) fn set_breaker(&mut self, bucket: Bucket, breaker: Breaker) {
+        self.breakers.insert(bucket, breaker);
     }
 
     /// Takes over what is remembered elsewhere.

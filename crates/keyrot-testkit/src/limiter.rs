@@ -20,6 +20,7 @@ pub mod log;
 mod minute;
 mod model;
 mod once;
+mod overload;
 mod rig;
 mod scenario;
 mod settling;
@@ -50,5 +51,6 @@ pub async fn suite<L: RateLimiter, F: AsyncFn(FakeClock) -> L>(make: F) {
     cooling::suite(&make).await;
     breaker::suite(&make).await;
     storm::suite(&make).await;
+    overload::suite(&make).await;
     lifts::suite(&make).await;
 }

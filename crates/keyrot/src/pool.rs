@@ -269,6 +269,8 @@ impl Pool {
             outcome: outcome.clone(),
             took,
             condemned: cooled.and_then(|cooled| match cooled.lasts? {
+                // The model lets everybody pass: too few calls failed.
+                Duration::ZERO => None,
                 Duration::MAX => Some(format!("{} until it is lifted", cooled.scope)),
                 lasts => Some(format!("{} for {}", cooled.scope, in_words(lasts))),
             }),

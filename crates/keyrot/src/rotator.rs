@@ -267,8 +267,8 @@ impl Rotator {
             }
             Retry::SameModelLater => {
                 course.tried.stay_with(Pick { key, group });
-                // No pause of its own: the model's cooldown is the pause, for everybody.
-                self.once_more(course, now)
+                // The breaker holds everybody back only where many fail; a request always pauses itself.
+                self.once_more(course, now) && self.pause(course.spaced, deadline).await
             }
         }
     }

@@ -322,6 +322,7 @@ impl Books {
     /// Ends a permit here; what that changed.
     pub(super) fn release(&mut self, permit: &Permit, ended: Ended, now: Timestamp) -> Change {
         let open = self.open.remove(&permit.id);
+        let was_open = open.is_some();
         let mut change = Change { batch: open.and_then(|open| open.batch), ..Change::default() };
         if let Some(book) = self.domains.get_mut(&permit.domain) {
             let before = book.own.ledger.used();
@@ -340,7 +341,7 @@ impl Books {
         if let Some(places) = self.places.get_mut(&permit.key) {
             places.leave(permit.id);
         }
-        self.ended(permit, ended, now);
+        self.ended(permit, ended, was_open, now);
         change
     }
 

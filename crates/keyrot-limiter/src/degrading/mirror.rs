@@ -16,7 +16,7 @@ const SAME: Duration = Duration::from_secs(1);
 impl Books {
     /// The store cooled `cooled` for a report of ours.
     pub(super) fn cooled(&mut self, reason: Reason, cooled: &Cooled, now: Timestamp) {
-        if let Some(lasts) = cooled.lasts {
+        if let Some(lasts) = cooled.lasts.filter(|_| !is_breaker(cooled.scope.kind(), reason)) {
             self.reflect(cooled.scope.clone(), reason, lasts, now);
         }
     }
@@ -30,6 +30,9 @@ impl Books {
         now: Timestamp,
     ) {
         let Why::Cooling { scope, reason } = refusal.why else { return };
+        if is_breaker(scope, reason) {
+            return;
+        }
         let known = self.scopes.gate(&Holder::candidate(candidate, method), now);
         if known.is_err_and(|known| known.retry_after.saturating_add(SAME) >= refusal.retry_after) {
             return;
@@ -75,17 +78,28 @@ impl Books {
     }
 
     /// A permit ended: it may have been a probe of ours, or end a streak.
-    pub(super) fn ended(&mut self, permit: &Permit, ended: Ended, now: Timestamp) {
+    pub(super) fn ended(&mut self, permit: &Permit, ended: Ended, open: bool, now: Timestamp) {
+        // By our own count.
+        let in_line = || Permit { stamp: self.in_line(permit.stamp), ..permit.clone() };
         match ended {
             Ended::Succeeded if permit.probe || self.scopes.has_streak(permit) => {
+                let permit = in_line();
                 self.seq += 1;
-                let permit = Permit { stamp: self.in_line(permit.stamp), ..permit.clone() };
-                self.scopes.succeeded(&permit, self.seq, now);
+                self.scopes.succeeded(&permit, open, self.seq, now);
             }
             Ended::Succeeded => {}
-            Ended::Failed | Ended::NeverSent => self.scopes.freed(permit),
+            Ended::Failed | Ended::NeverSent => {
+                let permit = in_line();
+                self.scopes.freed(&permit, open, now);
+            }
         }
     }
+}
+
+/// Whether it is the store's breaker that speaks: what it said a moment ago is no cooldown, and while the
+/// store is away this instance has its own.
+fn is_breaker(scope: ScopeKind, reason: Reason) -> bool {
+    scope == ScopeKind::Model && reason == Reason::Overloaded
 }
 
 fn scope_of(kind: ScopeKind, candidate: &Candidate<'_>, method: Method) -> Scope {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::future::select;
-use keyrot_core::{CoolFor, CoolReport, Timestamp};
+use keyrot_core::{CoolFor, CoolReport, Reason, Scope, Timestamp};
 
 use super::Inner;
 use super::late::{End, News, Word};
@@ -120,6 +120,10 @@ impl<S: Shared> Inner<S> {
 
 /// A report said a while ago, as it is to be told now; `None` when it has ended.
 fn belated(report: &CoolReport, said: Timestamp, now: Timestamp) -> Option<CoolReport> {
+    if matches!(report.scope, Scope::Model(_)) && report.reason == Reason::Overloaded {
+        // The store judges by the last seconds.
+        return None;
+    }
     let cool = match report.cool {
         CoolFor::After(wait) => {
             let left = wait.saturating_sub(now.since(said));

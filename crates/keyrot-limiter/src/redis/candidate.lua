@@ -12,7 +12,7 @@ local function open_candidate(text, at)
   return {
     rpm = rpm, tpm = tpm, rpd = rpd, burst = burst, concurrency = concurrency,
     domain = domain, bucket = bucket, project = project, key = key, fingerprint = fingerprint,
-    cooldowns = false, probe = false, in_flight = false,
+    cooldowns = false, breaker = false, probe = false, in_flight = false,
   }, next_at
 end
 
@@ -25,11 +25,12 @@ local function candidate(index)
   return c
 end
 
--- The keys of its cooldowns but the pool's: model, project, domain, key, key for the method on the model.
+-- The keys of its cooldowns but the pool's: model, project, domain, key, key for the method on the model; and
+-- that of the model's breaker.
 local function scopes_of(c, method)
   local key = scopes .. 'k:' .. c.key .. ':' .. c.fingerprint
   return scopes .. 'm:' .. c.bucket, scopes .. 'p:' .. c.project, scopes .. 'd:' .. c.domain,
-    key, key .. ':' .. method .. ':' .. c.bucket
+    key, key .. ':' .. method .. ':' .. c.bucket, breaker_name(c.bucket)
 end
 
 -- The key of the scope `i` of a candidate.

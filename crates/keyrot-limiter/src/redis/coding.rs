@@ -334,6 +334,8 @@ mod tests {
         }
         assert_eq!(reason_no(Reason::Throttled), 3);
         assert!(include_str!("cooldown.lua").contains("local THROTTLED = 3\n"));
+        assert_eq!((reason_no(Reason::Overloaded), SCOPES[1]), (6, ScopeKind::Model));
+        assert!(include_str!("breaker.lua").contains("local OVERLOADED, MODEL_SCOPE = 6, 1\n"));
     }
 
     #[test]

@@ -10,6 +10,12 @@ local AFTER, MIDNIGHT, UNTIL_LIFTED = 0, 1, 2
 -- pool; whether it may contradict the ledger; the scope; the domain and project of a domain's scope.
 local sort, wait, reason, half, escalation, longest, stamp, admitted, projects, contradicts, scope, domain,
   project = unpack('<ddddddddddI4c0I4c0I4c0', ARGV[2])
+-- Of a model that is overloaded: how calls of it ended of late.
+if ARGV[3] then
+  open_pool(call('GET', KEYS[1]))
+  return told(pack('<dd', 0, report_overload(string.sub(scope, 3), ARGV[3], stamp)))
+end
+
 local name = scope == 'pool' and POOL_SCOPE or scopes .. scope
 
 -- Until when a per-day refusal holds, and whether that is doubtful.

@@ -15,6 +15,7 @@ if p then
   call('ZREM', prefix .. 'f:' .. c.key, id)
   if p.probe == 1 then
     free_probes(c, id, method)
+    end_call(c.bucket, p, false)
   end
 end
 save_lifts()

@@ -8,5 +8,10 @@ local c = open_cooldown(texts[2])
 lift(c)
 save_cooldown(name, c)
 save_pool()
+if string.sub(ARGV[2], 1, 2) == 'm:' then
+  local breaker = open_breaker(nil)
+  lift_breaker(breaker)
+  save_breaker(breaker_name(string.sub(ARGV[2], 3)), breaker)
+end
 note_lift(ARGV[2])
 return told('')

@@ -6,7 +6,7 @@ use std::time::Duration;
 use arrayvec::ArrayVec;
 use keyrot_core::{
     Ask, Candidate, CoolFor, CoolReport, Cooled, Cost, Ended, Grant, Headroom, Lifted, LimitError, Method,
-    Permit, RateLimiter, Reason, Reply, Scope, Stamp, Standing,
+    Permit, RateLimiter, Reason, Reply, Sample, Scope, Stamp, Standing,
 };
 use redis::Value;
 
@@ -214,7 +214,12 @@ impl RateLimiter for RedisStore {
             .text(&domain.map(|d| coding::domain(&d.project, &d.bucket)).unwrap_or_default())
             .text(domain.map_or("", |d| d.project.as_str()))
             .done();
-        let args = vec![self.common(), what];
+        let mut args = vec![self.common(), what];
+        if let (Scope::Model(_), Reason::Overloaded) = (&report.scope, report.reason) {
+            let sample =
+                |blob: Blob, s: &Sample| blob.numbers([s.age.into(), s.succeeded.into(), s.failed.into()]);
+            args.push(report.samples.iter().fold(Blob::new(), sample).done());
+        }
         let answer = self.question(&SCRIPTS.cool, &args).await?;
         let mut answer = Answer::new(bytes(&answer)?);
         let scope = if answer.count()? == 1 { Scope::Pool } else { report.scope.clone() };

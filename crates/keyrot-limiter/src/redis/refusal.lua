@@ -58,6 +58,15 @@ local function scopes_refusal(c, texts, first)
       end
     end
   end
+  local text = texts[first + SCOPES]
+  if text then
+    c.breaker = open_breaker(text)
+    local at, admits = breaker_gate(c.breaker)
+    probe = probe or admits
+    if at and (not wait or at - now > wait) then
+      wait, scope, reason = at - now, MODEL_SCOPE, OVERLOADED
+    end
+  end
   if wait then
     return false, wait, COOLING, scope, reason
   end

@@ -2,7 +2,7 @@
 
 local c = open_candidate(ARGV[3])
 
-local function succeeded(pool_text, names)
+local function succeeded(pool_text, names, p)
   local cooldowns, matters = {}, probe == 1
   for i = 1, SCOPES do
     if texts[1 + i] then
@@ -27,6 +27,9 @@ local function succeeded(pool_text, names)
       save_cooldown(names[i], cooldown)
     end
   end
+  if p and probe == 1 then
+    end_call(c.bucket, p, true)
+  end
 end
 
 local p = open_permit(texts[1])
@@ -38,9 +41,12 @@ if p then
 end
 call('ZREM', prefix .. 'f:' .. c.key, id)
 if ended == SUCCEEDED then
-  succeeded(call('GET', KEYS[1]), { POOL_SCOPE, scopes_of(c, method) })
+  succeeded(call('GET', KEYS[1]), { POOL_SCOPE, scopes_of(c, method) }, p)
 elseif probe == 1 then
   free_probes(c, id, method)
+  if p then
+    end_call(c.bucket, p, false)
+  end
 end
 save_lifts()
 return ''

@@ -9,7 +9,7 @@ local permit, identity = prefix .. 'i:' .. id, scopes .. 'k:' .. key .. ':' .. f
 local texts = call('MGET', permit, prefix .. 'c:pool', scopes .. 'm:' .. bucket, scopes .. 'p:' .. project,
   scopes .. 'd:' .. domain, identity, identity .. ':' .. method .. ':' .. bucket)
 
-if ended ~= NEVER_SENT and not (texts[2] or texts[3] or texts[4] or texts[5] or texts[6] or texts[7]) then
+if ended ~= NEVER_SENT and probe == 0 and not (texts[2] or texts[3] or texts[4] or texts[5] or texts[6] or texts[7]) then
   if texts[1] and #texts[1] == PERMIT_SIZE then
     call('DEL', permit)
   end

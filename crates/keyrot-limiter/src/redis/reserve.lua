@@ -68,6 +68,9 @@ local function grant(c, l, index, guard_now)
         save_cooldown(scope_name(c, i, method), cooldown)
       end
     end
+    if c.breaker then
+      breaker_admits(breaker_name(c.bucket), c.breaker)
+    end
   end
   if l.dirty then
     save_ledger(l)

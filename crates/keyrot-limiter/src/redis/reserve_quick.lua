@@ -9,13 +9,14 @@ local permit, ledger = prefix .. 'i:' .. id, prefix .. 'd:' .. domain
 local identity = scopes .. 'k:' .. key .. ':' .. fingerprint
 local texts = call('MGET', KEYS[1], permit, ledger, prefix .. 'c:pool', scopes .. 'm:' .. bucket,
   scopes .. 'p:' .. project, scopes .. 'd:' .. domain, identity, identity .. ':' .. method .. ':' .. bucket,
-  prefix .. 'l' .. tag)
+  prefix .. 'b' .. tag .. ':' .. bucket, prefix .. 'l' .. tag)
 
--- The pool and the ledger are known, the permit is new, nothing cools, the caller has heard of every lift,
+-- The pool and the ledger are known, the permit is new, nothing cools or is held back, the caller has heard of every lift,
 -- and no request is counted but by the minute and the day.
 if texts[1] and #texts[1] == 32 and texts[3] and #texts[3] == LEDGER_SIZE and concurrency < 0 and burst < 0 and requests > 0 and tokens <= MOST_TOKENS
   and not (texts[2] or texts[4] or texts[5] or texts[6] or texts[7] or texts[8] or texts[9])
-  and (texts[10] and string.sub(texts[10], 1, 8) or '\0\0\0\0\0\0\0\0') == heard then
+  and not (texts[10] and string.sub(texts[10], 1, 1) ~= 'c')
+  and (texts[11] and string.sub(texts[11], 1, 8) or '\0\0\0\0\0\0\0\0') == heard then
   local epoch, seq, width, changed = unpack('<dddd', texts[1])
   local in_minute, tokens_in_minute, oldest, newest, newest_requests, newest_tokens, start, ends, yesterday,
     today, tomorrow, as_rpm, as_tpm, as_rpd, as_burst, since = unpack(LEDGER, texts[3])

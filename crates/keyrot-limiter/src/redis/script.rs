@@ -64,7 +64,8 @@ impl Scripts {
             include_str!("ledger.lua"),
             include_str!("day.lua"),
         );
-        let (typed, lifts) = (include_str!("typed.lua"), include_str!("lifts.lua"));
+        let (typed, lifts, breaker) =
+            (include_str!("typed.lua"), include_str!("lifts.lua"), include_str!("breaker.lua"));
         let (cooldown, candidate, refusal, permit, facts) = (
             include_str!("cooldown.lua"),
             include_str!("candidate.lua"),
@@ -72,15 +73,16 @@ impl Scripts {
             include_str!("permit.lua"),
             include_str!("facts.lua"),
         );
-        let ends = [begin, zone, typed, pool, ledger, day, lifts, longest, cooldown, candidate, permit];
+        let ends =
+            [begin, zone, typed, pool, ledger, day, lifts, longest, cooldown, breaker, candidate, permit];
         let with = |parts: &[&str], last: &str| Script::new(&[parts, &[last]].concat());
         Self {
             hello: with(&[begin], include_str!("hello.lua")),
             reserve: quick_or(
                 include_str!("reserve_quick.lua"),
                 &[
-                    begin, zone, typed, pool, ledger, day, lifts, longest, cooldown, candidate, refusal,
-                    permit,
+                    begin, zone, typed, pool, ledger, day, lifts, longest, cooldown, breaker, candidate,
+                    refusal, permit,
                 ],
                 include_str!("reserve.lua"),
             ),
@@ -92,13 +94,16 @@ impl Scripts {
             ),
             release: quick_or(include_str!("release_quick.lua"), &ends, include_str!("release.lua")),
             cool: with(
-                &[begin, zone, typed, pool, ledger, day, lifts, longest, cooldown],
+                &[begin, zone, typed, pool, ledger, day, lifts, longest, cooldown, breaker],
                 include_str!("cool.lua"),
             ),
-            lift: with(&[begin, pool, lifts, longest, cooldown], include_str!("lift.lua")),
+            lift: with(&[begin, pool, lifts, longest, cooldown, breaker], include_str!("lift.lua")),
             listen: with(&[begin, lifts], include_str!("listen.lua")),
             snapshot: with(
-                &[begin, zone, typed, pool, ledger, day, lifts, longest, cooldown, candidate, refusal],
+                &[
+                    begin, zone, typed, pool, ledger, day, lifts, longest, cooldown, breaker, candidate,
+                    refusal,
+                ],
                 include_str!("snapshot.lua"),
             ),
             heartbeat: with(&[begin, typed, pool], include_str!("heartbeat.lua")),

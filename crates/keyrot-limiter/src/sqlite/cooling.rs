@@ -11,7 +11,7 @@ use super::failure::{Done, Failure};
 use super::rows::{Pool, Rows, to_sql};
 use crate::guard::Guard;
 use crate::lifts::{REMEMBERED, Untold};
-use crate::scopes::Scopes;
+use crate::scopes::{Change, Scopes};
 
 /// A copy of the file's cooldowns. Asking it costs no reading unless somebody changed something.
 #[derive(Debug)]
@@ -83,6 +83,15 @@ impl Cooling {
                 self.scopes.set(&scope, state);
             }
         }
+        let sql = "SELECT bucket, state FROM breaker WHERE version > ?1 AND endpoint = 0 ORDER BY version";
+        let mut statement = rows.0.prepare_cached(sql)?;
+        let mut changed = statement.query([since])?;
+        while let Some(row) = changed.next()? {
+            let (bucket, state): (String, String) = (row.get(0)?, row.get(1)?);
+            if let Ok(state) = from_str(&state) {
+                self.scopes.set_breaker(bucket.into(), state);
+            }
+        }
         let sql = "SELECT guard, throttled FROM pool WHERE one = 1";
         let (guard, throttled): (String, String) =
             rows.0.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -132,12 +141,19 @@ impl Cooling {
         self.written = true;
         pool.version += 1;
         let version = to_sql(pool.version);
-        for scope in changed {
-            let name = text(&scope)?;
-            // An older build takes a scope that it does not know for damage.
-            let table = if matches!(scope, Scope::Permission(..)) { COOLING } else { COOLDOWN };
-            if let Some(state) = self.scopes.get(&scope) {
-                rows.0.prepare_cached(table.put)?.execute(params![name, version, text(state)?])?;
+        for change in changed {
+            let (table, name, state) = match &change {
+                Change::Cooldown(scope) => {
+                    // An older build takes a scope that it does not know for damage.
+                    let table = if matches!(scope, Scope::Permission(..)) { COOLING } else { COOLDOWN };
+                    (table, text(scope)?, self.scopes.get(scope).map(text))
+                }
+                Change::Breaker(bucket) => {
+                    (BREAKER, bucket.as_str().to_owned(), self.scopes.breaker(bucket).map(text))
+                }
+            };
+            if let Some(state) = state {
+                rows.0.prepare_cached(table.put)?.execute(params![name, version, state?])?;
             } else if rows.0.prepare_cached(table.delete)?.execute([name])? > 0 {
                 pool.epoch = pool.version;
             }
@@ -172,7 +188,7 @@ impl Cooling {
     }
 }
 
-/// How cooldowns are kept in one of the tables.
+/// How something is kept in its table.
 struct Table {
     put: &'static str,
     delete: &'static str,
@@ -185,6 +201,11 @@ const COOLDOWN: Table = Table {
 const COOLING: Table = Table {
     put: "INSERT OR REPLACE INTO cooling VALUES (0, ?1, ?2, ?3)",
     delete: "DELETE FROM cooling WHERE endpoint = 0 AND scope = ?1",
+};
+
+const BREAKER: Table = Table {
+    put: "INSERT OR REPLACE INTO breaker VALUES (0, ?1, ?2, ?3)",
+    delete: "DELETE FROM breaker WHERE endpoint = 0 AND bucket = ?1",
 };
 
 fn read<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Done<T> {

@@ -177,9 +177,10 @@ impl Rows<'_> {
         Ok(())
     }
 
-    pub(super) fn end_permit(self, id: PermitId) -> Done {
-        self.0.prepare_cached("DELETE FROM permit WHERE id = ?1")?.execute([id.0.to_be_bytes()])?;
-        Ok(())
+    /// Ends a permit. Whether it was open.
+    pub(super) fn end_permit(self, id: PermitId) -> Done<bool> {
+        let sql = "DELETE FROM permit WHERE id = ?1";
+        Ok(self.0.prepare_cached(sql)?.execute([id.0.to_be_bytes()])? > 0)
     }
 
     /// A key's requests in flight.

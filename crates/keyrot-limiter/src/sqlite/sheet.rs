@@ -189,14 +189,17 @@ impl<'c> Sheet<'c> {
                 self.cooling.scopes.given_back(&permit.domain);
             }
         }
-        self.rows.end_permit(permit.id)?;
+        let open = self.rows.end_permit(permit.id)?;
         self.rows.leave(&permit.key, permit.id)?;
         match ended {
             Ended::Succeeded if permit.probe || self.cooling.scopes.has_streak(permit) => {
                 let (seq, now) = (self.next_seq(), self.wall());
-                self.cooling.scopes.succeeded(permit, seq, now);
+                self.cooling.scopes.succeeded(permit, open, seq, now);
             }
-            Ended::Failed | Ended::NeverSent if permit.probe => self.cooling.scopes.freed(permit),
+            Ended::Failed | Ended::NeverSent if permit.probe => {
+                let now = self.wall();
+                self.cooling.scopes.freed(permit, open, now);
+            }
             Ended::Succeeded | Ended::Failed | Ended::NeverSent => {}
         }
         Ok(())

@@ -106,7 +106,7 @@ fn one_probe_goes_when_two_see_its_place_free() {
     let report = CoolReport {
         scope: Scope::Model("m".into()),
         cool: CoolFor::After(wait),
-        reason: Reason::Overloaded,
+        reason: Reason::Flaky,
         stamp: None,
         projects: 9,
         samples: Samples::new(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyrot_core::{Ended, FactStore, Limits, RateLimiter, Scope};
+use keyrot_core::{CoolFor, CoolReport, Ended, FactStore, Limits, RateLimiter, Reason, Sample, Scope};
 use keyrot_limiter::RedisStore;
 use keyrot_testkit::limiter::{FREE, Way};
 use keyrot_testkit::server::Server;
@@ -179,6 +179,46 @@ async fn a_damaged_pool_or_cooldown_keeps_nobody_out() {
         assert!(refused(&pool.store, &way).await.retry_after > Duration::from_secs(3_000));
         pool.lua("redis.call('SET', KEYS[1], 'short')", &pool.key("c:d:"));
         go(&pool.store, &way).await;
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_breaker_keeps_nobody_out() {
+    for kind in KINDS {
+        let spoilt = |number: usize, value| {
+            format!(
+                "local t = redis.call('GET', KEYS[1]) redis.call('SET', KEYS[1], string.sub(t, 1, {}) .. \
+                 struct.pack('<d', {value}) .. string.sub(t, {}))",
+                8 * number + 1,
+                8 * number + 10
+            )
+        };
+        let texts = ["''", "'t'", "string.rep('t', 57)", "string.rep('t', 500)"];
+        let whole = texts.map(|text| format!("redis.call('SET', KEYS[1], {text})"));
+        let numbers = (0..11).flat_map(|n| ["0/0", "-1e300", "1e300"].map(|value| spoilt(n, value)));
+        for code in whole.into_iter().chain(numbers) {
+            let pool = Pool::new(shared(kind));
+            let way = Way::sole(FREE);
+            let overloaded = CoolReport {
+                scope: Scope::Model(way.domain.bucket.clone()),
+                cool: CoolFor::Escalating { at_least: Duration::ZERO },
+                reason: Reason::Overloaded,
+                stamp: None,
+                projects: 9,
+                samples: [Sample { age: 0, succeeded: 0, failed: 99 }].into_iter().collect(),
+            };
+            pool.store.cool(&overloaded).await.expect("the store is there");
+            refused(&pool.store, &way).await;
+            pool.lua(&code, &pool.key("b:"));
+            // A wait of a few seconds may be true.
+            if let Err(refusal) =
+                ask(&pool.store, &way).await.unwrap_or_else(|error| panic!("{code}: {error}"))
+            {
+                assert!(refusal.retry_after <= Duration::from_secs(4), "{code}: {refusal:?}");
+            }
+            let cooled = pool.store.cool(&overloaded).await.unwrap_or_else(|error| panic!("{code}: {error}"));
+            assert!(cooled.lasts.is_some_and(|lasts| lasts <= Duration::from_secs(4)), "{code}: {cooled:?}");
+        }
     }
 }
 

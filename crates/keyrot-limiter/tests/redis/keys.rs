@@ -20,11 +20,11 @@ fn lines(answer: &str) -> Vec<String> {
     answer.lines().filter(|line| !line.starts_with(['*', '$'])).map(str::to_owned).collect()
 }
 
-/// What is kept: the pool, its domains and their rings, cooldowns by scope, permits, places in flight, facts and their
+/// What is kept: the pool, its domains and their rings, cooldowns by scope, breakers, lifts, permits, places in flight, facts and their
 /// names, who is alive, what was absorbed, and who was throttled lately.
-const KINDS_OF_KEYS: [&str; 16] = [
-    "c:d", "c:k", "c:m", "c:p", "c:pool", "d", "f", "facts", "i", "l", "live", "names", "once", "pool", "r",
-    "storm",
+const KINDS_OF_KEYS: [&str; 17] = [
+    "b", "c:d", "c:k", "c:m", "c:p", "c:pool", "d", "f", "facts", "i", "l", "live", "names", "once", "pool",
+    "r", "storm",
 ];
 
 /// The kind of a key, which comes after the pool's tag and the version of its layout.

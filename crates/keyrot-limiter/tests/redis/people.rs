@@ -77,6 +77,9 @@ pub(crate) async fn everything<S: Shared + FactStore>(store: &S) -> Result<(), L
         samples: Samples::new(),
     };
     store.cool(&throttled).await?;
+    let overloaded =
+        CoolReport { scope: Scope::Model("third".into()), reason: Reason::Overloaded, ..throttled.clone() };
+    store.cool(&overloaded).await?;
     for scope in [Scope::Project("other".into()), Scope::Model("other".into()), Scope::Pool] {
         cool(store, &scope, Duration::from_secs(30)).await?;
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures_util::future::poll_immediate;
 use keyrot_core::{
     Ask, Candidate, Clock, CoolFor, CoolReport, Cooled, Cost, Ended, FakeClock, Grant, Lifted, LimitError,
-    PacificDay, Permit, PermitId, RateLimiter, Reason, Refusal, Reply, Samples, Scope, ScopeKind, Timestamp,
-    Why,
+    PacificDay, Permit, PermitId, RateLimiter, Reason, Refusal, Reply, Sample, Samples, Scope, ScopeKind,
+    Timestamp, Why,
 };
 use proptest::test_runner::TestCaseError;
 
@@ -101,6 +101,7 @@ impl<R: RateLimiter, L: RateLimiter, O: AsyncFn() -> L> Both<'_, R, L, O> {
             }
             Event::Release(i, ended) => self.release(*i, *ended).await?,
             Event::Blame(i, kind, cool, reason) => self.blame(*i, *kind, *cool, *reason).await?,
+            Event::Overload(i, samples) => self.overload(*i, samples).await?,
             Event::Condemn(client, demand, kind, cool, reason) => {
                 let scope = self.scope(demand, *kind);
                 let report = report(scope, *cool, *reason, None);
@@ -222,6 +223,20 @@ impl<R: RateLimiter, L: RateLimiter, O: AsyncFn() -> L> Both<'_, R, L, O> {
         let mine = report(scope.clone(), cool, reason, Some(&held.store));
         let wanted = report(scope, cool, reason, Some(&held.reference));
         self.cool(held.client, &mine, &wanted).await?;
+        self.release(i, Ended::Failed).await
+    }
+
+    async fn overload(&mut self, i: usize, samples: &[(u8, u32, u32)]) -> Step {
+        let Some(held) = self.held.get(i) else { return Ok(()) };
+        let scope = Scope::of(ScopeKind::Model, &held.reference);
+        let sample = |&(age, succeeded, failed): &(u8, u32, u32)| Sample { age, succeeded, failed };
+        let samples: Samples = samples.iter().map(sample).collect();
+        let cool = CoolFor::Escalating { at_least: Duration::ZERO };
+        let report = |permit| CoolReport {
+            samples: samples.clone(),
+            ..report(scope.clone(), cool, Reason::Overloaded, Some(permit))
+        };
+        self.cool(held.client, &report(&held.store), &report(&held.reference)).await?;
         self.release(i, Ended::Failed).await
     }
 

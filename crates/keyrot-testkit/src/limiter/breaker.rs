@@ -143,7 +143,7 @@ async fn one_permit_may_probe_several_scopes<L: RateLimiter, F: AsyncFn(FakeCloc
     let permit = rig.go(&a, ONE).await;
     let cool = CoolFor::Escalating { at_least: HALF_MINUTE };
     let model = Scope::of(ScopeKind::Model, &permit);
-    rig.report(&model, cool, Reason::Overloaded, Some(permit.stamp), 9).await;
+    rig.report(&model, cool, Reason::Flaky, Some(permit.stamp), 9).await;
     rig.throttled(&permit, 9).await;
     let probe = rig.go_after(&a, ONE, HALF_MINUTE).await;
     rig.refused(&b, ONE).await;

@@ -60,6 +60,9 @@ pub(super) enum Event {
     Release(usize, Ended),
     /// A permit's verdict on a scope it belongs to, and its end.
     Blame(usize, ScopeKind, CoolFor, Reason),
+    /// A permit that found its model overloaded: how calls of it ended of late (seconds ago, successes,
+    /// failures), and its end.
+    Overload(usize, Vec<(u8, u32, u32)>),
     /// An operator's verdict on a scope of the first way of a demand.
     Condemn(usize, Demand, ScopeKind, CoolFor, Reason),
     Lift(usize, Demand, ScopeKind),
@@ -104,7 +107,7 @@ fn waits() -> impl Strategy<Value = Duration> {
         2 => (0_u64..9).prop_map(|n| Duration::from_millis(n * 250)),
         3 => (0_u64..65_000).prop_map(Duration::from_millis),
         // Where cooldowns end, and a millisecond to either side.
-        4 => (prop::sample::select(vec![1_000, 10_000, 30_000, 60_000, 600_000]), 0_u64..3)
+        4 => (prop::sample::select(vec![1_000, 1_000, 2_000, 4_000, 10_000, 30_000, 60_000, 600_000]), 0_u64..3)
             .prop_map(|(ms, off): (u64, u64)| Duration::from_millis(ms + off - 1)),
         1 => (0_u64..60).prop_map(|h| Duration::from_secs(h * 3_600)),
     ]
@@ -167,6 +170,8 @@ fn events() -> impl Strategy<Value = Event> {
     let client = || 0..CLIENTS;
     let ended =
         prop::sample::select(vec![Ended::Succeeded, Ended::Succeeded, Ended::Failed, Ended::NeverSent]);
+    let some = || prop_oneof![3 => 0_u32..4, 1 => 0_u32..40];
+    let samples = prop::collection::vec((0_u8..12, some(), some()), 0..4);
     prop_oneof![
         9 => waits().prop_map(Event::Wait),
         1 => (-700_000_i64..700_000).prop_map(Event::Midnight),
@@ -178,6 +183,7 @@ fn events() -> impl Strategy<Value = Event> {
         6 => (0_usize..4, ended).prop_map(|(i, ended)| Event::Release(i, ended)),
         7 => (0_usize..4, scopes(), verdicts())
             .prop_map(|(i, scope, (cool, reason))| Event::Blame(i, scope, cool, reason)),
+        4 => (0_usize..4, samples).prop_map(|(i, samples)| Event::Overload(i, samples)),
         1 => (client(), demands(), scopes(), verdicts())
             .prop_map(|(c, demand, scope, (cool, reason))| Event::Condemn(c, demand, scope, cool, reason)),
         2 => (client(), demands(), scopes()).prop_map(|(c, demand, scope)| Event::Lift(c, demand, scope)),
@@ -188,9 +194,61 @@ fn events() -> impl Strategy<Value = Event> {
     ]
 }
 
+/// What happens about one model that is overloaded again and again.
+fn overloads() -> impl Strategy<Value = Event> {
+    let client = || 0..CLIENTS;
+    let ended = prop::sample::select(vec![
+        Ended::Succeeded,
+        Ended::Succeeded,
+        Ended::Succeeded,
+        Ended::Failed,
+        Ended::NeverSent,
+    ]);
+    let waits = prop_oneof![
+        4 => (0_u64..1_500).prop_map(Duration::from_millis),
+        4 => (prop::sample::select(vec![1_000, 2_000, 4_000, 10_000]), 0_u64..3)
+            .prop_map(|(ms, off): (u64, u64)| Duration::from_millis(ms + off - 1)),
+        1 => (0_u64..70_000).prop_map(Duration::from_millis),
+    ];
+    let samples = prop_oneof![
+        2 => Just(Vec::new()),
+        1 => (0_u8..11, 0_u32..12, 0_u32..12).prop_map(|sample| vec![sample]),
+        1 => (0_u8..3, 14_u32..30).prop_map(|(age, failed)| vec![(age, 0, failed)]),
+    ];
+    let demands = (0_usize..PROJECT_OF.len()).prop_map(|key| Demand::plain(key, 0));
+    prop_oneof![
+        6 => waits.prop_map(Event::Wait),
+        16 => (client(), demands.clone()).prop_map(|(c, demand)| Event::Reserve(c, demand)),
+        1 => (client(), demands.clone()).prop_map(|(c, demand)| Event::Cancel(c, demand)),
+        10 => (0_usize..6, ended).prop_map(|(i, ended)| Event::Release(i, ended)),
+        3 => (0_usize..6, samples).prop_map(|(i, samples)| Event::Overload(i, samples)),
+        1 => client().prop_map(Event::Listen),
+        1 => (client(), demands).prop_map(|(c, demand)| Event::Look(c, demand)),
+    ]
+}
+
+/// Random lives of pools without limits and of one model, whose breaker trips and recovers.
+fn overloaded_lives() -> impl Strategy<Value = Life> {
+    let start = (0_u64..1_000).prop_map(|ms| Timestamp::from_millis(NOON.as_millis() + ms));
+    // It begins with a storm, which would else seldom come together.
+    let trips = (0_u32..2, 14_u32..40).prop_map(|(succeeded, failed)| {
+        let go = Event::Reserve(0, Demand::plain(0, 0));
+        vec![go, Event::Overload(0, vec![(0, succeeded, failed)]), Event::Wait(secs(1))]
+    });
+    (start, trips, prop::collection::vec(overloads(), 1..100)).prop_map(|(start, mut events, more)| {
+        events.extend(more);
+        Life { start, limits: [[FREE; 2]; PROJECTS], concurrency: [None; PROJECT_OF.len()], events }
+    })
+}
+
 /// Random pools with random lives: every scope and reason, probes and how they end, storms, lifts,
-/// midnights, lost answers, questions given up, and clients that end and come back.
+/// midnights, lost answers, questions given up, and clients that end and come back; in one of three, one
+/// model that is overloaded.
 pub fn lives() -> impl Strategy<Value = Life> {
+    prop_oneof![2 => varied_lives(), 1 => overloaded_lives()]
+}
+
+fn varied_lives() -> impl Strategy<Value = Life> {
     let start = prop_oneof![2 => Just(NOON.as_millis()), 1 => 1_767_225_600_000_u64..1_798_761_600_000];
     let pair = || (limits(), limits()).prop_map(|(a, b)| [a, b]);
     let concurrency = prop::array::uniform4(prop::option::weighted(0.25, 0_u32..4));

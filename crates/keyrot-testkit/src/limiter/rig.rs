@@ -254,7 +254,11 @@ impl<L: RateLimiter> Rig<L> {
     ) -> Cooled {
         let report =
             CoolReport { scope: scope.clone(), cool, reason, stamp, projects, samples: Samples::new() };
-        self.store.cool(&report).await.expect("the store is there")
+        self.cooled(&report).await
+    }
+
+    pub(super) async fn cooled(&self, report: &CoolReport) -> Cooled {
+        self.store.cool(report).await.expect("the store is there")
     }
 
     /// Throttled without details, in a pool of `projects`.
