@@ -81,7 +81,7 @@ impl Reason {
     }
 
     /// The first and the longest cooldown when strikes follow one another: 30 s and 30 min; 1 s and
-    /// 5 min for an overloaded model, for one 503 among many answers must not stop a pool.
+    /// 5 min for an overload that is not a model's, which has a [`Breaker`](crate::Breaker).
     #[must_use]
     pub fn escalation(self) -> (Duration, Duration) {
         match self {

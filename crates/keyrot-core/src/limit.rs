@@ -142,7 +142,8 @@ pub struct Permit {
     pub cost: Cost,
     /// When it was admitted, by the store's count and clock.
     pub stamp: Stamp,
-    /// Whether it is the one probe of something half-open.
+    /// Whether it is the one probe of something half-open, or one of the calls by which an overloaded
+    /// model is probed.
     pub probe: bool,
 }
 
@@ -309,7 +310,8 @@ impl Default for Lifted {
 pub struct Cooled {
     /// What is cooling now: [`Scope::Pool`] when the report turned out to be about this machine.
     pub scope: Scope,
-    /// For how long from now; `None` when the report was out of date and changed nothing.
+    /// For how long from now: zero where too few calls failed to hold anybody back; `None` when the report
+    /// was out of date and changed nothing.
     pub lasts: Option<Duration>,
 }
 
@@ -367,7 +369,8 @@ pub trait RateLimiter: fmt::Debug + Send + Sync + 'static {
     /// now keeps its estimate.
     fn release(&self, permit: &Permit, ended: Ended) -> impl Future<Output = Result<(), LimitError>> + Send;
 
-    /// Condemns a scope. Report before [`release`](Self::release), so that a probe's failure is
+    /// Condemns a scope; [`Reason::Overloaded`] of a [`Scope::Model`] is evidence for its
+    /// [`Breaker`](crate::Breaker), which decides alone for how long. Report before [`release`](Self::release), so that a probe's failure is
     /// known before its place is given away.
     fn cool(&self, report: &CoolReport) -> impl Future<Output = Result<Cooled, LimitError>> + Send;
 

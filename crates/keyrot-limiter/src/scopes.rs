@@ -84,7 +84,6 @@ struct Journal(Option<Vec<Change>>);
 
 /// One thing that changed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "nobody else keeps it"))]
 pub(crate) enum Change {
     /// A scope's cooldown.
     Cooldown(Scope),
