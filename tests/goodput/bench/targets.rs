@@ -4,10 +4,10 @@ use std::fmt;
 
 use gemini_sim::Window;
 
-use crate::figures::Figures;
-use crate::run::Trace;
-use crate::scenario::{Arrivals, Case, Scenario, Skew, Trouble};
-use crate::world::{Answer, Attempt};
+use crate::bench::figures::Figures;
+use crate::bench::run::Trace;
+use crate::bench::scenario::{Arrivals, Case, Scenario, Skew, Trouble};
+use crate::bench::world::{Answer, Attempt};
 
 /// A request that waits longer than this because of the load alone is not promised an answer. In seconds: half
 /// of what requests may wait.

@@ -6,10 +6,10 @@ use anyhow::{Context, Result};
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
 
-use crate::policy::{Kind, Policy};
-use crate::scenario::{Arrivals, Case, Trouble};
-use crate::traffic::{Request, requests};
-use crate::world::{Attempt, World};
+use crate::bench::policy::{Kind, Policy};
+use crate::bench::scenario::{Arrivals, Case, Trouble};
+use crate::bench::traffic::{Request, requests};
+use crate::bench::world::{Attempt, World};
 
 /// Everything that happened.
 #[derive(Debug, PartialEq, Eq)]

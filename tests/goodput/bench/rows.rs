@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gemini_sim::Window;
 
-use crate::scenario::{Arrivals, Scenario, Skew, Trouble};
+use crate::bench::scenario::{Arrivals, Scenario, Skew, Trouble};
 
 /// The demands of a row: clients who wait for their answers know no other than their own.
 pub(crate) const fn demands(row: &Scenario) -> &'static [u64] {
@@ -25,7 +25,8 @@ pub(crate) fn all() -> Vec<Scenario> {
     for share in [0.002, 0.01, 0.02, 0.05] {
         for seconds in [1, 4, 30] {
             let name = format!("{} % 503s, calls of {seconds} s", share * 100.0);
-            rows.push(Scenario { trouble: Trouble::Overloaded(share), ..large(name, seconds) });
+            let call = Duration::from_secs(seconds);
+            rows.push(Scenario { trouble: Trouble::Overloaded(share), call, ..Scenario::new(name) });
         }
     }
     for share in [0.0, 0.002, 0.01, 0.02, 0.05] {
@@ -42,6 +43,12 @@ pub(crate) fn all() -> Vec<Scenario> {
         Scenario { skew: Skew::Constant(2_000), ..Scenario::new("server clock 2 s ahead") },
         Scenario { skew: Skew::Constant(-2_000), ..Scenario::new("server clock 2 s behind") },
         Scenario { skew: Skew::SetBack(2_000), ..Scenario::new("server clock set back by 2 s") },
+        Scenario { processes: 4, ..Scenario::new("four processes on one store") },
+        Scenario {
+            processes: 4,
+            trouble: Trouble::StoreAway,
+            ..Scenario::new("four processes, the store away for 20 s")
+        },
         Scenario {
             trouble: Trouble::Poisoned(20),
             projects: 5,

@@ -3,9 +3,9 @@
 use parking_lot::Mutex;
 
 use super::MAX_WAIT;
-use crate::scenario::Case;
-use crate::traffic::Request;
-use crate::world::World;
+use crate::bench::scenario::Case;
+use crate::bench::traffic::Request;
+use crate::bench::world::World;
 
 /// How long a key is left alone.
 const COOLDOWN_MS: u64 = 60_000;

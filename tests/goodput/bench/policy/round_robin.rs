@@ -1,10 +1,13 @@
-//! The next key for each request, and the key after it on any error, until all were tried.
+//! The next key for each request, and the key after it on any error, four times at most.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::scenario::Case;
-use crate::traffic::Request;
-use crate::world::World;
+use crate::bench::scenario::Case;
+use crate::bench::traffic::Request;
+use crate::bench::world::World;
+
+/// Keys tried for one request.
+const ATTEMPTS: usize = 5;
 
 pub(crate) struct RoundRobin {
     keys: usize,
@@ -17,7 +20,7 @@ impl RoundRobin {
     }
 
     pub(super) async fn serve(&self, world: &World, request: &Request) -> bool {
-        for _ in 0..self.keys {
+        for _ in 0..ATTEMPTS.min(self.keys) {
             let key = self.next.fetch_add(1, Ordering::Relaxed) % self.keys;
             if world.call(key, request).await.is_ok() {
                 return true;

@@ -37,6 +37,8 @@ pub(crate) enum Trouble {
     Poisoned(usize),
     /// One key's calls are always answered with 500.
     BrokenKey,
+    /// The shared store does not answer for 20 s.
+    StoreAway,
 }
 
 /// How the server's clock stands to ours.
@@ -131,6 +133,12 @@ impl Span {
         (from, from + 60_000)
     }
 
+    /// The 20 s in which the store is away.
+    pub(crate) const fn store_away(self) -> (u64, u64) {
+        let from = self.from + WINDOW_MS / 2;
+        (from, from + 20_000)
+    }
+
     /// Whether `at` is measured.
     pub(crate) const fn holds(self, at: u64) -> bool {
         self.from <= at && at < self.to
@@ -179,7 +187,7 @@ impl Case {
         let left = (self.span.to - self.span.middle()) as f64 / (self.span.to - self.span.from) as f64;
         match self.scenario.trouble {
             // The windows are empty after an outage of a minute: nothing is lost that cannot be made up for.
-            Trouble::Nothing | Trouble::Poisoned(_) | Trouble::Outage(_) => all,
+            Trouble::Nothing | Trouble::StoreAway | Trouble::Poisoned(_) | Trouble::Outage(_) => all,
             Trouble::KeyRevoked | Trouble::DayUsedUp => all - one * left,
             Trouble::Overloaded(share) => all * (1.0 - share),
             Trouble::BrokenKey => all - one,

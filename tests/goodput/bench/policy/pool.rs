@@ -8,9 +8,10 @@ use keyrot_core::keys::{Key, KeySet, PoolConfig};
 use keyrot_core::{EnvMap, KeyId, Project};
 
 use super::MAX_WAIT;
-use crate::scenario::Case;
-use crate::traffic::Request;
-use crate::world::{MODEL, World, project_name, secret};
+use crate::bench::scenario::{Case, Trouble};
+use crate::bench::store::Store;
+use crate::bench::traffic::Request;
+use crate::bench::world::{MODEL, World, project_name, secret};
 
 /// Input tokens of the one prompt there is.
 const TOKENS: u64 = 7;
@@ -24,17 +25,22 @@ pub(crate) struct Pool {
 impl Pool {
     pub(super) async fn start(case: &Case, world: &World) -> Result<Self> {
         let mut rotators = Vec::new();
+        let silent = match case.scenario.trouble {
+            Trouble::StoreAway => case.span.store_away(),
+            _ => (0, 0),
+        };
+        let store = Store::new(world.clock, silent);
         for process in 0..case.scenario.processes {
             let env = (0..case.scenario.projects)
                 .map(|project| (format!("GEMINI_KEY_{}", key_name(project)), secret(project)));
-            let made = Assembly::new(EnvMap::from_iter(env))
+            let mut assembly = Assembly::new(EnvMap::from_iter(env))
                 .keys(keys(case)?)
                 .clock(Arc::new(world.clock))
-                .seed(case.seed.wrapping_add(process as u64))
-                .make()
-                .await
-                .context("the pool is not made")?;
-            rotators.push(made.rotator);
+                .seed(case.seed.wrapping_add(process as u64));
+            if case.scenario.processes > 1 {
+                assembly = assembly.limiter(store.handle(process));
+            }
+            rotators.push(assembly.make().await.context("the pool is not made")?.rotator);
         }
         Ok(Self { rotators, profile: Profile::new(MODEL).tokens(TOKENS).max_wait(MAX_WAIT) })
     }

@@ -1,6 +1,6 @@
 //! The load: when each request arrives, the same for every policy.
 
-use crate::scenario::{Arrivals, Case, Trouble};
+use crate::bench::scenario::{Arrivals, Case, Trouble};
 
 /// One request of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::scenario::Case;
-use crate::traffic::Request;
-use crate::world::World;
+use crate::bench::scenario::Case;
+use crate::bench::traffic::Request;
+use crate::bench::world::World;
 
 /// The longest a request waits, whoever serves it: the default of keys.json.
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(120);

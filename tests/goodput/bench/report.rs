@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::figures::Figures;
-use crate::options::Options;
-use crate::policy::Kind;
-use crate::targets::Target;
+use crate::bench::figures::Figures;
+use crate::bench::options::Options;
+use crate::bench::policy::Kind;
+use crate::bench::targets::Target;
 
 /// One line of the table: a row at one demand, under every policy that was run.
 #[derive(Debug, PartialEq)]
@@ -75,7 +75,7 @@ have served that was at full capacity 10 s and a call after its end. The server 
   the row's trouble takes away.
 - **429s**, **on 503s**: calls that were answered so. **failed**: requests without an answer, poisoned prompts aside.
 - **p50**, **p99**: the wait from a request's arrival to the call that was answered. Nobody waits longer than 120 s.
-- The plain policies: *round robin*, the next key on any error until all were tried; a *random* key, which any error
+- The plain policies: *round robin*, the next key on any error, five keys at most; a *random* key, which any error
   puts on a *cooldown* of 60 s; counters per key and *fixed minute* with three retries.
 
 {table}",

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-use crate::policy::Kind;
-use crate::rows;
-use crate::scenario::{Case, Span};
+use crate::bench::policy::Kind;
+use crate::bench::rows;
+use crate::bench::scenario::{Case, Span};
 
 const USAGE: &str = "\
 usage: goodput [--only TEXT] [--demand PER_CENT] [--pool] [--seed N] [--quick] [--keep FILE] [--commit HASH]
 
-  --only TEXT    rows with TEXT in their names
+  --only TEXT    the row of that name, or else rows with TEXT in their names
   --demand N     one demand, in per cent of the limits: 50, 100 or 300
   --pool         keyrot alone, without the plain policies
   --seed N       another load; the default is 1
@@ -69,10 +69,12 @@ impl Options {
     pub(crate) fn cases(&self) -> Result<Vec<Case>> {
         let span = if self.quick { Span::windows(1, 4) } else { Span::windows(2, 10) };
         let mut cases = Vec::new();
-        for scenario in rows::all() {
-            if self.only.as_ref().is_some_and(|text| !scenario.name.contains(text)) {
-                continue;
-            }
+        let mut rows = rows::all();
+        if let Some(only) = &self.only {
+            let exact = rows.iter().any(|row| row.name == *only);
+            rows.retain(|row| if exact { row.name == *only } else { row.name.contains(only) });
+        }
+        for scenario in rows {
             for demand in rows::demands(&scenario) {
                 if self.demand.is_none_or(|only| only == *demand) {
                     cases.push(Case { scenario: scenario.clone(), demand: *demand, span, seed: self.seed });

@@ -1,8 +1,8 @@
 //! What a run came to: the columns of the table.
 
-use crate::run::Trace;
-use crate::scenario::{Arrivals, Case, Span};
-use crate::world::Answer;
+use crate::bench::run::Trace;
+use crate::bench::scenario::{Arrivals, Case, Span};
+use crate::bench::world::Answer;
 
 /// The columns. Share and waits are of the measured time, what went wrong is of the whole run.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,10 +4,10 @@
 use parking_lot::Mutex;
 
 use super::MAX_WAIT;
-use crate::clock::VirtualClock;
-use crate::scenario::Case;
-use crate::traffic::Request;
-use crate::world::{Answer, World};
+use crate::bench::clock::VirtualClock;
+use crate::bench::scenario::Case;
+use crate::bench::traffic::Request;
+use crate::bench::world::{Answer, World};
 
 const MINUTE_MS: u64 = 60_000;
 const RETRIES: usize = 3;

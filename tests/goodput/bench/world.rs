@@ -11,9 +11,9 @@ use keyrot_core::call::Judged;
 use keyrot_core::{NetworkFault, Outcome};
 use parking_lot::Mutex;
 
-use crate::clock::VirtualClock;
-use crate::scenario::{Case, NETWORK_MS, Trouble};
-use crate::traffic::Request;
+use crate::bench::clock::VirtualClock;
+use crate::bench::scenario::{Case, NETWORK_MS, Trouble};
+use crate::bench::traffic::Request;
 
 /// The model that all requests are for.
 pub(crate) const MODEL: &str = "gemini-2.5-flash";
