@@ -294,14 +294,24 @@ async fn three_failures_in_a_row_while_others_succeed_rest_the_key() {
 
 #[tokio::test]
 async fn an_unknown_model_is_asked_of_one_other_project() {
-    for fault in [Fault::ModelNotFound, Fault::NoLongerAvailable] {
-        let world = two_projects().start().await;
-        world.sim.push_fault(FaultRule::new(fault.clone()).always());
-        let error = ask(&world).await.expect_err("not found");
-        assert!(matches!(error, RunError::Failed { attempts: 2, .. }), "{fault:?}: {error}");
-        assert_eq!(world.story(), ["a1 model_not_found", "b1 model_not_found"]);
-        assert_eq!(out_for(&world, "a1", world.clock.now()).await, Duration::from_secs(24 * 3600));
+    let world = two_projects().project(ProjectSpec::new("pc")).key("c1", "pc", |_| {}).start().await;
+    world.sim.push_fault(FaultRule::new(Fault::ModelNotFound).always());
+    let error = ask(&world).await.expect_err("not found");
+    assert!(matches!(error, RunError::Failed { attempts: 2, .. }), "{error}");
+    assert_eq!(world.story(), ["a1 model_not_found", "b1 model_not_found"]);
+    assert_eq!(out_for(&world, "a1", world.clock.now()).await, Duration::from_secs(24 * 3600));
+}
+
+#[tokio::test]
+async fn a_model_closed_to_some_projects_is_asked_of_every_project() {
+    let world = two_projects().project(ProjectSpec::new("pc")).key("c1", "pc", |_| {}).start().await;
+    for key in ["a1", "b1"] {
+        world.sim.push_fault(FaultRule::new(Fault::NoLongerAvailable).on_key(secret_of(key)).always());
     }
+    ask(&world).await.expect("an answer from the third project");
+    assert_eq!(world.story(), ["a1 model_gated", "b1 model_gated", "c1 success"]);
+    assert_eq!(out(&world).await, ["a1", "a2", "b1", "b2"]);
+    assert_eq!(out_for(&world, "b2", NOON).await, Duration::from_secs(24 * 3600));
 }
 
 #[tokio::test]

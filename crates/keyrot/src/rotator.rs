@@ -121,7 +121,10 @@ impl Rotator {
                 RunError::Failed { error, .. } => {
                     matches!(
                         error.outcome(),
-                        Outcome::Overloaded | Outcome::ModelNotFound | Outcome::QuotaMinute { .. }
+                        Outcome::Overloaded
+                            | Outcome::ModelNotFound
+                            | Outcome::ModelGated
+                            | Outcome::QuotaMinute { .. }
                     )
                 }
             };

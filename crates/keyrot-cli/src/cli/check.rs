@@ -122,11 +122,11 @@ pub(crate) fn judged(answer: Result<(), gemini_client::Error>) -> Probe {
         return Probe { verdict: "accepted", detail: None, fine: true };
     };
     let (verdict, fine) = match error.outcome() {
-        Outcome::KeyRejected(_) => ("rejected", false),
+        Outcome::KeyRejected { .. } => ("rejected", false),
         Outcome::KeyRestricted { .. } | Outcome::OperationDenied => ("restricted", false),
         Outcome::ProjectRejected { .. } => ("project out", false),
-        Outcome::Network(_) => ("no network", false),
-        Outcome::ModelNotFound => ("no such model", false),
+        Outcome::Network(_) | Outcome::OwnDeadline(_) => ("no network", false),
+        Outcome::ModelNotFound | Outcome::ModelGated => ("no such model", false),
         Outcome::LocationBlocked => ("not from here", false),
         // Google knows the key, and has no room: nothing is wrong with it.
         Outcome::QuotaMinute { .. }
