@@ -171,6 +171,10 @@ pub struct Effect {
     pub retry: Retry,
     /// What to condemn.
     pub condemn: Option<Condemn>,
+    /// What to condemn instead while that is not proven: where the answer does not name its reason
+    /// ([`Outcome::evidence`]), or the key served somebody else a moment ago. It is taken back when
+    /// every key that was asked answered alike.
+    pub hinted: Option<Condemn>,
 }
 
 /// The shortest cooldown a refusal brings: RetryInfo may say `0s` (gemini-wire §2.1, trap 6).
@@ -186,9 +190,17 @@ impl Outcome {
     pub fn effect(&self) -> Effect {
         use CoolFor::{After, Escalating, NextPacificMidnight, UntilLifted};
         use ScopeKind::{Domain, Key, Model, Permission, Project};
-        let condemning =
-            |retry, scope, cool, reason| Effect { retry, condemn: Some(Condemn { scope, cool, reason }) };
-        let harmless = |retry| Effect { retry, condemn: None };
+        let condemning = |retry, scope, cool, reason| Effect {
+            retry,
+            condemn: Some(Condemn { scope, cool, reason }),
+            hinted: None,
+        };
+        // What is not proven costs the model there for a short while, which grows.
+        let pointing = |retry, scope, cool, reason, narrow| Effect {
+            hinted: Some(Condemn { scope: narrow, cool: Escalating { at_least: Duration::ZERO }, reason }),
+            ..condemning(retry, scope, cool, reason)
+        };
+        let harmless = |retry| Effect { retry, condemn: None, hinted: None };
         match self {
             Self::Success { .. } | Self::Cancelled => harmless(Retry::Never),
             Self::QuotaMinute { retry_after, .. } => {
@@ -208,16 +220,16 @@ impl Outcome {
                 Reason::Throttled,
             ),
             Self::KeyRejected { fault, .. } => {
-                condemning(Retry::FreshSecret, Key, UntilLifted, Reason::KeyRejected(*fault))
+                pointing(Retry::FreshSecret, Key, UntilLifted, Reason::KeyRejected(*fault), Permission)
             }
             Self::KeyRestricted { .. } => {
-                condemning(Retry::OtherKey, Key, After(HOUR), Reason::KeyRestricted)
+                pointing(Retry::OtherKey, Key, After(HOUR), Reason::KeyRestricted, Permission)
             }
             Self::OperationDenied => {
-                condemning(Retry::OtherKey, Permission, After(HOUR), Reason::OperationDenied)
+                pointing(Retry::OtherKey, Permission, After(HOUR), Reason::OperationDenied, Permission)
             }
             Self::ProjectRejected { fault, .. } => {
-                condemning(Retry::OtherProject, Project, After(HOUR), Reason::ProjectRejected(*fault))
+                pointing(Retry::OtherProject, Project, After(HOUR), Reason::ProjectRejected(*fault), Domain)
             }
             Self::Overloaded => condemning(
                 Retry::SameModelLater,
@@ -226,7 +238,9 @@ impl Outcome {
                 Reason::Overloaded,
             ),
             Self::ModelNotFound => {
-                condemning(Retry::OneOtherProject, Domain, After(DAY), Reason::ModelNotFound)
+                let effect = condemning(Retry::OneOtherProject, Domain, After(DAY), Reason::ModelNotFound);
+                // There is nothing narrower, but a wrong name is the request's fault.
+                Effect { hinted: effect.condemn, ..effect }
             }
             Self::ModelGated => condemning(Retry::OtherProject, Domain, After(DAY), Reason::ModelNotFound),
             Self::ServerError { .. } | Self::Network(_) | Self::OwnDeadline(Deadline::Client) => {
