@@ -13,6 +13,8 @@ use keyrot_core::{
 };
 use parking_lot::Mutex;
 
+mod blame;
+
 use crate::{Assembly, Profile, Rotator, RunError};
 
 const DEAD: Outcome = Outcome::KeyRejected { fault: KeyFault::Invalid, evidence: Evidence::Named };
