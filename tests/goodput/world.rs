@@ -162,7 +162,7 @@ impl World {
         }
         // The record here says all that is needed, and the log would grow.
         self.sim.clear_log();
-        reply.map_or(Outcome::Network(NetworkFault::Timeout), |reply| {
+        reply.map_or(Outcome::OwnDeadline(Deadline::Client), |reply| {
             classify(reply.status, Some(&reply.content_type), &reply.body)
         })
     }
