@@ -204,7 +204,7 @@ async fn a_method_denied_leaves_the_key_its_other_methods() {
     let world = with_fault(Fault::CallerNoPermission).await;
     ask(&world).await.expect("an answer");
     assert_eq!(world.story(), ["a1 operation_denied", "a2 success"]);
-    assert_eq!(out_for(&world, "a1", NOON).await, Duration::from_secs(3600));
+    assert_eq!(out_for(&world, "a1", NOON).await, Duration::from_secs(30), "it is no more than a hint");
     let request = GenerateRequest::text("Say OK.").into();
     assert!(world.pass_time(world.gemini.count_tokens(MODEL, &request)).await.expect("a count") > 0);
     assert_eq!(world.story()[2], "a1 success");
@@ -212,8 +212,7 @@ async fn a_method_denied_leaves_the_key_its_other_methods() {
 
 #[tokio::test]
 async fn a_project_that_is_out_takes_all_its_keys_along() {
-    let states = [ProjectState::ServiceDisabled, ProjectState::Denied, ProjectState::Suspended];
-    for state in states.into_iter().chain([ProjectState::PrepayDepleted]) {
+    for state in [ProjectState::ServiceDisabled, ProjectState::Suspended, ProjectState::PrepayDepleted] {
         let world = two_projects().start().await;
         world.sim.set_project_state("pa", state);
         ask(&world).await.expect("an answer");
@@ -227,6 +226,16 @@ async fn a_project_that_is_out_takes_all_its_keys_along() {
         assert_eq!(world.story()[2], "a1 success");
         assert!(out(&world).await.is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_denial_that_names_no_reason_costs_the_project_this_model_for_a_while() {
+    let world = two_projects().start().await;
+    world.sim.set_project_state("pa", ProjectState::Denied);
+    ask(&world).await.expect("an answer");
+    assert_eq!(world.story(), ["a1 project_rejected", "b1 success"]);
+    assert_eq!(out(&world).await, ["a1", "a2"]);
+    assert_eq!(out_for(&world, "a2", NOON).await, Duration::from_secs(30));
 }
 
 #[tokio::test]
@@ -269,39 +278,58 @@ async fn server_failures_are_tried_twice_more_and_blame_nobody() {
 async fn a_broken_connection_is_tried_again() {
     let world = with_fault(Fault::Reset).await;
     ask(&world).await.expect("an answer");
-    assert_eq!(world.story(), ["a1 network", "a1 success"]);
+    assert_eq!(world.story(), ["a1 network", "a2 success"]);
     assert!(out(&world).await.is_empty());
 }
 
 #[tokio::test]
-async fn three_failures_in_a_row_while_others_succeed_rest_the_key() {
+async fn a_key_rests_when_three_requests_failed_on_it_and_others_served_them() {
     let world = two_projects().start().await;
-    // b1 succeeds, so the fault is not everybody's.
-    world.sim.set_project_state("pa", ProjectState::Denied);
-    ask(&world).await.expect("an answer");
-    world.sim.set_project_state("pa", ProjectState::Ok);
-    world.clock.advance(Duration::from_secs(3600));
-    ask(&world).await.expect("an answer by a1 as the probe");
-    let b1 = Profile::new(MODEL).project("pb");
-    world.pass_time(world.gemini.generate(&b1, &GenerateRequest::text("x"))).await.expect("an answer by b1");
-    world.sim.push_fault(FaultRule::new(Fault::Internal).on_key(secret_of("a1")).times(3));
-    let error = ask(&world).await.expect_err("three failures");
-    assert!(matches!(error, RunError::Failed { attempts: 3, .. }), "{error}");
+    world.sim.push_fault(FaultRule::new(Fault::Internal).on_key(secret_of("a1")).always());
+    for n in 1..=3 {
+        assert!(out(&world).await.is_empty(), "{n}");
+        ask(&world).await.expect("an answer by a2");
+    }
+    assert_eq!(world.story()[..2], ["a1 server_error", "a2 success"]);
     assert_eq!(out(&world).await, ["a1"]);
     let rest = out_for(&world, "a1", world.clock.now()).await;
     assert_eq!(rest, Duration::from_secs(30));
+    // One probe, whose request is served all the same; then it rests for longer.
+    world.clock.advance(rest);
+    ask(&world).await.expect("an answer by a2");
+    assert_eq!(world.story()[6..], ["a1 server_error", "a2 success"]);
+    assert!(out_for(&world, "a1", world.clock.now()).await > Duration::from_secs(50));
 }
 
 #[tokio::test]
 async fn an_unknown_model_is_asked_of_one_other_project() {
-    for fault in [Fault::ModelNotFound, Fault::NoLongerAvailable] {
-        let world = two_projects().start().await;
-        world.sim.push_fault(FaultRule::new(fault.clone()).always());
-        let error = ask(&world).await.expect_err("not found");
-        assert!(matches!(error, RunError::Failed { attempts: 2, .. }), "{fault:?}: {error}");
-        assert_eq!(world.story(), ["a1 model_not_found", "b1 model_not_found"]);
-        assert_eq!(out_for(&world, "a1", world.clock.now()).await, Duration::from_secs(24 * 3600));
+    let world = two_projects().project(ProjectSpec::new("pc")).key("c1", "pc", |_| {}).start().await;
+    world.sim.push_fault(FaultRule::new(Fault::ModelNotFound).always());
+    let error = ask(&world).await.expect_err("not found");
+    assert!(matches!(error, RunError::Failed { attempts: 2, .. }), "{error}");
+    assert_eq!(world.story(), ["a1 model_not_found", "b1 model_not_found"]);
+    assert!(out(&world).await.is_empty(), "the name is wrong: that is the request's fault");
+}
+
+#[tokio::test]
+async fn a_model_that_one_project_lacks_is_not_asked_of_it_for_a_day() {
+    let world = two_projects().start().await;
+    world.sim.push_fault(FaultRule::new(Fault::ModelNotFound).on_key(secret_of("a1")).always());
+    ask(&world).await.expect("an answer");
+    assert_eq!(world.story(), ["a1 model_not_found", "b1 success"]);
+    assert_eq!(out_for(&world, "a1", NOON).await, Duration::from_secs(24 * 3600));
+}
+
+#[tokio::test]
+async fn a_model_closed_to_some_projects_is_asked_of_every_project() {
+    let world = two_projects().project(ProjectSpec::new("pc")).key("c1", "pc", |_| {}).start().await;
+    for key in ["a1", "b1"] {
+        world.sim.push_fault(FaultRule::new(Fault::NoLongerAvailable).on_key(secret_of(key)).always());
     }
+    ask(&world).await.expect("an answer from the third project");
+    assert_eq!(world.story(), ["a1 model_gated", "b1 model_gated", "c1 success"]);
+    assert_eq!(out(&world).await, ["a1", "a2", "b1", "b2"]);
+    assert_eq!(out_for(&world, "b2", NOON).await, Duration::from_secs(24 * 3600));
 }
 
 #[tokio::test]

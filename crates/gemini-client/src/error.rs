@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use keyrot_core::untrusted::redact;
-use keyrot_core::{KeyFault, NetworkFault, Outcome, ProjectFault, UntrustedText};
+use keyrot_core::{Deadline, Evidence, KeyFault, NetworkFault, Outcome, ProjectFault, UntrustedText};
 
 use crate::classify::{Envelope, classify};
 
@@ -91,11 +91,11 @@ impl Error {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match &self.0.cause {
-            Cause::InvalidKey => Outcome::KeyRejected(KeyFault::Invalid),
+            Cause::InvalidKey => Outcome::KeyRejected { fault: KeyFault::Invalid, evidence: Evidence::Named },
             // A larger answer comes back however often the same thing is asked.
             Cause::InvalidRequest | Cause::TooLarge => Outcome::BadRequest,
             Cause::Connect => Outcome::Network(NetworkFault::Connect),
-            Cause::Timeout(_) => Outcome::Network(NetworkFault::Timeout),
+            Cause::Timeout(_) => Outcome::OwnDeadline(Deadline::Client),
             Cause::Broken => Outcome::Network(NetworkFault::Broken),
             Cause::Truncated => Outcome::Network(NetworkFault::Truncated),
             Cause::Undecodable { status } => Outcome::ServerError { status: *status },
@@ -269,7 +269,7 @@ impl fmt::Display for Error {
 /// What the reader can do about it, where there is something.
 fn hint(kind: ErrorKind, outcome: &Outcome) -> Option<&'static str> {
     match outcome {
-        Outcome::KeyRejected(_) => Some("make a new key at https://aistudio.google.com/apikey"),
+        Outcome::KeyRejected { .. } => Some("make a new key at https://aistudio.google.com/apikey"),
         Outcome::KeyRestricted { .. } => Some("lift the key's restrictions in the Google Cloud console"),
         Outcome::OperationDenied => {
             Some("this key may not use this method; its service account lacks the right")
@@ -291,6 +291,7 @@ fn hint(kind: ErrorKind, outcome: &Outcome) -> Option<&'static str> {
             Some("the model is not in the project's tier: take another model or a paid project")
         }
         Outcome::Overloaded => Some("the model is overloaded everywhere: wait, or take another model"),
+        Outcome::ModelGated => Some("take another model, or a project that is served this one"),
         Outcome::ModelNotFound => Some("list the models this key may use, and check the name"),
         Outcome::AffinityMiss => {
             Some("the file or cache is another project's or has expired: make it again with this key")
@@ -298,7 +299,9 @@ fn hint(kind: ErrorKind, outcome: &Outcome) -> Option<&'static str> {
         Outcome::LocationBlocked => Some("Google does not serve the API to this machine's address"),
         Outcome::Network(NetworkFault::Connect) => Some("check the network, the base URL and `HTTPS_PROXY`"),
         Outcome::BadRequest if kind == ErrorKind::TooLarge => Some("raise `max_answer`"),
-        Outcome::Network(NetworkFault::Timeout | NetworkFault::Broken | NetworkFault::Truncated)
+        Outcome::OwnDeadline(Deadline::Caller) => Some("allow the request more time"),
+        Outcome::OwnDeadline(Deadline::Client)
+        | Outcome::Network(NetworkFault::Broken | NetworkFault::Truncated)
         | Outcome::Success { .. }
         | Outcome::ServerError { .. }
         | Outcome::BadRequest

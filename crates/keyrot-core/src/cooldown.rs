@@ -56,7 +56,7 @@ pub enum Reason {
     Overloaded,
     /// The model is unknown to the project.
     ModelNotFound,
-    /// Three failures in a row on one key while others succeeded.
+    /// Several requests failed on it and were served by other keys.
     Flaky,
     /// An operator said so.
     Operator,
@@ -126,7 +126,7 @@ impl Reason {
             Self::ProjectRejected(ProjectFault::Billing) => "project out of credit",
             Self::Overloaded => "model overloaded",
             Self::ModelNotFound => "model not found",
-            Self::Flaky => "three failures in a row",
+            Self::Flaky => "requests fail on it that others serve",
             Self::Operator => "cooled by an operator",
         }
     }

@@ -25,7 +25,7 @@ pub use breaker::Breaker;
 pub use clock::{Clock, FakeClock, Sleep, Timestamp};
 pub use cooldown::{CoolFor, Cooldown, Gate, Reason, Stamp};
 pub use env::{EnvMap, Origin};
-pub use fault::{KeyFault, NetworkFault, ProjectFault};
+pub use fault::{Deadline, Evidence, KeyFault, NetworkFault, ProjectFault};
 pub use id::{Bucket, Domain, Fingerprint, IllegalKeyId, KeyId, ModelId, PermitId, Project};
 pub use keys::{
     Finding, Findings, Key, KeySet, ModelFilter, Parsed, PoolConfig, SecretRef, Severity, StoreKind,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::cooldown::{CoolFor, Reason};
-use crate::fault::{KeyFault, NetworkFault, ProjectFault};
+use crate::fault::{Deadline, Evidence, KeyFault, NetworkFault, ProjectFault};
 use crate::quota::Quantity;
 
 /// Tokens an answer reported (`usageMetadata`); `None` where it said nothing.
@@ -64,7 +64,12 @@ pub enum Outcome {
         retry_after: Option<Duration>,
     },
     /// The key is dead.
-    KeyRejected(KeyFault),
+    KeyRejected {
+        /// Why.
+        fault: KeyFault,
+        /// How sure that is.
+        evidence: Evidence,
+    },
     /// The key is restricted (referrer, address, application, API): lifts without a new secret.
     KeyRestricted {
         /// The number of the key's project, where the body named it.
@@ -78,6 +83,8 @@ pub enum Outcome {
         fault: ProjectFault,
         /// The project's number, where the body named it.
         number: Option<String>,
+        /// How sure that is.
+        evidence: Evidence,
     },
     /// 503, or 504 not caused by our own deadline: the model has no capacity anywhere.
     Overloaded,
@@ -88,8 +95,13 @@ pub enum Outcome {
     },
     /// The network failed.
     Network(NetworkFault),
-    /// 404: no such model here, or not for this project.
+    /// A time limit of our own side ended the attempt. Says nothing about key, project or model.
+    OwnDeadline(Deadline),
+    /// 404: no such model here.
     ModelNotFound,
+    /// 404: the model exists but is closed to this project ("no longer available to new users");
+    /// another project may be served.
+    ModelGated,
     /// The caller's own mistake (400).
     BadRequest,
     /// The safety filter refused prompt or answer.
@@ -159,6 +171,10 @@ pub struct Effect {
     pub retry: Retry,
     /// What to condemn.
     pub condemn: Option<Condemn>,
+    /// What to condemn instead while that is not proven: where the answer does not name its reason
+    /// ([`Outcome::evidence`]), or the key served somebody else a moment ago. It is taken back when
+    /// every key that was asked answered alike.
+    pub hinted: Option<Condemn>,
 }
 
 /// The shortest cooldown a refusal brings: RetryInfo may say `0s` (gemini-wire §2.1, trap 6).
@@ -174,9 +190,17 @@ impl Outcome {
     pub fn effect(&self) -> Effect {
         use CoolFor::{After, Escalating, NextPacificMidnight, UntilLifted};
         use ScopeKind::{Domain, Key, Model, Permission, Project};
-        let condemning =
-            |retry, scope, cool, reason| Effect { retry, condemn: Some(Condemn { scope, cool, reason }) };
-        let harmless = |retry| Effect { retry, condemn: None };
+        let condemning = |retry, scope, cool, reason| Effect {
+            retry,
+            condemn: Some(Condemn { scope, cool, reason }),
+            hinted: None,
+        };
+        // What is not proven costs the model there for a short while, which grows.
+        let pointing = |retry, scope, cool, reason, narrow| Effect {
+            hinted: Some(Condemn { scope: narrow, cool: Escalating { at_least: Duration::ZERO }, reason }),
+            ..condemning(retry, scope, cool, reason)
+        };
+        let harmless = |retry| Effect { retry, condemn: None, hinted: None };
         match self {
             Self::Success { .. } | Self::Cancelled => harmless(Retry::Never),
             Self::QuotaMinute { retry_after, .. } => {
@@ -195,17 +219,17 @@ impl Outcome {
                 Escalating { at_least: retry_after.unwrap_or_default() },
                 Reason::Throttled,
             ),
-            Self::KeyRejected(fault) => {
-                condemning(Retry::FreshSecret, Key, UntilLifted, Reason::KeyRejected(*fault))
+            Self::KeyRejected { fault, .. } => {
+                pointing(Retry::FreshSecret, Key, UntilLifted, Reason::KeyRejected(*fault), Permission)
             }
             Self::KeyRestricted { .. } => {
-                condemning(Retry::OtherKey, Key, After(HOUR), Reason::KeyRestricted)
+                pointing(Retry::OtherKey, Key, After(HOUR), Reason::KeyRestricted, Permission)
             }
             Self::OperationDenied => {
-                condemning(Retry::OtherKey, Permission, After(HOUR), Reason::OperationDenied)
+                pointing(Retry::OtherKey, Permission, After(HOUR), Reason::OperationDenied, Permission)
             }
             Self::ProjectRejected { fault, .. } => {
-                condemning(Retry::OtherProject, Project, After(HOUR), Reason::ProjectRejected(*fault))
+                pointing(Retry::OtherProject, Project, After(HOUR), Reason::ProjectRejected(*fault), Domain)
             }
             Self::Overloaded => condemning(
                 Retry::SameModelLater,
@@ -214,9 +238,16 @@ impl Outcome {
                 Reason::Overloaded,
             ),
             Self::ModelNotFound => {
-                condemning(Retry::OneOtherProject, Domain, After(DAY), Reason::ModelNotFound)
+                let effect = condemning(Retry::OneOtherProject, Domain, After(DAY), Reason::ModelNotFound);
+                // There is nothing narrower, but a wrong name is the request's fault.
+                Effect { hinted: effect.condemn, ..effect }
             }
-            Self::ServerError { .. } | Self::Network(_) => harmless(Retry::Spaced),
+            Self::ModelGated => condemning(Retry::OtherProject, Domain, After(DAY), Reason::ModelNotFound),
+            Self::ServerError { .. } | Self::Network(_) | Self::OwnDeadline(Deadline::Client) => {
+                harmless(Retry::Spaced)
+            }
+            // The caller's time is over: nobody waits for another attempt.
+            Self::OwnDeadline(Deadline::Caller) => harmless(Retry::Never),
             Self::BadRequest | Self::Blocked | Self::AffinityMiss | Self::LocationBlocked => {
                 harmless(Retry::Never)
             }
@@ -249,6 +280,20 @@ impl Outcome {
         }
     }
 
+    /// How well the answer proves that its key or project is at fault; `None` where it blames
+    /// neither.
+    #[must_use]
+    pub fn evidence(&self) -> Option<Evidence> {
+        match self {
+            Self::KeyRejected { evidence, .. } | Self::ProjectRejected { evidence, .. } => Some(*evidence),
+            // Every form of it names what is blocked.
+            Self::KeyRestricted { .. } => Some(Evidence::Named),
+            // Also what a key without access to a preview model gets.
+            Self::OperationDenied => Some(Evidence::Hinted),
+            _ => None,
+        }
+    }
+
     /// A short stable name for logs and metrics, such as `quota_minute`.
     #[must_use]
     pub fn label(&self) -> &'static str {
@@ -258,14 +303,16 @@ impl Outcome {
             Self::QuotaDay { .. } => "quota_day",
             Self::QuotaZero { .. } => "quota_zero",
             Self::Throttled { .. } => "throttled",
-            Self::KeyRejected(_) => "key_rejected",
+            Self::KeyRejected { .. } => "key_rejected",
             Self::KeyRestricted { .. } => "key_restricted",
             Self::OperationDenied => "operation_denied",
             Self::ProjectRejected { .. } => "project_rejected",
             Self::Overloaded => "overloaded",
             Self::ServerError { .. } => "server_error",
             Self::Network(_) => "network",
+            Self::OwnDeadline(_) => "own_deadline",
             Self::ModelNotFound => "model_not_found",
+            Self::ModelGated => "model_gated",
             Self::BadRequest => "bad_request",
             Self::Blocked => "blocked",
             Self::AffinityMiss => "affinity_miss",

@@ -18,6 +18,7 @@ use crate::lease::{Attempt, Lease};
 use crate::line::{Keeps, Place};
 use crate::pool::{PATIENCE, Pool};
 use crate::profile::Profile;
+use crate::request_id::RequestId;
 use crate::retry::Tried;
 
 /// How often what ends with somebody else's call is asked for again, should its end go unnoticed here.
@@ -89,6 +90,7 @@ pub(crate) struct Search<'a> {
     pub(crate) pool: &'a Arc<Pool>,
     pub(crate) lane: &'a Arc<Lane>,
     pub(crate) profile: &'a Profile,
+    pub(crate) request: &'a RequestId,
     /// No waiting past this.
     pub(crate) deadline: Timestamp,
 }
@@ -122,6 +124,8 @@ impl Search<'_> {
             waited: *waited,
             started,
             estimate: self.profile.estimate,
+            request: self.request.clone(),
+            answered: false,
             lasts: self.profile.lease,
         };
         Ok(Lease { pool: Arc::clone(self.pool), attempt, resolved, over: false })
@@ -148,7 +152,7 @@ impl Search<'_> {
         self.pool.watch.tell(|| {
             let until = self.known(tried, now).map_or(now, |refused| refused.until);
             let (model, eta) = (self.lane.key.model.clone(), until.since(now));
-            Event::Waiting { model, until, eta, ahead: place.ahead }
+            Event::Waiting { request: self.request.clone(), model, until, eta, ahead: place.ahead }
         });
         let reserved = tokio::select! {
             biased;
@@ -288,9 +292,14 @@ impl Search<'_> {
         let mut refused_all = None;
         {
             let mut draw = self.lane.draw.lock();
-            for ((pick, _), refusal) in usable.iter().zip(&reply.refusals) {
+            for ((pick, resolved), refusal) in usable.iter().zip(&reply.refusals) {
                 let until = until(refusal, &self.lane.groups[pick.group as usize], now);
                 let hint = Hint::of(until, Some(refusal.why));
+                if let Why::Cooling { reason, .. } = refusal.why {
+                    let key = &self.lane.roster.key(pick.key).id;
+                    let domain = &self.lane.groups[pick.group as usize].domain;
+                    self.pool.watch_key(key, resolved.fingerprint, domain, &self.lane.key.model, reason);
+                }
                 match blocked(refusal, self.profile.cost.tokens) {
                     Some(blocked) => draw.selector.refused(*pick, blocked, hint, drawn.seen),
                     // The model or the whole pool.

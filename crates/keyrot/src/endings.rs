@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use keyrot_core::{Cooled, Ended, LimitError, Outcome, Permit, RateLimiter, Timestamp};
+use keyrot_core::{Ended, LimitError, Outcome, Permit, RateLimiter, Timestamp};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
+use crate::blame::Judgement;
 use crate::lease::Attempt;
 use crate::pool::Pool;
 
@@ -92,13 +93,12 @@ impl Pool {
         }
     }
 
-    /// Draws every consequence of an attempt's outcome. Gives back what was condemned. Dropped on the way,
-    /// it goes on in the background.
-    pub(crate) async fn conclude(&self, attempt: &Attempt, outcome: &Outcome) -> Option<Cooled> {
+    /// Draws every consequence of an attempt's outcome. Dropped on the way, it goes on in the background.
+    pub(crate) async fn conclude(&self, attempt: &Attempt, outcome: &Outcome) -> Judgement {
         self.go_on(attempt, outcome, Step::default()).await
     }
 
-    async fn go_on(&self, attempt: &Attempt, outcome: &Outcome, step: Step) -> Option<Cooled> {
+    async fn go_on(&self, attempt: &Attempt, outcome: &Outcome, step: Step) -> Judgement {
         let mut drawing = Drawing { pool: self, attempt, outcome, step };
         self.draw_consequences(attempt, outcome, &mut drawing.step).await
     }

@@ -5,12 +5,16 @@ use std::time::Duration;
 
 use keyrot_core::{KeyId, ModelId, Outcome, Project, Timestamp};
 
+use crate::request_id::RequestId;
+
 /// Something that happened to a request.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
     /// No key may go now; the request waits.
     Waiting {
+        /// The request.
+        request: RequestId,
         /// The model asked for.
         model: ModelId,
         /// When the first key may go, if nothing else happens.
@@ -22,6 +26,8 @@ pub enum Event {
     },
     /// An attempt begins.
     Started {
+        /// The request.
+        request: RequestId,
         /// The key used.
         key: KeyId,
         /// Its project.
@@ -33,6 +39,8 @@ pub enum Event {
     },
     /// An attempt is over.
     Ended {
+        /// The request.
+        request: RequestId,
         /// The key used.
         key: KeyId,
         /// Its project.
@@ -50,6 +58,8 @@ pub enum Event {
     },
     /// The model asked for cannot be had; another one is tried.
     FellBack {
+        /// The request.
+        request: RequestId,
         /// The model asked for.
         from: ModelId,
         /// The model tried now.
@@ -57,6 +67,8 @@ pub enum Event {
     },
     /// No key of the pool is usable; the single key serves.
     LastResort {
+        /// The request.
+        request: RequestId,
         /// The single key's label.
         key: KeyId,
     },

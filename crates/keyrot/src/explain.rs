@@ -89,7 +89,7 @@ fn learned_from(reason: Reason) -> &'static str {
         Reason::ProjectRejected(ProjectFault::Billing) => "a refusal from Google about billing",
         Reason::Overloaded => "a 503 or 504 from Google",
         Reason::ModelNotFound => "a 404 from Google",
-        Reason::Flaky => "three failures of server or network in a row, while other keys succeeded",
+        Reason::Flaky => "failures of server or network on three requests, which other keys served",
         Reason::Operator => "an operator",
     }
 }
@@ -117,15 +117,19 @@ fn remedy(key: &KeyStatus, cause: Option<Why>) -> Option<String> {
         }
         (_, Some(Why::TooLarge(_))) => "a smaller request, or a higher limit in keys.json".to_owned(),
         (_, Some(Why::Cooling { reason, scope })) => match reason {
-            Reason::KeyRejected(_) => "a new secret for this key".to_owned(),
+            Reason::KeyRejected(KeyFault::Leaked) => "a new secret for this key".to_owned(),
+            Reason::KeyRejected(_) => {
+                "a new secret for this key; where it works again as it is, `keyrot check --probe`".to_owned()
+            }
             Reason::KeyRestricted | Reason::OperationDenied => {
                 "lifting the restriction in Google Cloud; it is tried again by itself".to_owned()
             }
             Reason::ProjectRejected(_) => {
-                "mending the project in Google Cloud; it is tried again by itself".to_owned()
+                "mending the project in Google Cloud, then `keyrot check --probe`; it is tried again by itself".to_owned()
             }
-            Reason::QuotaZero | Reason::ModelNotFound => {
-                "another model, or a tier of the project that has it".to_owned()
+            Reason::QuotaZero => "another model, or a tier of the project that has it".to_owned(),
+            Reason::ModelNotFound => {
+                "another model; where the project has it by now, `keyrot check --probe`".to_owned()
             }
             Reason::Operator => format!("`{}`", lifting(scope, key)),
             Reason::QuotaMinute

@@ -231,6 +231,11 @@ impl Field {
         true
     }
 
+    /// Whether anything is out for a reason that `which` means.
+    pub(crate) fn knows_of(&self, which: impl Fn(Why) -> bool) -> bool {
+        self.draw.lock().selector.reasons().any(|count| count.why.is_some_and(&which))
+    }
+
     /// Whether nothing is known against anything.
     pub(crate) fn knows_nothing(&self) -> bool {
         let draw = self.draw.lock();

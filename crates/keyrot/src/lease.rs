@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyrot_core::keys::Key;
-use keyrot_core::{Fingerprint, KeyId, ModelId, Outcome, Permit, Project, Timestamp};
+use keyrot_core::{Cooled, Fingerprint, KeyId, ModelId, Outcome, Permit, Project, Retry, Timestamp};
 use keyrot_secrets::Resolved;
 use secrecy::SecretString;
 
 use crate::endings::{Ending, Step};
 use crate::lane::Lane;
 use crate::pool::Pool;
+use crate::request_id::RequestId;
 
 /// One attempt of a request: what it was allowed, and since when.
 #[derive(Debug, Clone)]
@@ -28,6 +29,9 @@ pub(crate) struct Attempt {
     pub(crate) lasts: Duration,
     /// The request's input tokens by a rule of thumb, where they were charged by one.
     pub(crate) estimate: Option<u64>,
+    pub(crate) request: RequestId,
+    /// Whether the model has answered: a stream has begun.
+    pub(crate) answered: bool,
 }
 
 /// The right to make one call with one key, and the charge for it.
@@ -89,6 +93,18 @@ impl Lease {
         self.attempt.waited
     }
 
+    /// The name of the request.
+    #[must_use]
+    pub fn request_id(&self) -> &RequestId {
+        &self.attempt.request
+    }
+
+    /// The answer has begun: the model has capacity, and the key works.
+    pub(crate) fn answered(&mut self) {
+        self.pool.answered(&self.attempt, self.pool.clock.now());
+        self.attempt.answered = true;
+    }
+
     /// Settles the tokens in the background, while the call goes on.
     pub(crate) fn settle_later(&self, tokens: u64) {
         self.pool.later(Ending::Settle { permit: self.attempt.permit.clone(), tokens });
@@ -106,9 +122,28 @@ impl Lease {
     }
 
     /// Ends the lease: draws every consequence of `outcome`.
-    pub async fn end(mut self, outcome: &Outcome) {
+    pub async fn end(mut self, outcome: &Outcome) -> CallVerdict {
         self.over = true;
-        self.pool.conclude(&self.attempt, outcome).await;
+        let cooled = self.pool.conclude(&self.attempt, outcome).await.cooled;
+        CallVerdict { cooled, retry: outcome.effect().retry }
+    }
+}
+
+/// What the end of a call came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallVerdict {
+    /// What cools because of it, if anything does.
+    pub cooled: Option<Cooled>,
+    /// Where another try may help.
+    pub retry: Retry,
+}
+
+impl CallVerdict {
+    /// Whether another try may help anywhere.
+    #[must_use]
+    pub fn may_help(&self) -> bool {
+        self.retry != Retry::Never
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod acquire;
 mod assembly;
+mod blame;
 mod clock;
 mod ear;
 mod endings;
@@ -29,12 +30,16 @@ mod operate;
 mod pool;
 mod process;
 mod profile;
+mod proof;
 mod recall;
+mod recovery;
 mod refusals;
 mod reload;
+mod request_id;
 mod retry;
 mod roster;
 mod rotator;
+mod samples;
 pub mod settings;
 mod setup;
 mod sources;
@@ -52,12 +57,13 @@ pub use exhausted::{Exhausted, KeyRefusal, in_words};
 pub use explain::Explanation;
 #[cfg(feature = "gemini")]
 pub use gemini::Gemini;
-pub use lease::Lease;
+pub use lease::{CallVerdict, Lease};
 pub use operate::OperateError;
 pub use process::keep_memory_private;
 pub use profile::Profile;
 pub use reload::Reloaded;
-pub use rotator::{LeaseError, Rotator, RunError};
+pub use request_id::RequestId;
+pub use rotator::{Exclusions, LeaseError, Rotator, RunError};
 pub use settings::{Setting, Settings, SettingsError, process_env, settings_in_force};
 pub use setup::SetupError;
 pub use status::{KeyState, KeyStatus, LearnedLimit, SecretStatus, Status, Suspension, Truth};
@@ -69,5 +75,5 @@ pub use keyrot_core::keys::{Key, KeySet, PoolConfig, SecretRef, StoreKind};
 pub use keyrot_core::untrusted::{self, UntrustedText};
 pub use keyrot_core::{
     Clock, CoolFor, Cooled, EnvMap, FakeClock, KeyId, LimitError, Limits, ModelId, Origin, Outcome, Project,
-    Scope, SecretError, SecretStore, Timestamp, Usage, leak,
+    Retry, Scope, SecretError, SecretStore, Timestamp, Usage, leak,
 };

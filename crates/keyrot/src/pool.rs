@@ -1,18 +1,20 @@
 //! The pool: keys, limiter, secrets and lanes behind a [`Rotator`](crate::Rotator).
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use keyrot_core::call::Prober;
 use keyrot_core::keys::Key;
 use keyrot_core::{
-    Clock, Condemn, CoolFor, CoolReport, Cooled, Ended, Lifted, LimitError, LimitKind, NetworkFault, Outcome,
-    Permit, RateLimiter, Reason, Samples, Scope, ScopeKind, Timestamp, Usage, Why,
+    Clock, CoolFor, CoolReport, Cooled, Ended, Lifted, LimitError, LimitKind, Outcome, Permit, RateLimiter,
+    Scope, Timestamp, Usage, Why,
 };
 use keyrot_secrets::SecretCache;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
+use crate::blame::Judgement;
 use crate::ear::Ear;
 use crate::endings::{self, Endings, Step};
 use crate::estimate::Estimates;
@@ -21,23 +23,24 @@ use crate::exhausted::in_words;
 use crate::fresh;
 use crate::lane::{Field, Lane, LaneKey};
 use crate::lanes::Lanes;
+use crate::learn::InForce;
 use crate::learn::alias::Aliases;
-use crate::learn::{self, InForce};
 use crate::lease::Attempt;
 use crate::limiter::Limiter;
 use crate::names::{self, Names};
+use crate::profile::Profile;
+use crate::proof::Proofs;
 use crate::recall::Recalled;
+use crate::recovery;
 use crate::reload::Source;
+use crate::request_id::RequestId;
 use crate::retry::Budget;
-use crate::roster::{Roster, Tally};
+use crate::roster::Roster;
+use crate::samples::RecentCalls;
 use crate::upkeep::{self, Upkeep};
 
 /// What a store is given to answer, past the deadline of whoever asks if need be.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
-/// Failures in a row that make a key suspect, while others succeed.
-const FLAKY_AFTER: u32 = 3;
-/// How recently another key must have succeeded for the blame to be the key's.
-const SAME_MINUTE: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(crate) struct Pool {
@@ -62,6 +65,13 @@ pub(crate) struct Pool {
     pub(crate) upkeep: Upkeep,
     pub(crate) recalled: Recalled,
     pub(crate) names: Names,
+    /// How calls of each model ended of late.
+    pub(crate) recent: RecentCalls,
+    /// Answers free questions, where there is somebody who can.
+    pub(crate) prober: OnceLock<Arc<dyn Prober>>,
+    pub(crate) proofs: Proofs,
+    /// The number of the next request without a name of its own.
+    requests: AtomicU64,
     pub(crate) endings: Endings,
 }
 
@@ -82,6 +92,8 @@ impl Pool {
     /// called inside a tokio runtime.
     pub(crate) fn start(parts: Parts) -> Arc<Self> {
         let (endings, inbox) = Endings::new();
+        let (proofs, suspects) = Proofs::new();
+        let first = parts.rng.clone().u64(..);
         let pool = Arc::new(Self {
             roster: RwLock::new(Arc::new(parts.roster)),
             changing: tokio::sync::Mutex::default(),
@@ -100,12 +112,23 @@ impl Pool {
             upkeep: Upkeep::default(),
             recalled: Recalled::default(),
             names: Names::default(),
+            recent: RecentCalls::default(),
+            prober: OnceLock::new(),
+            proofs,
+            requests: AtomicU64::new(first),
             endings,
         });
+        tokio::spawn(recovery::prove_in_background(Arc::downgrade(&pool), suspects));
         tokio::spawn(endings::draw_in_background(Arc::downgrade(&pool), inbox));
         upkeep::begin(&pool);
         fresh::begin(&pool);
         pool
+    }
+
+    /// The name of a request in events and log lines.
+    pub(crate) fn request_id(&self, profile: &Profile) -> RequestId {
+        let number = || RequestId::numbered(self.requests.fetch_add(1, Ordering::Relaxed));
+        profile.request_id.clone().unwrap_or_else(number)
     }
 
     /// The keys as they were last read.
@@ -193,22 +216,22 @@ impl Pool {
     }
 
     /// Draws the consequences of an attempt's outcome from `step` on: learns, condemns, settles, counts,
-    /// wakes. Gives back what was condemned.
+    /// wakes.
     pub(crate) async fn draw_consequences(
         &self,
         attempt: &Attempt,
         outcome: &Outcome,
         step: &mut Step,
-    ) -> Option<Cooled> {
+    ) -> Judgement {
         let Attempt { permit, lane, .. } = attempt;
         let now = self.clock.now();
         if *step == Step::Count {
-            self.count(lane.roster.tally(attempt.key), outcome, now);
+            self.count(attempt, outcome, now);
             *step = Step::Judge;
         }
-        let mut cooled = None;
+        let mut judgement = Judgement::default();
         if *step == Step::Judge {
-            cooled = self.judge(attempt, outcome, now).await;
+            judgement = self.judge(attempt, outcome, now).await;
             *step = Step::Settle;
         }
         if *step == Step::Settle {
@@ -231,27 +254,12 @@ impl Pool {
         self.release(attempt, ended).await;
         *step = Step::Done;
         self.reopen(attempt, ended, now);
-        if cooled.as_ref().is_some_and(|cooled| cooled.scope == Scope::Pool) {
+        if judgement.cooled.as_ref().is_some_and(|cooled| cooled.scope == Scope::Pool) {
             // It was nobody's fault: what was said of single projects no longer holds.
             self.lanes.lifted(&Lifted::All, now);
         }
-        self.record(attempt, outcome, cooled.as_ref(), now);
-        cooled
-    }
-
-    /// Learns from an outcome, and condemns. Gives back what was condemned.
-    async fn judge(&self, attempt: &Attempt, outcome: &Outcome, now: Timestamp) -> Option<Cooled> {
-        let Attempt { permit, key, lane, .. } = attempt;
-        let (key, roster) = (*key, &lane.roster);
-        learn::learn(self, attempt, outcome, now).await;
-        let condemn = outcome.effect().condemn.or_else(|| flaky(roster, key, outcome, now));
-        // One name among many that share a place: another may be a model.
-        let shared = names::are_others(&lane.bucket);
-        let condemn = condemn.filter(|condemn| !(shared && condemn.reason == Reason::ModelNotFound))?;
-        let mut blamed = permit.clone();
-        // Which it may just have learned.
-        blamed.domain.bucket = self.aliases.bucket_of(&lane.key.model);
-        self.cool(&blamed, condemn, roster.projects).await
+        self.record(attempt, outcome, judgement.cooled.as_ref(), now);
+        judgement
     }
 
     /// The one log line of an attempt, and the event for whoever watches.
@@ -263,6 +271,7 @@ impl Pool {
             _ => None,
         };
         tracing::info!(
+            request = %attempt.request,
             key_id = %key.id,
             project = %key.project,
             model = %attempt.lane.key.model,
@@ -274,6 +283,7 @@ impl Pool {
             "attempt"
         );
         self.watch.tell(|| Event::Ended {
+            request: attempt.request.clone(),
             key: key.id.clone(),
             project: key.project.clone(),
             model: attempt.lane.key.model.clone(),
@@ -320,15 +330,9 @@ impl Pool {
         self.lanes.reopen_key(&key.id, &key.project, self.clock.now());
     }
 
-    async fn cool(&self, permit: &Permit, condemn: Condemn, projects: usize) -> Option<Cooled> {
-        let report = CoolReport {
-            scope: Scope::of(condemn.scope, permit),
-            cool: self.jittered(condemn.cool),
-            reason: condemn.reason,
-            stamp: Some(permit.stamp),
-            projects,
-            samples: Samples::new(),
-        };
+    /// Shares a cooldown with every process.
+    pub(crate) async fn cool(&self, report: CoolReport) -> Option<Cooled> {
+        let report = CoolReport { cool: self.jittered(report.cool), ..report };
         match self.patiently(self.limiter.cool(&report)).await {
             Ok(cooled) => Some(cooled),
             Err(error) => {
@@ -357,13 +361,12 @@ impl Pool {
         Ok(())
     }
 
-    fn count(&self, tally: &Tally, outcome: &Outcome, now: Timestamp) {
+    fn count(&self, attempt: &Attempt, outcome: &Outcome, now: Timestamp) {
+        let tally = attempt.lane.roster.tally(attempt.key);
         tally.last_used.store(now.as_millis(), Ordering::Relaxed);
         match outcome {
             Outcome::Success { .. } => {
                 tally.successes.fetch_add(1, Ordering::Relaxed);
-                tally.last_success.store(now.as_millis(), Ordering::Relaxed);
-                tally.failures_in_a_row.store(0, Ordering::Relaxed);
                 self.budget.lock().succeeded(now);
             }
             Outcome::Cancelled => {}
@@ -371,32 +374,19 @@ impl Pool {
                 tally.errors.fetch_add(1, Ordering::Relaxed);
             }
         }
+        if let Outcome::Success { .. } | Outcome::Blocked = outcome {
+            self.answered(attempt, now);
+        }
     }
-}
 
-/// Three server or network failures in a row on one key, while another key succeeded within the
-/// minute: that key, softly.
-fn flaky(roster: &Roster, key: u32, outcome: &Outcome, now: Timestamp) -> Option<Condemn> {
-    let blamed = match outcome {
-        Outcome::ServerError { .. } => true,
-        // No connection says nothing about a key.
-        Outcome::Network(fault) => *fault != NetworkFault::Connect,
-        _ => false,
-    };
-    let failures = &roster.tally(key).failures_in_a_row;
-    if !blamed || failures.fetch_add(1, Ordering::Relaxed) + 1 < FLAKY_AFTER {
-        return None;
+    /// Notes that the model answered, once for each attempt.
+    pub(crate) fn answered(&self, attempt: &Attempt, now: Timestamp) {
+        if !attempt.answered {
+            let Attempt { permit, lane, key, .. } = attempt;
+            lane.roster.tally(*key).health.lock().succeeded(permit.fingerprint, now);
+            self.recent.succeeded(&permit.domain.bucket, now);
+        }
     }
-    let recent = |tally: &Tally| {
-        let at = tally.last_success.load(Ordering::Relaxed);
-        at > 0 && now.since(Timestamp::from_millis(at)) < SAME_MINUTE
-    };
-    let others = roster.indexed().any(|(index, _)| index != key && recent(roster.tally(index)));
-    others.then(|| {
-        failures.store(0, Ordering::Relaxed);
-        let cool = CoolFor::Escalating { at_least: Duration::ZERO };
-        Condemn { scope: ScopeKind::Key, cool, reason: Reason::Flaky }
-    })
 }
 
 fn log_failure(result: Result<(), LimitError>) {

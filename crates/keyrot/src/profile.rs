@@ -7,6 +7,7 @@ use keyrot_core::bucket::model_id;
 use keyrot_core::{Cost, Method, ModelId, Project};
 
 use crate::lane::LaneKey;
+use crate::request_id::RequestId;
 
 /// What a request asks of the pool: which model, how large, how long it may wait.
 ///
@@ -26,6 +27,7 @@ pub struct Profile {
     pub(crate) affinity: Option<Project>,
     pub(crate) max_wait: Option<Duration>,
     pub(crate) lease: Duration,
+    pub(crate) request_id: Option<RequestId>,
 }
 
 /// Google bounds a unary call by 10 minutes and a stream by 20 (gemini-wire §6); a lease outlives
@@ -46,6 +48,7 @@ impl Profile {
             affinity: None,
             max_wait: None,
             lease: LEASE,
+            request_id: None,
         }
     }
 
@@ -53,6 +56,35 @@ impl Profile {
     #[must_use]
     pub fn uncounted(model: &str, method: Method) -> Self {
         Self { method, cost: Cost { requests: 0, tokens: 0 }, ..Self::new(model) }
+    }
+
+    /// How many requests Google counts it as: one for each item of a batch. The default is 1.
+    #[must_use]
+    pub fn requests(mut self, requests: u32) -> Self {
+        self.cost.requests = requests;
+        self
+    }
+
+    /// What the call does, where it is counted and no generation.
+    #[must_use]
+    pub fn method(mut self, method: Method) -> Self {
+        self.method = method;
+        self
+    }
+
+    /// How long the call may take at most: after that its place in flight and its probe come back by
+    /// themselves. The default outlives every call that Google allows.
+    #[must_use]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// The name of the request in events and log lines. The default is a new one for each request.
+    #[must_use]
+    pub fn request_id(mut self, id: RequestId) -> Self {
+        self.request_id = Some(id);
+        self
     }
 
     /// The input tokens, as good as they are known. They are charged as they are.

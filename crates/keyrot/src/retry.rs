@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use keyrot_core::select::Pick;
-use keyrot_core::{Fingerprint, Timestamp};
+use keyrot_core::{Fingerprint, KeyId, Project, Timestamp};
 
 use crate::lane::Lane;
 
@@ -61,11 +61,24 @@ pub(crate) fn backoff(base: Duration, most: Duration, n: u32, share: u32) -> Dur
 pub(crate) struct Tried {
     keys: Vec<(u32, Fingerprint)>,
     groups: Vec<(u32, Timestamp)>,
+    /// Keys on which a call failed without anybody being to blame: used again only when no other may go.
+    avoided: Vec<u32>,
+    /// Keys that the caller does not want, whatever their secrets.
+    excluded: Vec<u32>,
     /// After an overload: no other key, for it would only burn that one's daily quota.
     stay: Option<Pick>,
 }
 
 impl Tried {
+    /// That it may use nothing of these keys and projects.
+    pub(crate) fn without(lane: &Lane, keys: &[KeyId], projects: &[Project]) -> Self {
+        Self {
+            excluded: keys.iter().filter_map(|key| lane.index(key)).collect(),
+            groups: projects.iter().filter_map(|p| Some((lane.group(p)?, Timestamp::NEVER))).collect(),
+            ..Self::default()
+        }
+    }
+
     /// The same in another lane for the same requests. What is not there any more is forgotten.
     pub(crate) fn moved(&self, from: &Lane, to: &Lane) -> Self {
         let key = |key: u32| to.index(&from.roster.key(key).id);
@@ -74,13 +87,32 @@ impl Tried {
         Self {
             keys: self.keys.iter().filter_map(|(k, fingerprint)| Some((key(*k)?, *fingerprint))).collect(),
             groups: self.groups.iter().filter_map(|(g, until)| Some((group(*g)?, *until))).collect(),
+            avoided: self.avoided.iter().filter_map(|avoided| key(*avoided)).collect(),
+            excluded: self.excluded.iter().filter_map(|excluded| key(*excluded)).collect(),
             stay: self.stay.and_then(pick),
         }
     }
 
     /// Whether it may use everything.
     pub(crate) fn is_empty(&self) -> bool {
-        self.keys.is_empty() && self.groups.is_empty()
+        let keys = [&self.avoided, &self.excluded];
+        self.keys.is_empty() && self.groups.is_empty() && keys.iter().all(|keys| keys.is_empty())
+    }
+
+    /// The request uses another key than this one, if another may go.
+    pub(crate) fn avoid(&mut self, key: u32) {
+        self.avoided.push(key);
+        self.stay = None;
+    }
+
+    /// Whether it avoids anything.
+    pub(crate) fn avoids(&self) -> bool {
+        !self.avoided.is_empty()
+    }
+
+    /// Uses what it avoided, for want of anything else.
+    pub(crate) fn avoid_nothing(&mut self) {
+        self.avoided.clear();
     }
 
     /// The request does not return to this key with this secret.
@@ -116,6 +148,8 @@ impl Tried {
     ) -> bool {
         self.groups.iter().any(|(group, until)| *group == pick.group && *until > now)
             || self.keys.iter().any(|(key, tried)| *key == pick.key && fingerprint(*key) == Some(*tried))
+            || self.avoided.contains(&pick.key)
+            || self.excluded.contains(&pick.key)
     }
 
     /// When the first thing barred for a time is free again.
@@ -165,6 +199,10 @@ mod tests {
         tried.group(0, T0 + STRETCH);
         assert!(tried.bars(pick, |_| Some(new), T0));
         assert_eq!(tried.earliest(T0), Some(T0 + STRETCH));
+        assert!(!tried.bars(pick, |_| Some(new), T0 + STRETCH));
+        tried.avoid(3);
+        assert!(tried.bars(pick, |_| Some(new), T0 + STRETCH));
+        tried.avoid_nothing();
         assert!(!tried.bars(pick, |_| Some(new), T0 + STRETCH));
     }
 }

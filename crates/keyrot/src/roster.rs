@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use keyrot_core::keys::{Key, PoolConfig};
-use keyrot_core::{KeyId, ModelFilter, ModelId, Project};
+use keyrot_core::{Fingerprint, KeyId, ModelFilter, ModelId, Project, Timestamp};
+use parking_lot::Mutex;
 
 /// What this process knows of one key's calls.
 #[derive(Debug, Default)]
@@ -15,9 +17,36 @@ pub(crate) struct Tally {
     pub(crate) errors: AtomicU64,
     /// Milliseconds since the epoch; 0 for never.
     pub(crate) last_used: AtomicU64,
-    pub(crate) last_success: AtomicU64,
-    pub(crate) failures_in_a_row: AtomicU32,
+    pub(crate) health: Mutex<Health>,
     pub(crate) written: Written,
+}
+
+/// How recently a key must have worked for a refusal of it to need a proof.
+const JUST_NOW: Duration = Duration::from_secs(60);
+
+/// What this process knows for and against a key.
+#[derive(Debug, Default)]
+pub(crate) struct Health {
+    last_success: Option<(Timestamp, Fingerprint)>,
+    /// Requests that failed on it since, and were served by another key.
+    pub(crate) served_elsewhere: u32,
+    /// Whether it rests because of them: its next failure extends that at once.
+    pub(crate) resting: bool,
+}
+
+impl Health {
+    /// The key made a call that was answered.
+    pub(crate) fn succeeded(&mut self, fingerprint: Fingerprint, now: Timestamp) {
+        *self = Self { last_success: Some((now, fingerprint)), served_elsewhere: 0, resting: false };
+    }
+
+    /// Whether the key, with this secret where one is given, made a call within the last minute that was
+    /// answered.
+    pub(crate) fn worked_just_now(&self, fingerprint: Option<Fingerprint>, now: Timestamp) -> bool {
+        self.last_success.is_some_and(|(at, by)| {
+            now.since(at) < JUST_NOW && fingerprint.is_none_or(|fingerprint| fingerprint == by)
+        })
+    }
 }
 
 /// What of a tally is in the store.

@@ -1,31 +1,27 @@
 //! The rotator: a request goes in, the right key makes it, failures move on by themselves.
 
+mod course;
+
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use keyrot_core::call::Judged;
-use keyrot_core::select::Pick;
-use keyrot_core::{Cooled, Cost, KeyId, LimitError, ModelId, Outcome, Reason, Retry, Scope, Timestamp, Why};
-use keyrot_secrets::Refreshed;
+use keyrot_core::{KeyId, LimitError, ModelId, Outcome, Project, Scope, ScopeKind, Timestamp};
+
+use course::Course;
 
 use crate::acquire::{Search, Stop};
+use crate::blame::Judgement;
 use crate::event::Event;
 use crate::exhausted::Exhausted;
-use crate::lane::{Lane, LaneKey};
+use crate::lane::LaneKey;
 use crate::lease::Lease;
-use crate::names;
 use crate::pool::{PATIENCE, Pool};
 use crate::profile::Profile;
-use crate::retry::{Tried, backoff};
-
-/// Failures of server or network are tried again this often at most, whatever `max_retries` says:
-/// each attempt is charged by Google.
-const SPACED: u32 = 2;
-
-/// The smallest request.
-const ONE: Cost = Cost { requests: 1, tokens: 0 };
+use crate::request_id::RequestId;
+use crate::retry::Tried;
 
 /// Why there is no lease.
 #[derive(Debug, thiserror::Error)]
@@ -87,17 +83,34 @@ pub struct Rotator {
     pub(crate) pool: Arc<Pool>,
 }
 
-/// What a request remembers between its attempts.
-#[derive(Default)]
-struct Course {
-    tried: Tried,
-    attempts: u32,
-    waited: Duration,
-    spaced: u32,
-    throttled: bool,
-    other_project: bool,
-    refreshed: Vec<KeyId>,
-    looked_again: bool,
+/// Keys and projects that a lease is not to be of.
+#[derive(Debug, Clone, Default)]
+pub struct Exclusions {
+    /// These keys, whatever their secrets.
+    pub keys: Vec<KeyId>,
+    /// All keys of these projects.
+    pub projects: Vec<Project>,
+}
+
+/// What a request asks, under which name and until when.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    profile: &'a Profile,
+    request: &'a RequestId,
+    deadline: Timestamp,
+}
+
+/// Whether no key of the pool is usable, so that the single key may serve.
+fn is_pools_fault<E: Judged>(error: &RunError<E>) -> bool {
+    match error {
+        RunError::Exhausted { exhausted, .. } => exhausted.is_hopeless(),
+        RunError::Store { .. } => false,
+        RunError::Failed { error, .. } => {
+            let effect = error.outcome().effect();
+            let full = effect.condemn.filter(|_| effect.hinted.is_some());
+            full.is_some_and(|condemn| condemn.scope != ScopeKind::Domain)
+        }
+    }
 }
 
 impl Rotator {
@@ -137,8 +150,10 @@ impl Rotator {
         let fallbacks = roster.config.model_fallback.get(&profile.model);
         let mut model = profile.model.clone();
         let mut fallbacks = fallbacks.into_iter().flatten();
+        let request = &self.pool.request_id(profile);
         loop {
-            let error = match self.drive_model(profile, &model, deadline, &mut call).await {
+            let asked = Asked { profile, request, deadline };
+            let error = match self.drive_model(asked, &model, &mut call).await {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
@@ -146,24 +161,26 @@ impl Rotator {
                 RunError::Exhausted { .. } => true,
                 RunError::Store { .. } => false,
                 RunError::Failed { error, .. } => {
-                    matches!(
-                        error.outcome(),
-                        Outcome::Overloaded | Outcome::ModelNotFound | Outcome::QuotaMinute { .. }
-                    )
+                    let outcome = error.outcome();
+                    matches!(outcome, Outcome::Overloaded | Outcome::QuotaMinute { .. } | Outcome::ModelGated)
+                        || outcome.effect().hinted.is_some()
                 }
             };
             let Some(next) = fallbacks.next().filter(|_| another_model_helps) else { return Err(error) };
-            self.pool.watch.tell(|| Event::FellBack { from: model.clone(), to: next.clone() });
-            tracing::warn!(from = %model, to = %next, "falling back to another model");
+            self.pool.watch.tell(|| Event::FellBack {
+                request: request.clone(),
+                from: model.clone(),
+                to: next.clone(),
+            });
+            tracing::warn!(%request, from = %model, to = %next, "falling back to another model");
             model = next.clone();
         }
     }
 
     async fn drive_model<T, E, F, Fut>(
         &self,
-        profile: &Profile,
+        asked: Asked<'_>,
         model: &ModelId,
-        deadline: Timestamp,
         call: &mut F,
     ) -> Result<(T, Outcome, Lease), RunError<E>>
     where
@@ -171,22 +188,17 @@ impl Rotator {
         F: FnMut(&Lease) -> Fut,
         Fut: Future<Output = Result<(T, Outcome), E>>,
     {
-        let key = profile.lane_key(model.clone());
-        let error = match self.drive_lane(profile, &key, deadline, call).await {
-            Err(RunError::Exhausted { exhausted, last, attempts }) => {
-                let roster = self.pool.roster();
-                let single = roster.last_resort.filter(|_| exhausted.is_hopeless());
-                let Some(single) = single else {
-                    return Err(RunError::Exhausted { exhausted, last, attempts });
-                };
-                let single = &roster.key(single).id;
-                tracing::warn!(key_id = %single, "no key of the pool is usable: the single key serves");
-                self.pool.watch.tell(|| Event::LastResort { key: single.clone() });
-                RunError::Exhausted { exhausted, last, attempts }
-            }
-            other => return other,
+        let key = asked.profile.lane_key(model.clone());
+        let error = match self.drive_lane(asked, &key, call).await {
+            Err(error) => error,
+            done => return done,
         };
-        match self.drive_lane(profile, &LaneKey { last_resort: true, ..key }, deadline, call).await {
+        let roster = self.pool.roster();
+        let Some(single) = roster.last_resort.filter(|_| is_pools_fault(&error)) else { return Err(error) };
+        let (request, single) = (asked.request, &roster.key(single).id);
+        tracing::warn!(%request, key_id = %single, "no key of the pool is usable: the single key serves");
+        self.pool.watch.tell(|| Event::LastResort { request: request.clone(), key: single.clone() });
+        match self.drive_lane(asked, &LaneKey { last_resort: true, ..key }, call).await {
             // The pool's own story says more than "the single key failed as well".
             Err(RunError::Exhausted { last: None, .. }) => Err(error),
             other => other,
@@ -195,9 +207,8 @@ impl Rotator {
 
     async fn drive_lane<T, E, F, Fut>(
         &self,
-        profile: &Profile,
+        asked: Asked<'_>,
         key: &LaneKey,
-        deadline: Timestamp,
         call: &mut F,
     ) -> Result<(T, Outcome, Lease), RunError<E>>
     where
@@ -205,22 +216,38 @@ impl Rotator {
         F: FnMut(&Lease) -> Fut,
         Fut: Future<Output = Result<(T, Outcome), E>>,
     {
+        let Asked { profile, request, deadline } = asked;
         let mut lane = self.pool.lane(key, deadline + PATIENCE).await;
         let profile = &*self.pool.estimates.corrected(profile, &key.model);
         let mut course = Course::default();
         let mut last = None;
         loop {
             let now = self.pool.clock.now();
-            let search = Search { pool: &self.pool, lane: &lane, profile, deadline };
+            // Another key than one that just failed if one may go now; otherwise any.
+            let until = if course.tried.avoids() { now } else { deadline };
+            let search = Search { pool: &self.pool, lane: &lane, profile, request, deadline: until };
             let lease = search.lease(&course.tried, course.attempts + 1, &mut course.waited, now).await;
             let mut lease = match lease {
                 Ok(lease) => lease,
+                Err(Stop::Exhausted) if course.tried.avoids() => {
+                    course.tried.avoid_nothing();
+                    continue;
+                }
                 Err(Stop::Exhausted) => {
                     if self.another_secret(&mut course, &lane, deadline).await {
                         continue;
                     }
-                    let exhausted = search.exhausted(&course.tried, course.waited);
-                    return Err(RunError::Exhausted { exhausted, last, attempts: course.attempts });
+                    let answer = self.pool.take_back(&course.answers, &lane).await;
+                    let attempts = course.attempts;
+                    return Err(match last {
+                        Some(error) if answer.is_some_and(|answer| E::outcome(&error).label() == answer) => {
+                            RunError::Failed { error, attempts }
+                        }
+                        last => {
+                            let exhausted = search.exhausted(&course.tried, course.waited);
+                            RunError::Exhausted { exhausted, last, attempts }
+                        }
+                    });
                 }
                 Err(Stop::Store(error)) => {
                     return Err(RunError::Store { error, last, attempts: course.attempts });
@@ -234,160 +261,34 @@ impl Rotator {
             };
             course.attempts += 1;
             self.pool.watch.tell(|| Event::Started {
+                request: request.clone(),
                 key: lease.key_id().clone(),
                 project: lease.project().clone(),
                 model: lease.model().clone(),
                 attempt: course.attempts,
             });
             let error = match call(&lease).await {
-                Ok((answer, outcome)) => return Ok((answer, outcome, lease)),
+                Ok((answer, outcome)) => {
+                    self.pool.served_elsewhere(&course.answers, &lease.attempt).await;
+                    return Ok((answer, outcome, lease));
+                }
                 Err(error) => error,
             };
             let outcome = error.outcome();
             lease.over = true;
             // What takes longer goes on without the request.
             let limit = self.pool.clock.now().max(deadline) + PATIENCE;
-            let cooled = tokio::select! {
+            let judgement = tokio::select! {
                 biased;
-                cooled = self.pool.conclude(&lease.attempt, &outcome) => cooled,
-                () = async { self.pool.clock.sleep_until(limit).await } => None,
+                judgement = self.pool.conclude(&lease.attempt, &outcome) => judgement,
+                () = async { self.pool.clock.sleep_until(limit).await } => Judgement::default(),
             };
-            if !self.again(&mut course, &lease, &outcome, cooled.as_ref(), deadline).await {
+            if !self.again(&mut course, &lease, &outcome, judgement, deadline).await {
+                self.pool.take_back(&course.answers, &lane).await;
                 return Err(RunError::Failed { error, attempts: course.attempts });
             }
             last = Some(error);
         }
-    }
-
-    /// Decides whether to try again after `outcome`, notes what must not be used again, and pauses
-    /// where a pause belongs.
-    async fn again(
-        &self,
-        course: &mut Course,
-        lease: &Lease,
-        outcome: &Outcome,
-        cooled: Option<&Cooled>,
-        deadline: Timestamp,
-    ) -> bool {
-        if *outcome == Outcome::ModelNotFound && names::are_others(&lease.attempt.lane.bucket) {
-            // Nobody has heard of it, and one who should know has not either.
-            return false;
-        }
-        let now = self.pool.clock.now();
-        let (key, group) = (lease.attempt.key, lease.attempt.group);
-        let until = || cooled.and_then(|c| c.lasts).map_or(now, |lasts| now + lasts);
-        match outcome.effect().retry {
-            Retry::Never => false,
-            Retry::OtherProject => {
-                let returned = course.tried.has_been_to(group);
-                course.tried.group(group, until());
-                !returned || self.once_more(course, now)
-            }
-            Retry::OneOtherProject => {
-                course.tried.group(group, Timestamp::NEVER);
-                !std::mem::replace(&mut course.other_project, true)
-            }
-            Retry::OtherKey => {
-                course.tried.key(key, lease.fingerprint());
-                true
-            }
-            Retry::FreshSecret => {
-                self.refresh(course, lease, deadline).await;
-                true
-            }
-            Retry::OnceSpaced => {
-                course.tried.group(group, until());
-                !std::mem::replace(&mut course.throttled, true) && self.pause(1, deadline).await
-            }
-            Retry::Spaced => {
-                course.spaced += 1;
-                course.spaced <= SPACED.min(self.pool.roster().config.max_retries)
-                    && self.pool.budget.lock().take(now)
-                    && self.pause(course.spaced, deadline).await
-            }
-            Retry::SameModelLater => {
-                course.tried.stay_with(Pick { key, group });
-                // The breaker holds everybody back only where many fail; a request always pauses itself.
-                self.once_more(course, now) && self.pause(course.spaced, deadline).await
-            }
-        }
-    }
-
-    /// Takes one of the retries that a request and the pool have.
-    fn once_more(&self, course: &mut Course, now: Timestamp) -> bool {
-        course.spaced += 1;
-        course.spaced <= self.pool.roster().config.max_retries && self.pool.budget.lock().take(now)
-    }
-
-    /// Reads a rejected key's secret again, once per request; the key is out for this request unless
-    /// its secret has changed.
-    async fn refresh(&self, course: &mut Course, lease: &Lease, deadline: Timestamp) {
-        let key = lease.key();
-        course.tried.key(lease.attempt.key, lease.fingerprint());
-        if course.refreshed.contains(&key.id) {
-            return;
-        }
-        course.refreshed.push(key.id.clone());
-        let secrets = &self.pool.secrets;
-        let refreshed = tokio::select! {
-            biased;
-            refreshed = secrets.refresh_after_rejection(key, lease.fingerprint()) => refreshed,
-            // A store may hang; the request must not.
-            () = self.pool.clock.sleep_until(deadline) => return,
-        };
-        match refreshed {
-            Refreshed::Changed(_) => self.pool.new_secrets(std::slice::from_ref(&key.id)).await,
-            Refreshed::Unchanged | Refreshed::TooSoon => {}
-            Refreshed::Failed(error) => {
-                tracing::warn!(key_id = %lease.key_id(), %error, "cannot read the secret of a rejected key again");
-            }
-        }
-    }
-
-    /// Whether a key that is out because its secret was rejected, perhaps for another request just now, has
-    /// another one: looked for once, before a request is given up.
-    async fn another_secret(&self, course: &mut Course, lane: &Lane, deadline: Timestamp) -> bool {
-        if std::mem::replace(&mut course.looked_again, true) {
-            return false;
-        }
-        let mut found = false;
-        for verdict in self.pool.verdicts(lane, ONE, self.pool.clock.now()).await {
-            let key = lane.roster.key(verdict.index);
-            let rejected = matches!(verdict.cause, Some(Why::Cooling { reason: Reason::KeyRejected(_), .. }));
-            let Some(known) = self.pool.secrets.get(&key.id).filter(|_| !course.refreshed.contains(&key.id))
-            else {
-                continue;
-            };
-            if verdict.why.is_none() {
-                // Whoever asked for it was a moment faster.
-                self.pool.reopen_key(key);
-                found = true;
-            } else if rejected {
-                course.refreshed.push(key.id.clone());
-                let refreshed = tokio::select! {
-                    biased;
-                    refreshed = self.pool.secrets.refresh_after_rejection(key, known.fingerprint) => refreshed,
-                    () = self.pool.clock.sleep_until(deadline) => return found,
-                };
-                if let Refreshed::Changed(_) = refreshed {
-                    self.pool.new_secrets(std::slice::from_ref(&key.id)).await;
-                    found = true;
-                }
-            }
-        }
-        found
-    }
-
-    async fn pause(&self, n: u32, deadline: Timestamp) -> bool {
-        let roster = self.pool.roster();
-        let config = &roster.config;
-        let share = self.pool.rng.lock().u32(0..=1000);
-        let until = self.pool.clock.now() + backoff(config.base_backoff, config.max_backoff, n, share);
-        if until > deadline {
-            return false;
-        }
-        self.pool.clock.sleep_until(until).await;
-        true
     }
 
     /// A lease for one attempt, for callers that judge answers by themselves: waits for capacity as
@@ -397,15 +298,24 @@ impl Rotator {
     /// [`LeaseError`] when no key can serve the request in the time allowed, or the store of limits does not
     /// decide.
     pub async fn lease(&self, profile: &Profile) -> Result<Lease, LeaseError> {
+        self.lease_except(profile, &Exclusions::default()).await
+    }
+
+    /// As [`lease`](Self::lease), without some keys and projects.
+    ///
+    /// # Errors
+    /// As [`lease`](Self::lease).
+    pub async fn lease_except(&self, profile: &Profile, without: &Exclusions) -> Result<Lease, LeaseError> {
         let mut now = self.pool.clock.now();
         let deadline = now + profile.max_wait.unwrap_or_else(|| self.pool.max_wait());
         let mut waited = Duration::ZERO;
-        let tried = Tried::default();
+        let request = &self.pool.request_id(profile);
         loop {
             let key = profile.lane_key(profile.model.clone());
             let lane = self.pool.lane(&key, deadline + PATIENCE).await;
             let profile = &*self.pool.estimates.corrected(profile, &profile.model);
-            let search = Search { pool: &self.pool, lane: &lane, profile, deadline };
+            let tried = Tried::without(&lane, &without.keys, &without.projects);
+            let search = Search { pool: &self.pool, lane: &lane, profile, request, deadline };
             match search.lease(&tried, 1, &mut waited, now).await {
                 Ok(lease) => return Ok(lease),
                 Err(Stop::Exhausted) => return Err(search.exhausted(&tried, waited).into()),

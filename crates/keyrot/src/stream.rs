@@ -72,7 +72,10 @@ impl Rotator {
                 Ok(((held, rest), Outcome::Success { usage: Usage::default() }))
             }
         });
-        let ((held, rest), _, lease) = opened.await?;
+        let ((held, rest), _, mut lease) = opened.await?;
+        if held.iter().any(StreamPart::has_content) {
+            lease.answered();
+        }
         Ok(LeasedStream { lease, held, rest, usage: Usage::default(), finished: false })
     }
 }
@@ -86,6 +89,9 @@ impl<S, P: StreamPart> LeasedStream<S, P> {
 
     fn saw(&mut self, part: &P) {
         let usage = part.usage();
+        if part.has_content() && !self.lease.attempt.answered {
+            self.lease.answered();
+        }
         // Settled at the first count, so that a long answer does not settle late.
         if let (None, Some(tokens)) = (self.usage.prompt_tokens, usage.prompt_tokens) {
             self.lease.settle_later(tokens);

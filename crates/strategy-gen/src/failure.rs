@@ -161,7 +161,7 @@ impl GenerateError {
 /// The exit code that an attempt's outcome asks for, else `otherwise`.
 fn of_call(outcome: &Outcome, otherwise: u8) -> u8 {
     match outcome {
-        Outcome::KeyRejected(_)
+        Outcome::KeyRejected { .. }
         | Outcome::KeyRestricted { .. }
         | Outcome::OperationDenied
         | Outcome::ProjectRejected { .. } => 3,
@@ -169,10 +169,13 @@ fn of_call(outcome: &Outcome, otherwise: u8) -> u8 {
         | Outcome::QuotaDay { .. }
         | Outcome::QuotaZero { .. }
         | Outcome::Throttled { .. } => 4,
-        Outcome::Overloaded | Outcome::ServerError { .. } | Outcome::Network(_) => 6,
+        Outcome::Overloaded | Outcome::ServerError { .. } | Outcome::Network(_) | Outcome::OwnDeadline(_) => {
+            6
+        }
         Outcome::Success { .. }
         | Outcome::Cancelled
         | Outcome::ModelNotFound
+        | Outcome::ModelGated
         | Outcome::BadRequest
         | Outcome::Blocked
         | Outcome::AffinityMiss

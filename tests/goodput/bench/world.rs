@@ -8,7 +8,7 @@ use std::time::Duration;
 use gemini_client::classify;
 use gemini_sim::{Fault, FaultRule, KeySpec, KeyState, LocalCall, OverloadText, ProjectSpec, Quota, Sim};
 use keyrot_core::call::Judged;
-use keyrot_core::{NetworkFault, Outcome};
+use keyrot_core::{Deadline, Outcome};
 use parking_lot::Mutex;
 
 use crate::bench::clock::VirtualClock;
@@ -162,7 +162,7 @@ impl World {
         }
         // The record here says all that is needed, and the log would grow.
         self.sim.clear_log();
-        reply.map_or(Outcome::Network(NetworkFault::Timeout), |reply| {
+        reply.map_or(Outcome::OwnDeadline(Deadline::Client), |reply| {
             classify(reply.status, Some(&reply.content_type), &reply.body)
         })
     }

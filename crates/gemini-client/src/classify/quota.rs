@@ -8,16 +8,16 @@
 use std::time::Duration;
 
 use keyrot_core::untrusted::redact;
-use keyrot_core::{Learned, Outcome, ProjectFault, Quantity};
+use keyrot_core::{Evidence, Learned, Outcome, ProjectFault, Quantity};
 use serde_json::Value;
 
-use super::Envelope;
+use super::{Envelope, refusal};
 use crate::delay;
 
 /// What a 429 with this error means.
 pub(super) fn outcome(error: &Envelope) -> Outcome {
-    if error.message.contains("prepayment credits are depleted") {
-        return Outcome::ProjectRejected { fault: ProjectFault::Billing, number: error.project_number() };
+    if refusal::out_of_credit(error) {
+        return refusal::project(ProjectFault::Billing, Evidence::Named, error);
     }
     let violations = violations(error);
     let retry_after = retry_after(error);

@@ -1,5 +1,6 @@
 //! Every refusal: status, reason and prose to [`Outcome`]. 429 is [`quota`](super::quota)'s.
 
+use keyrot_core::Evidence::{self, Hinted, Named};
 use keyrot_core::{KeyFault, Outcome, ProjectFault};
 
 use super::{Envelope, quota};
@@ -8,8 +9,8 @@ use super::{Envelope, quota};
 pub(super) fn outcome(status: u16, error: &Envelope) -> Outcome {
     match status {
         400 => named(error).unwrap_or(Outcome::BadRequest),
-        401 => named(error).unwrap_or(Outcome::KeyRejected(KeyFault::Unauthenticated)),
-        402 => project(ProjectFault::Billing, error),
+        401 => named(error).unwrap_or(rejected(KeyFault::Unauthenticated, Hinted)),
+        402 => named(error).unwrap_or_else(|| project(ProjectFault::Billing, payment(error), error)),
         403 => named(error).unwrap_or(Outcome::BadRequest),
         404 => not_found(error),
         429 => quota::outcome(error),
@@ -24,8 +25,23 @@ fn named(error: &Envelope) -> Option<Outcome> {
     by_reason(error).or_else(|| by_message(error))
 }
 
-fn project(fault: ProjectFault, error: &Envelope) -> Outcome {
-    Outcome::ProjectRejected { fault, number: error.project_number() }
+fn rejected(fault: KeyFault, evidence: Evidence) -> Outcome {
+    Outcome::KeyRejected { fault, evidence }
+}
+
+pub(super) fn project(fault: ProjectFault, evidence: Evidence, error: &Envelope) -> Outcome {
+    Outcome::ProjectRejected { fault, number: error.project_number(), evidence }
+}
+
+/// How well a 402 proves that the project owes: a gateway's own account may be meant.
+fn payment(error: &Envelope) -> Evidence {
+    let named = error.word.as_deref() == Some("payment_required") || out_of_credit(error);
+    if named { Named } else { Hinted }
+}
+
+/// Whether the message says that prepaid credit is used up.
+pub(super) fn out_of_credit(error: &Envelope) -> bool {
+    error.message.contains("prepayment credits are depleted")
 }
 
 /// By the machine-readable reason. Where an answer names several, the narrowest damage is not
@@ -34,14 +50,14 @@ fn by_reason(error: &Envelope) -> Option<Outcome> {
     let is = |name: &str| error.reason(|reason| reason == name);
     let fault = if is("API_KEY_INVALID") {
         let expired = error.message.starts_with("API key expired");
-        return Some(Outcome::KeyRejected(if expired { KeyFault::Expired } else { KeyFault::Invalid }));
+        return Some(rejected(if expired { KeyFault::Expired } else { KeyFault::Invalid }, Named));
     } else if error.reason(|reason| reason.starts_with("API_KEY_") && reason.ends_with("_BLOCKED")) {
         return Some(Outcome::KeyRestricted { number: error.project_number() });
     } else if is("ACCESS_TOKEN_EXPIRED") {
         // The token is the key: its project's other keys are not meant.
-        return Some(Outcome::KeyRejected(KeyFault::Expired));
+        return Some(rejected(KeyFault::Expired, Named));
     } else if error.reason(|reason| reason.starts_with("ACCESS_TOKEN_")) {
-        return Some(Outcome::KeyRejected(KeyFault::Unauthenticated));
+        return Some(rejected(KeyFault::Unauthenticated, Named));
     } else if is("CREDENTIALS_MISSING") {
         // No key was sent: a bug of the program, not of any key.
         return Some(Outcome::BadRequest);
@@ -56,7 +72,7 @@ fn by_reason(error: &Envelope) -> Option<Outcome> {
     } else {
         return None;
     };
-    Some(project(fault, error))
+    Some(project(fault, Named, error))
 }
 
 /// Reasons that put a whole project out without saying more.
@@ -73,11 +89,11 @@ fn by_message(error: &Envelope) -> Option<Outcome> {
     let message = error.message.as_str();
     let starts = |prefix: &str| message.starts_with(prefix);
     let fault = if starts("API key not valid") || starts("Invalid Auth key") {
-        return Some(Outcome::KeyRejected(KeyFault::Invalid));
+        return Some(rejected(KeyFault::Invalid, Named));
     } else if starts("API key expired") {
-        return Some(Outcome::KeyRejected(KeyFault::Expired));
+        return Some(rejected(KeyFault::Expired, Named));
     } else if starts("Your API key was reported as leaked") {
-        return Some(Outcome::KeyRejected(KeyFault::Leaked));
+        return Some(rejected(KeyFault::Leaked, Named));
     } else if starts("Method doesn't allow unregistered callers")
         || starts("Request is missing required authentication credential")
     {
@@ -95,7 +111,8 @@ fn by_message(error: &Envelope) -> Option<Outcome> {
     } else if starts("Generative Language API has not been used in project") {
         ProjectFault::ServiceDisabled
     } else if starts("Your project has been denied access") {
-        ProjectFault::Denied
+        // A project that was denied one model or one tier gets the same text.
+        return Some(project(ProjectFault::Denied, Hinted, error));
     } else if starts("Permission denied: Consumer ") && message.ends_with("has been suspended.") {
         ProjectFault::Suspended
     } else if starts("Gemini API free tier is not available in your country") {
@@ -104,11 +121,15 @@ fn by_message(error: &Envelope) -> Option<Outcome> {
     } else {
         return None;
     };
-    Some(project(fault, error))
+    Some(project(fault, Named, error))
 }
 
 fn not_found(error: &Envelope) -> Outcome {
     let message = error.message.as_str();
+    // Google closes older models project by project: "… is no longer available to new users".
+    if message.contains("no longer available to new users") {
+        return Outcome::ModelGated;
+    }
     let model = error.word.as_deref() == Some("model_not_found")
         || message.contains("Call ListModels")
         || message.contains("Call ModelService.ListModels")

@@ -1,6 +1,6 @@
 //! Every recorded refusal but 429, and what holds for any answer at all.
 
-use keyrot_core::{KeyFault, ProjectFault};
+use keyrot_core::{Evidence, KeyFault, ProjectFault};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -24,7 +24,19 @@ pub(super) fn body(code: u16, status: &str, message: &str, details: &[Value]) ->
 }
 
 fn project(fault: ProjectFault, number: Option<&str>) -> Outcome {
-    Outcome::ProjectRejected { fault, number: number.map(str::to_owned) }
+    Outcome::ProjectRejected { fault, number: number.map(str::to_owned), evidence: Evidence::Named }
+}
+
+fn denied_by_hint() -> Outcome {
+    Outcome::ProjectRejected { fault: ProjectFault::Denied, number: None, evidence: Evidence::Hinted }
+}
+
+fn rejected(fault: KeyFault) -> Outcome {
+    Outcome::KeyRejected { fault, evidence: Evidence::Named }
+}
+
+fn rejected_by_hint(fault: KeyFault) -> Outcome {
+    Outcome::KeyRejected { fault, evidence: Evidence::Hinted }
 }
 
 fn restricted(number: Option<&str>) -> Outcome {
@@ -53,7 +65,7 @@ fn codes_in_letters_are_read_by_status() {
         (400, "failed_precondition", Outcome::BadRequest),
         (400, "parameter_unknown", Outcome::BadRequest),
         (416, "out_of_range", Outcome::BadRequest),
-        (401, "authentication", Outcome::KeyRejected(KeyFault::Unauthenticated)),
+        (401, "authentication", rejected_by_hint(KeyFault::Unauthenticated)),
         (402, "payment_required", project(ProjectFault::Billing, None)),
         (403, "permission_denied", Outcome::BadRequest),
         (404, "not_found", Outcome::BadRequest),
@@ -221,7 +233,7 @@ proptest! {
         prop_assume!(status != 401);
         let outcome = classify(status, JSON, &body(status, "", &message, &[]));
         let blamed =
-            matches!(outcome, Outcome::KeyRejected(_) | Outcome::KeyRestricted { .. } | Outcome::OperationDenied);
+            matches!(outcome, Outcome::KeyRejected { .. } | Outcome::KeyRestricted { .. } | Outcome::OperationDenied);
         prop_assert!(!blamed);
     }
 }

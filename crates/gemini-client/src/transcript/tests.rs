@@ -1,6 +1,6 @@
 //! Streams that are whole, and the many that are not.
 
-use keyrot_core::ProjectFault;
+use keyrot_core::{Evidence, ProjectFault};
 use proptest::prelude::*;
 
 use super::*;
@@ -88,7 +88,7 @@ fn an_error_inside_the_stream_is_classified_like_any_other() {
     let quota = "{\"error\":{\"code\":429,\"message\":\"Your prepayment credits are depleted.\"}}";
     assert_eq!(
         whole(&[FIRST, quota].concat()).2,
-        Outcome::ProjectRejected { fault: ProjectFault::Billing, number: None }
+        Outcome::ProjectRejected { fault: ProjectFault::Billing, number: None, evidence: Evidence::Named }
     );
 }
 

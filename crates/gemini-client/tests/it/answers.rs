@@ -3,7 +3,7 @@
 use futures_util::StreamExt;
 use gemini_client::wire::GenerateRequest;
 use gemini_client::{Client, Config, ErrorKind};
-use keyrot_core::{KeyFault, Outcome, Usage};
+use keyrot_core::{Evidence, KeyFault, Outcome, Usage};
 
 use crate::server::{Server, Step, answer, chunked, endless};
 use crate::{MODEL, client, key};
@@ -60,7 +60,10 @@ async fn a_refusal_is_an_error_with_its_outcome_and_a_hint() {
     let streamed = client.stream(&key(), MODEL, &request).await.unwrap_err();
     for error in [unary, streamed] {
         assert_eq!(error.kind(), ErrorKind::Refused);
-        assert_eq!(error.outcome(), Outcome::KeyRejected(KeyFault::Invalid));
+        assert_eq!(
+            error.outcome(),
+            Outcome::KeyRejected { fault: KeyFault::Invalid, evidence: Evidence::Named }
+        );
         assert_eq!(error.status(), Some(400));
         assert_eq!(
             error.to_string(),
@@ -120,7 +123,7 @@ async fn a_page_in_place_of_an_answer_is_no_answer() {
 async fn an_error_object_under_200_is_no_empty_answer() {
     let server = Server::answer("200 OK", "application/json", INVALID).await;
     let error = client(&server.url).generate(&key(), MODEL, &GenerateRequest::text("hi")).await.unwrap_err();
-    assert_eq!(error.outcome(), Outcome::KeyRejected(KeyFault::Invalid));
+    assert_eq!(error.outcome(), Outcome::KeyRejected { fault: KeyFault::Invalid, evidence: Evidence::Named });
 }
 
 #[tokio::test]

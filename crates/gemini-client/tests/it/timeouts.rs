@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use gemini_client::wire::GenerateRequest;
 use gemini_client::{Client, Config, Error, ErrorKind, Wait};
-use keyrot_core::{NetworkFault, Outcome};
+use keyrot_core::{Deadline, Outcome};
 
 use crate::server::{Server, Step, chunked};
 use crate::{MODEL, key};
@@ -42,7 +42,7 @@ async fn stream(config: &Config) -> (usize, Error) {
 
 fn assert_timeout(error: &Error, wait: Wait) {
     assert_eq!(error.kind(), ErrorKind::Timeout(wait), "{error}");
-    assert_eq!(error.outcome(), Outcome::Network(NetworkFault::Timeout));
+    assert_eq!(error.outcome(), Outcome::OwnDeadline(Deadline::Client));
 }
 
 #[tokio::test]

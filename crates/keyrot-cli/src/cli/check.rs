@@ -1,8 +1,9 @@
 //! `keyrot check`: whether every key can be used, as far as that can be told without using quota.
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use gemini_client::{Client, Config};
-use keyrot::{Key, KeyStatus, Made, Outcome, chosen_by_file};
+use keyrot::{Key, KeyStatus, Made, OperateError, Outcome, Scope, chosen_by_file};
+use keyrot_core::bucket::model_id;
 use keyrot_core::{Clock as _, ModelFilter};
 use serde_json::json;
 
@@ -11,6 +12,8 @@ use super::{Failure, env, pool, print, print_json, say, time};
 
 /// Keys that are asked about at the same time.
 const AT_ONCE: usize = 8;
+/// What is said of a key that Google accepts.
+const ACCEPTED: &str = "accepted";
 /// How near to its end a key is worth a word.
 const SOON: std::time::Duration = std::time::Duration::from_secs(14 * 24 * 3600);
 
@@ -19,6 +22,8 @@ struct Checked {
     status: KeyStatus,
     secret: &'static str,
     probe: Option<Probe>,
+    /// What was out and works: it is lifted.
+    lifted: Vec<Scope>,
 }
 
 /// What Google said of one key.
@@ -47,18 +52,26 @@ pub(crate) async fn run(probe: bool, json: bool) -> Result<u8, Failure> {
                 (None, true) => "MISSING",
                 (None, false) => "-",
             };
+            let model = model_of(key, model_);
             let probe = match (client_, &secret) {
                 (Some(client), Some(secret)) => {
-                    let answer = client.get_model(secret, model_of(key, model_)).await;
+                    let answer = client.get_model(secret, model).await;
                     Some(judged(answer.map(|_| ())))
                 }
                 _ => None,
             };
-            Checked { status, secret: word, probe }
+            let lifted = match &probe {
+                Some(Probe { verdict: ACCEPTED, .. }) => {
+                    made_.rotator.proven_to_work(&key.id, &model_id(model)).await
+                }
+                _ => Ok(Vec::new()),
+            };
+            lifted.map(|lifted| Checked { status, secret: word, probe, lifted })
         })
         .buffered(AT_ONCE)
-        .collect()
-        .await;
+        .try_collect()
+        .await
+        .map_err(OperateError::Store)?;
     let findings = findings(&made, &keys, &checked);
     let file = keyrot::untrusted::path(&made.settings.keys_file);
     let code = u8::from(!findings.is_empty());
@@ -72,6 +85,7 @@ pub(crate) async fn run(probe: bool, json: bool) -> Result<u8, Failure> {
                     "written_at": c.status.secret.written_at,
                     "age_days": c.status.age.map(|age| age.as_secs() / 86_400), "rotate": c.status.rotate,
                     "probe": c.probe.as_ref().map(|p| json!({ "verdict": p.verdict, "detail": p.detail })),
+                    "lifted": c.lifted.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 })
             })
             .collect();
@@ -83,6 +97,11 @@ pub(crate) async fn run(probe: bool, json: bool) -> Result<u8, Failure> {
         return Ok(code);
     }
     print(&table(&checked))?;
+    for Checked { status, lifted, .. } in &checked {
+        for scope in lifted {
+            say(&format!("key `{}` works: the cooldown of {scope} is lifted", status.key_id));
+        }
+    }
     for finding in &findings {
         say(&format!("warning: {finding}"));
     }
@@ -119,14 +138,14 @@ pub(crate) fn model_of<'a>(key: &'a Key, default: &'a str) -> &'a str {
 
 pub(crate) fn judged(answer: Result<(), gemini_client::Error>) -> Probe {
     let Err(error) = answer else {
-        return Probe { verdict: "accepted", detail: None, fine: true };
+        return Probe { verdict: ACCEPTED, detail: None, fine: true };
     };
     let (verdict, fine) = match error.outcome() {
-        Outcome::KeyRejected(_) => ("rejected", false),
+        Outcome::KeyRejected { .. } => ("rejected", false),
         Outcome::KeyRestricted { .. } | Outcome::OperationDenied => ("restricted", false),
         Outcome::ProjectRejected { .. } => ("project out", false),
-        Outcome::Network(_) => ("no network", false),
-        Outcome::ModelNotFound => ("no such model", false),
+        Outcome::Network(_) | Outcome::OwnDeadline(_) => ("no network", false),
+        Outcome::ModelNotFound | Outcome::ModelGated => ("no such model", false),
         Outcome::LocationBlocked => ("not from here", false),
         // Google knows the key, and has no room: nothing is wrong with it.
         Outcome::QuotaMinute { .. }
@@ -185,7 +204,7 @@ fn table(checked: &[Checked]) -> String {
     let probed = checked.iter().any(|c| c.probe.is_some());
     let mut text = format!("{:key$}  {:project$}  {:7}  {:>8}", "key", "project", "secret", "age");
     text.push_str(if probed { "  probe" } else { "" });
-    for Checked { status, secret, probe } in checked {
+    for Checked { status, secret, probe, .. } in checked {
         let age = status.age.map_or_else(|| "unknown".to_owned(), time::age);
         let row = format!(
             "{:key$}  {:project$}  {secret:7}  {age:>8}  {}",

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use keyrot::{KeyStatus, Limits, Setting, Status, Suspension, Timestamp, Truth, in_words, settings_in_force};
+use keyrot_core::{KeyFault, Reason, Why};
 use serde_json::json;
 
 use super::args::EnvArgs;
@@ -98,6 +99,9 @@ fn detail(key: &KeyStatus, status: &Status) -> String {
         (Some(why), None) => parts.push(first_line(why).to_owned()),
         (None, _) => {}
     }
+    if matches!(key.cause, Some(Why::Cooling { reason, .. }) if comes_back_by_a_probe(reason)) {
+        parts.push("`keyrot check --probe` asks again".to_owned());
+    }
     if let (Some(why), Some(since), true) = (&key.secret.problem, key.secret.problem_since, key.secret.found)
     {
         let since = time::local(since, status.at);
@@ -116,6 +120,14 @@ fn detail(key: &KeyStatus, status: &Status) -> String {
         parts.push("last resort".to_owned());
     }
     parts.join(", ")
+}
+
+/// Whether what is out for long comes back as soon as Google says that it works.
+fn comes_back_by_a_probe(reason: Reason) -> bool {
+    match reason {
+        Reason::KeyRejected(fault) => fault != KeyFault::Leaked,
+        reason => reason == Reason::ModelNotFound,
+    }
 }
 
 /// Where Google named other limits than keys.json.

@@ -105,3 +105,49 @@ fn a_probe_asks_once_for_each_key_and_tells_refusals_apart() {
         .run();
     none.code(1).shows(&["no network"]);
 }
+
+#[test]
+fn a_probe_brings_back_the_key_that_works() {
+    use keyrot::{Assembly, EnvMap, Profile};
+    use keyrot_core::{Evidence, KeyFault, Outcome};
+    let place = Place::new();
+    let keys = place.file("keys.json", r#"{"keys": [{"key_id": "good"}, {"key_id": "bad"}]}"#);
+    let (runtime, server) = google();
+    let state = place.path().join("state");
+    let (state, keys) = (state.to_str().expect("UTF-8"), keys.to_str().expect("UTF-8"));
+    let program = |args: &[&'static str]| {
+        let program = with_secrets(place.program(args.iter().copied()), &["good", "bad"]);
+        program.env("KEYROT_STATE", state).env("GEMINI_BASE_URL", &server.base_url()).run()
+    };
+    // Both were refused once, by whatever stood in the way.
+    runtime.block_on(async {
+        let env = EnvMap::from_iter([
+            (ON.0.to_owned(), ON.1.to_owned()),
+            ("KEYS_FILE".to_owned(), keys.to_owned()),
+            ("KEYROT_STATE".to_owned(), state.to_owned()),
+            ("GEMINI_KEY_good".to_owned(), secret("good")),
+            ("GEMINI_KEY_bad".to_owned(), secret("bad")),
+        ]);
+        let rotator = Assembly::new(env).make().await.expect("a pool").rotator;
+        let model = keyrot::settings::DEFAULT_MODEL;
+        for key in ["good", "bad"] {
+            let lease = rotator.lease(&Profile::new(model).project(key)).await.expect("a lease");
+            let dead = Outcome::KeyRejected { fault: KeyFault::Invalid, evidence: Evidence::Named };
+            lease.end(&dead).await;
+        }
+        assert!(rotator.shutdown(std::time::Duration::from_secs(10)).await);
+    });
+    let states = || {
+        let document = program(&["status", "--json"]).code(0).json();
+        let keys = document["health"]["keys"].as_array().expect("keys").iter();
+        keys.map(|key| key["state"].as_str().expect("a state").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(states(), ["out", "out"]);
+    program(&["status"]).code(0).fits().shows(&["`keyrot check --probe` asks again"]);
+    let ended = program(&["check", "--probe"]);
+    ended
+        .code(1)
+        .fits()
+        .says(&["key `good` works: the cooldown of key good is lifted", "key `bad` is rejected"]);
+    assert_eq!(states(), ["ready", "out"]);
+}

@@ -18,7 +18,8 @@ async fn what_is_reopened_while_a_refusal_is_on_its_way_stays_open() {
     rotator.lease(&profile).await.expect("one may go");
     let lane = pool.lane(&profile.lane_key("model-1".into()), Timestamp::NEVER).await;
     let now = pool.clock.now();
-    let search = Search { pool, lane: &lane, profile: &profile, deadline: now };
+    let search =
+        Search { pool, lane: &lane, profile: &profile, request: &RequestId::new("test"), deadline: now };
     for (reopened, out) in [(true, false), (false, true)] {
         let drawn = search.draw(None, &Tried::default(), LAST, now).expect("nothing is known yet");
         let pick = drawn.picks[0];
@@ -44,7 +45,13 @@ async fn what_is_free_again_by_now_is_no_reason_to_give_up_all_hope() {
     let rotator = Assembly::new(env).keys(keys).make().await.expect("a pool").rotator;
     let (pool, profile) = (&rotator.pool, Profile::new("model-1"));
     let lane = pool.lane(&profile.lane_key("model-1".into()), Timestamp::NEVER).await;
-    let search = Search { pool, lane: &lane, profile: &profile, deadline: pool.clock.now() };
+    let search = Search {
+        pool,
+        lane: &lane,
+        profile: &profile,
+        request: &RequestId::new("test"),
+        deadline: pool.clock.now(),
+    };
     let mut tried = Tried::default();
     let exhausted = search.exhausted(&tried, Duration::ZERO);
     assert!(!exhausted.is_hopeless(), "{exhausted}");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use keyrot_core::keys::{KeySet, PoolConfig};
 use keyrot_core::{
-    Clock as _, EnvMap, FakeClock, KeyFault, Outcome, Secret, SecretError, SecretStore, Usage,
+    Clock as _, EnvMap, Evidence, FakeClock, KeyFault, Outcome, Secret, SecretError, SecretStore, Usage,
 };
 use parking_lot::Mutex;
 use secrecy::ExposeSecret;
@@ -122,7 +122,11 @@ async fn a_secret_that_was_changed_is_in_use_within_its_time_and_no_request_read
 #[tokio::test]
 async fn a_key_condemned_with_its_old_secret_goes_again_with_the_new_one() {
     let world = world(&[("a", "old")], &["a"]).await;
-    world.lease().await.end(&Outcome::KeyRejected(KeyFault::Invalid)).await;
+    world
+        .lease()
+        .await
+        .end(&Outcome::KeyRejected { fault: KeyFault::Invalid, evidence: Evidence::Named })
+        .await;
     let refused = world.rotator.lease(&Profile::new(MODEL).max_wait(Duration::ZERO)).await;
     assert!(refused.is_err(), "its secret is no good");
     world.store.hold("a", "new");

@@ -8,14 +8,16 @@ use futures_util::FutureExt;
 use keyrot_core::call::Judged;
 use keyrot_core::keys::{Key, KeySet, PoolConfig, StoreKind};
 use keyrot_core::{
-    EnvMap, FakeClock, KeyFault, KeyId, Learned, Limits, Outcome, Quantity, Secret, SecretError, SecretStore,
-    Timestamp, Usage,
+    EnvMap, Evidence, FakeClock, KeyFault, KeyId, Learned, Limits, Outcome, Quantity, Secret, SecretError,
+    SecretStore, Timestamp, Usage,
 };
 use parking_lot::Mutex;
 
+mod blame;
+
 use crate::{Assembly, Profile, Rotator, RunError};
 
-const DEAD: Outcome = Outcome::KeyRejected(KeyFault::Invalid);
+const DEAD: Outcome = Outcome::KeyRejected { fault: KeyFault::Invalid, evidence: Evidence::Named };
 const DONE: Outcome = Outcome::Success { usage: Usage { prompt_tokens: None, output_tokens: None } };
 
 /// A call that came to `.0`.

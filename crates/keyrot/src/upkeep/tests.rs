@@ -4,7 +4,7 @@
 use futures_util::FutureExt;
 use keyrot_core::keys::{KeySet, PoolConfig, StoreKind};
 use keyrot_core::{
-    EnvMap, FakeClock, KeyId, Learned, Outcome, ProjectFault, Quantity, Scope, Secret, SecretError,
+    EnvMap, Evidence, FakeClock, KeyId, Learned, Outcome, ProjectFault, Quantity, Scope, Secret, SecretError,
     SecretStore, Timestamp, Usage,
 };
 
@@ -290,7 +290,13 @@ async fn a_name_that_another_process_learned_counts_here() {
 async fn the_number_of_a_project_is_remembered() {
     let world = world(&["a"], |_| {}).await;
     let number = Some("123456789".to_owned());
-    world.end(&Outcome::ProjectRejected { fault: ProjectFault::ServiceDisabled, number }).await;
+    world
+        .end(&Outcome::ProjectRejected {
+            fault: ProjectFault::ServiceDisabled,
+            number,
+            evidence: Evidence::Named,
+        })
+        .await;
     assert_eq!(world.fact("number/a").await.as_deref(), Some("123456789 project_rejected a"));
     let world = self::world(&["b"], |_| {}).await;
     world.end(&Outcome::KeyRestricted { number: Some("5".to_owned()) }).await;

@@ -109,13 +109,13 @@ impl Observer for Progress {
             Event::Waiting { model, eta, ahead, .. } => {
                 self.line(&format!("waiting {} for quota of {model} ({ahead} ahead)", in_words(*eta)));
             }
-            Event::Started { key, project, model, attempt } => {
+            Event::Started { key, project, model, attempt, .. } => {
                 if let Some(spinner) = &self.spinner {
                     let what = format!("{model}, key {key} of project {project}, attempt {attempt}");
                     spinner.set_message(untrusted::for_terminal(&what));
                 }
             }
-            Event::Ended { key, project, model, attempt, outcome, took, condemned } => {
+            Event::Ended { key, project, model, attempt, outcome, took, condemned, .. } => {
                 let then = condemned.as_ref().map_or_else(String::new, |what| format!("; out: {what}"));
                 self.line(&format!(
                     "attempt {attempt}: key {key} (project {project}): {}, {}{then}",
@@ -131,8 +131,10 @@ impl Observer for Progress {
                     condemned: condemned.clone(),
                 });
             }
-            Event::FellBack { from, to } => self.line(&format!("{from} cannot be had now: asking {to}")),
-            Event::LastResort { key } => self.line(&format!("no key of the pool is usable: {key} serves")),
+            Event::FellBack { from, to, .. } => self.line(&format!("{from} cannot be had now: asking {to}")),
+            Event::LastResort { key, .. } => {
+                self.line(&format!("no key of the pool is usable: {key} serves"))
+            }
             _ => {}
         }
     }

@@ -105,7 +105,7 @@ fn failed(error: RunError<gemini_client::Error>, model: &str) -> GenerateError {
             GenerateError::Model { model }
         }
         RunError::Failed { error, .. } | RunError::Exhausted { last: Some(error), .. }
-            if error.outcome() == Outcome::ModelNotFound =>
+            if matches!(error.outcome(), Outcome::ModelNotFound | Outcome::ModelGated) =>
         {
             GenerateError::NoSuchModel { model, error }
         }

@@ -127,7 +127,8 @@ fn without_any_key_the_way_to_one_is_told() {
 fn limits_that_nobody_keeps_end_a_run_at_once_where_that_is_asked_for() {
     let place = Place::new();
     let gemini = Gemini::good();
-    let program = gemini.program(&place, [RSI, "--max-wait", "100"]).env("REDIS_URL", "redis://127.0.0.1:1/0");
+    let program =
+        gemini.program(&place, [RSI, "--max-wait", "100"]).env("REDIS_URL", "redis://127.0.0.1:1/0");
     let ended = program.env("KEYROT_FAIL_CLOSED", "true").run();
     ended.fails(6, &["redis", "hint: "]);
     ended.is_silent_about("exhausted").is_silent_about("add a key");

@@ -88,7 +88,14 @@ fn every_recorded_429_has_its_outcome() {
             },
         ),
         (DETAIL_LESS, Outcome::Throttled { retry_after: None }),
-        (PREPAY, Outcome::ProjectRejected { fault: ProjectFault::Billing, number: None }),
+        (
+            PREPAY,
+            Outcome::ProjectRejected {
+                fault: ProjectFault::Billing,
+                number: None,
+                evidence: Evidence::Named,
+            },
+        ),
         (ESF_ZERO, Outcome::QuotaZero { learned: vec![learned(None, Quantity::Rpm, 0)] }),
     ] {
         assert_eq!(of(text), expected, "{text}");

@@ -3,7 +3,7 @@
 use keyrot_core::{KeyFault, Outcome, ProjectFault};
 use serde_json::{Value, json};
 
-use super::{project, restricted};
+use super::{denied_by_hint, project, rejected, rejected_by_hint, restricted};
 
 fn info(reason: &str, metadata: &Value) -> Value {
     json!({
@@ -16,7 +16,7 @@ fn info(reason: &str, metadata: &Value) -> Value {
 pub(super) fn recorded() -> Vec<(u16, &'static str, &'static str, Vec<Value>, Outcome)> {
     use KeyFault::{Expired, Invalid, Leaked, Unauthenticated};
     use Outcome::{
-        AffinityMiss, BadRequest, KeyRejected, LocationBlocked, ModelNotFound, OperationDenied, Overloaded,
+        AffinityMiss, BadRequest, LocationBlocked, ModelGated, ModelNotFound, OperationDenied, Overloaded,
         ServerError,
     };
     use ProjectFault::{Billing, Denied, ServiceDisabled, Suspended};
@@ -36,17 +36,17 @@ pub(super) fn recorded() -> Vec<(u16, &'static str, &'static str, Vec<Value>, Ou
             argument,
             "API key not valid. Please pass a valid API key.",
             vec![info("API_KEY_INVALID", &service()), localized],
-            KeyRejected(Invalid),
+            rejected(Invalid),
         ),
         (
             400,
             argument,
             "API key expired. Please renew the API key.",
             vec![info("API_KEY_INVALID", &service())],
-            KeyRejected(Expired),
+            rejected(Expired),
         ),
-        (400, argument, "API key expired. Please renew the API key.", vec![], KeyRejected(Expired)),
-        (400, argument, "Invalid Auth key.", vec![], KeyRejected(Invalid)),
+        (400, argument, "API key expired. Please renew the API key.", vec![], rejected(Expired)),
+        (400, argument, "Invalid Auth key.", vec![], rejected(Invalid)),
         (
             401,
             "UNAUTHENTICATED",
@@ -55,15 +55,15 @@ pub(super) fn recorded() -> Vec<(u16, &'static str, &'static str, Vec<Value>, Ou
                 "ACCESS_TOKEN_TYPE_UNSUPPORTED",
                 &json!({"method": "google.ai.generativelanguage.v1beta.GenerativeService.GenerateContent", "service": "generativelanguage.googleapis.com"}),
             )],
-            KeyRejected(Unauthenticated),
+            rejected(Unauthenticated),
         ),
-        (401, "UNAUTHENTICATED", "Something new.", vec![], KeyRejected(Unauthenticated)),
+        (401, "UNAUTHENTICATED", "Something new.", vec![], rejected_by_hint(Unauthenticated)),
         (
             401,
             "UNAUTHENTICATED",
             "Expired.",
             vec![info("ACCESS_TOKEN_EXPIRED", &consumer())],
-            KeyRejected(Expired),
+            rejected(Expired),
         ),
         (
             401,
@@ -85,7 +85,7 @@ pub(super) fn recorded() -> Vec<(u16, &'static str, &'static str, Vec<Value>, Ou
             denied,
             "Your API key was reported as leaked. Please use another API key.",
             vec![],
-            KeyRejected(Leaked),
+            rejected(Leaked),
         ),
         (
             403,
@@ -131,7 +131,7 @@ pub(super) fn recorded() -> Vec<(u16, &'static str, &'static str, Vec<Value>, Ou
             denied,
             "Your project has been denied access. Please contact support.",
             vec![],
-            project(Denied, None),
+            denied_by_hint(),
         ),
         (
             403,
@@ -174,7 +174,14 @@ pub(super) fn recorded() -> Vec<(u16, &'static str, &'static str, Vec<Value>, Ou
         (
             404,
             "NOT_FOUND",
-            "This model models/gemini-2.5-flash is no longer available to new users.",
+            "This model models/gemini-2.5-flash is no longer available to new users. Please update your code to use a newer model for the latest features and improvements.",
+            vec![],
+            ModelGated,
+        ),
+        (
+            404,
+            "NOT_FOUND",
+            "This model models/gemini-1.5-flash is no longer available. Please update your code to use a newer model.",
             vec![],
             ModelNotFound,
         ),
