@@ -31,6 +31,7 @@ pub mod sse;
 pub mod tls;
 pub mod wire;
 
+mod allowed;
 mod body;
 mod call;
 mod client;
@@ -42,7 +43,7 @@ mod transcript;
 mod transport;
 
 pub use body::Body;
-pub use classify::classify;
+pub use classify::{Head, classify};
 pub use client::Client;
 pub use config::{Config, ConfigError, DEFAULT_BASE_URL, Timeouts};
 pub use error::{Error, ErrorKind, Wait};
