@@ -10,6 +10,7 @@ mod allowed;
 mod answers;
 mod broken;
 mod child;
+mod probing;
 mod requests;
 mod secrets;
 mod server;
