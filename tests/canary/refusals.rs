@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gemini_client::wire::{CountTokensRequest, GenerateRequest};
-use gemini_client::{Client, Config, classify};
+use gemini_client::{Client, Config, Head, classify};
 use gemini_sim::{Fault, FaultRule, KeySpec, ProjectSpec, Sim, SimServer};
 use keyrot_testkit::canary::{self, ALL};
 use secrecy::SecretString;
@@ -79,7 +79,7 @@ async fn no_refusal_gives_the_key_away_that_it_quotes() {
         let secret = SecretString::from(key);
         for status in STATUSES {
             for (media, body) in bodies(status, key) {
-                ear::debug("outcome", &classify(status, Some(media), b"{}"));
+                ear::debug("outcome", &classify(&Head::new(status, &http::HeaderMap::new()), b"{}"));
                 server.push_fault(FaultRule::new(Fault::Raw {
                     status,
                     content_type: media.to_owned(),

@@ -8,6 +8,7 @@ mod documents;
 mod knowledge;
 mod load;
 mod matrix;
+mod probing;
 mod reload;
 mod streams;
 mod waiting;

@@ -159,6 +159,19 @@ async fn a_bare_429_is_tried_once_more_elsewhere_and_cools_softly() {
 }
 
 #[tokio::test]
+async fn a_bare_429_cools_for_as_long_as_a_gateway_says() {
+    for seconds in [1, 7] {
+        let world = two_projects().start().await;
+        let fault = Fault::TooManyRetryAfter(seconds.to_string());
+        world.sim.push_fault(FaultRule::new(fault).on_key(secret_of("a1")));
+        ask(&world).await.expect("an answer");
+        assert_eq!(world.story(), ["a1 throttled", "b1 success"]);
+        let (out, asked) = (out_for(&world, "a1", NOON).await, Duration::from_secs(seconds));
+        assert!((asked..asked + Duration::from_millis(500)).contains(&out), "{out:?}: with jitter");
+    }
+}
+
+#[tokio::test]
 async fn projects_throttled_together_pause_the_pool_and_blame_nobody() {
     let world = two_projects().start().await;
     world.sim.push_fault(FaultRule::new(Fault::TooManyBare).times(2));
@@ -175,7 +188,8 @@ async fn projects_throttled_together_pause_the_pool_and_blame_nobody() {
 
 #[tokio::test]
 async fn dead_keys_are_out_until_their_secret_changes() {
-    for state in [KeyState::Invalid, KeyState::Expired, KeyState::Leaked, KeyState::TokenTypeUnsupported] {
+    let named = [KeyState::Invalid, KeyState::InvalidUntyped, KeyState::Expired, KeyState::Leaked];
+    for state in named.into_iter().chain([KeyState::TokenTypeUnsupported]) {
         let world = two_projects().start().await;
         world.sim.set_key_state(&secret_of("a1"), state.clone());
         ask(&world).await.expect("an answer");
@@ -186,6 +200,28 @@ async fn dead_keys_are_out_until_their_secret_changes() {
         ask(&world).await.expect("an answer");
         assert_eq!(world.story()[2], "a2 success");
     }
+}
+
+#[tokio::test]
+async fn a_key_that_google_does_not_know_yet_loses_no_request() {
+    let world = two_projects().start().await;
+    world.sim.set_key_state(&secret_of("a1"), KeyState::NotFound);
+    ask(&world).await.expect("an answer by another key");
+    assert_eq!(world.story(), ["a1 key_rejected", "a2 success"]);
+}
+
+#[tokio::test]
+async fn a_location_that_wants_billing_moves_to_a_project_that_has_it() {
+    let world = two_projects().start().await;
+    world.sim.set_project_state("pa", ProjectState::LocationNeedsBilling);
+    ask(&world).await.expect("an answer by the paid project");
+    assert_eq!(world.story(), ["a1 project_rejected", "b1 success"]);
+    // Without that clause it is this machine's address, and no key helps.
+    let world = two_projects().start().await;
+    world.sim.set_project_state("pa", ProjectState::LocationBlocked);
+    ask(&world).await.expect_err("not from here");
+    assert_eq!(world.story(), ["a1 location_blocked"]);
+    assert!(out(&world).await.is_empty());
 }
 
 #[tokio::test]
@@ -322,10 +358,17 @@ async fn a_model_that_one_project_lacks_is_not_asked_of_it_for_a_day() {
 
 #[tokio::test]
 async fn a_model_closed_to_some_projects_is_asked_of_every_project() {
-    let world = two_projects().project(ProjectSpec::new("pc")).key("c1", "pc", |_| {}).start().await;
-    for key in ["a1", "b1"] {
-        world.sim.push_fault(FaultRule::new(Fault::NoLongerAvailable).on_key(secret_of(key)).always());
-    }
+    let world = World::builder()
+        .project(ProjectSpec::new("pa").gated(MODEL))
+        .project(ProjectSpec::new("pb").gated(MODEL))
+        .project(ProjectSpec::new("pc"))
+        .key("a1", "pa", |k| k.priority = 1)
+        .key("a2", "pa", |k| k.priority = 2)
+        .key("b1", "pb", |k| k.priority = 3)
+        .key("b2", "pb", |k| k.priority = 4)
+        .key("c1", "pc", |k| k.priority = 5)
+        .start()
+        .await;
     ask(&world).await.expect("an answer from the third project");
     assert_eq!(world.story(), ["a1 model_gated", "b1 model_gated", "c1 success"]);
     assert_eq!(out(&world).await, ["a1", "a2", "b1", "b2"]);

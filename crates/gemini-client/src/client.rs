@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::Method;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use http::{Method, StatusCode};
 use keyrot_core::Outcome;
 use secrecy::SecretString;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::form_urlencoded;
 
-use crate::classify::{Envelope, classify};
+use crate::classify::{Envelope, Head, classify};
 use crate::config::{Config, ConfigError};
 use crate::error::Error;
 use crate::model;
@@ -123,14 +123,17 @@ impl Client {
         page_token: Option<&str>,
     ) -> Result<ModelPage, Error> {
         const PATH: &str = "/models?";
-        let mut query = form_urlencoded::Serializer::for_suffix(PATH.to_owned(), PATH.len());
-        if let Some(size) = page_size {
-            query.append_pair("pageSize", &size.to_string());
-        }
-        if let Some(token) = page_token {
-            query.append_pair("pageToken", token);
-        }
-        let path = query.finish();
+        // In a block of its own: a serializer cannot go from thread to thread, as this call may.
+        let path = {
+            let mut query = form_urlencoded::Serializer::for_suffix(PATH.to_owned(), PATH.len());
+            if let Some(size) = page_size {
+                query.append_pair("pageSize", &size.to_string());
+            }
+            if let Some(token) = page_token {
+                query.append_pair("pageToken", token);
+            }
+            query.finish()
+        };
         self.call(key, Method::GET, path.trim_end_matches('?'), Bytes::new()).await
     }
 
@@ -144,12 +147,18 @@ impl Client {
     }
 
     /// One request in bytes, whatever the method, path and version; the answer whatever its status.
-    /// `path_and_query` begins with `/` and is taken beneath the base URL. Credentials among
-    /// `headers` are replaced by `key`; headers of the connection and `Accept-Encoding` are dropped.
+    /// `path_and_query` begins with `/` and is taken beneath the base URL.
+    ///
+    /// Only what Gemini's own SDKs send travels on, so that a request goes out with `key` and no
+    /// other credential, project to bill, or method. Headers about the content, ranges and conditions,
+    /// uploads (`x-goog-upload-*`), `user-agent`, `x-goog-api-client`, `x-goog-fieldmask` and
+    /// `x-server-timeout` do; all others are dropped. Query parameters for the form of the answer
+    /// (`alt`, `fields`, `prettyPrint`), pages, filters, masks, uploads and streams do; with any other
+    /// the request is refused.
     ///
     /// # Errors
-    /// [`Error`]: only where no answer began. A path that leaves the base URL or carries a `key`
-    /// parameter is refused.
+    /// [`Error`]: only where no answer began. A path that leaves the base URL, a query parameter that
+    /// does not travel on, and methods but GET, HEAD, POST, PUT, PATCH and DELETE are refused.
     pub async fn raw(
         &self,
         key: &SecretString,
@@ -186,10 +195,9 @@ impl Client {
         if !answer.status.is_success() {
             return Err(refusal(answer).await);
         }
-        let media = answer.content_type().map(str::to_owned);
-        let status = answer.status;
-        let body = answer.body.collect(self.transport.max_answer).await?;
-        decode(status, media.as_deref(), &body)
+        let RawResponse { status, headers, body, server_timeout } = answer;
+        let head = Head::new(status.as_u16(), &headers).server_timeout(server_timeout);
+        decode(&head, &body.collect(self.transport.max_answer).await?)
     }
 }
 
@@ -200,20 +208,20 @@ fn json(request: &impl Serialize) -> Result<Bytes, Error> {
 
 /// The error that an answer without success is.
 async fn refusal(answer: RawResponse) -> Error {
-    let media = answer.content_type().map(str::to_owned);
-    let body = answer.body.collect_some(LONGEST_ERROR).await;
-    Error::refused(answer.status.as_u16(), media.as_deref(), &body)
+    let RawResponse { status, headers, body, server_timeout } = answer;
+    let head = Head::new(status.as_u16(), &headers).server_timeout(server_timeout);
+    Error::refused(&head, &body.collect_some(LONGEST_ERROR).await)
 }
 
 /// The body of an answer with a 2xx status.
-fn decode<T: DeserializeOwned>(status: StatusCode, media: Option<&str>, body: &[u8]) -> Result<T, Error> {
-    let status = status.as_u16();
+fn decode<T: DeserializeOwned>(head: &Head<'_>, body: &[u8]) -> Result<T, Error> {
+    let status = head.status();
     match serde_json::from_slice::<Value>(body) {
         Ok(value) if Envelope::find(&value).is_none() => {
             serde_json::from_value(value).map_err(|why| Error::undecodable(status, &why))
         }
-        Ok(_) => Err(Error::refused(status, media, body)),
-        Err(why) => match classify(status, media, body) {
+        Ok(_) => Err(Error::refused(head, body)),
+        Err(why) => match classify(head, body) {
             Outcome::Network(_) => Err(Error::truncated("its JSON is cut off")),
             _ => Err(Error::undecodable(status, &why)),
         },

@@ -1,7 +1,10 @@
 //! Durations as Google writes them: protobuf (`56s`, `0.539477544s`) in `RetryInfo`, Go
-//! (`1h52m56.409571576s`, `900.2ms`) in the prose of a message.
+//! (`1h52m56.409571576s`, `900.2ms`) in the prose of a message; and as gateways write them in
+//! `Retry-After`.
 
 use std::time::Duration;
+
+use http::header::{DATE, HeaderMap, RETRY_AFTER};
 
 /// The longest delay believed. Nothing Google counts takes longer to refill than a Pacific day,
 /// which has 25 hours once a year; a broken or hostile answer must not park a project for years.
@@ -47,6 +50,30 @@ pub fn in_prose(message: &str) -> Option<Duration> {
             parse(token.trim_end_matches(|c: char| !c.is_alphanumeric()))
         })
         .max()
+}
+
+/// What the headers of an answer ask for (`Retry-After`): the longest, if it came more than once.
+///
+/// A date is held against the answer's own `Date`, so that no clock of this machine's is asked; it is
+/// ignored where there is none.
+#[must_use]
+pub fn in_headers(headers: &HeaderMap) -> Option<Duration> {
+    let date = |text: &str| httpdate::parse_http_date(text).ok();
+    let sent = || date(headers.get(DATE)?.to_str().ok()?);
+    let until = |text: &str| {
+        let (until, sent) = (date(text)?, sent()?);
+        // A date that has passed means at once.
+        Some(until.duration_since(sent).unwrap_or_default().min(LONGEST))
+    };
+    let values = headers.get_all(RETRY_AFTER).iter().filter_map(|value| value.to_str().ok());
+    values.filter_map(|text| seconds(text).or_else(|| until(text.trim()))).max()
+}
+
+/// A bare number of seconds, as headers write it.
+pub(crate) fn seconds(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let bare = text.chars().all(|c| c.is_ascii_digit() || c == '.');
+    parse(&format!("{text}s")).filter(|_| bare)
 }
 
 fn unit_nanos(unit: &str) -> Option<u128> {
@@ -124,6 +151,41 @@ mod tests {
         assert_eq!(in_prose("retry in 2s, or Retry in 5s; else retry in a while"), parse("5s"));
         assert_eq!(in_prose("Please try again later. İretry in 3s"), parse("3s"));
         assert_eq!(in_prose("try again later"), None);
+    }
+
+    fn asked(retry_after: &[&str], date: Option<&str>) -> Option<Duration> {
+        let value = |text: &str| http::HeaderValue::from_str(text).unwrap();
+        let mut headers = HeaderMap::new();
+        for text in retry_after {
+            headers.append(RETRY_AFTER, value(text));
+        }
+        headers.extend(date.map(|date| (DATE, value(date))));
+        in_headers(&headers)
+    }
+
+    #[test]
+    fn retry_after_is_read_in_both_forms() {
+        let date = Some("Tue, 01 Dec 2026 10:00:00 GMT");
+        let soon = "Tue, 01 Dec 2026 10:00:07 GMT";
+        let seconds = |n| Some(Duration::from_secs(n));
+        assert_eq!(asked(&["1"], None), seconds(1));
+        assert_eq!(asked(&[" 30 "], date), seconds(30));
+        assert_eq!(asked(&["1.5"], None), Some(Duration::from_millis(1500)));
+        assert_eq!(asked(&["0"], None), seconds(0));
+        assert_eq!(asked(&[soon], date), seconds(7));
+        assert_eq!(asked(&["Tuesday, 01-Dec-26 10:00:07 GMT"], date), seconds(7));
+        assert_eq!(asked(&["Tue Dec  1 10:00:07 2026"], date), seconds(7));
+        assert_eq!(asked(&["Tue, 01 Dec 2026 09:00:00 GMT"], date), seconds(0), "it has passed");
+        assert_eq!(asked(&["2", "5", "soon"], None), seconds(5));
+        for endless in ["99999999999", "18446744073709551616"] {
+            assert_eq!(asked(&[endless], None), Some(LONGEST));
+        }
+        assert_eq!(asked(&["Fri, 31 Dec 9999 23:59:59 GMT"], date), Some(LONGEST));
+        assert_eq!(asked(&[soon], None), None, "no clock to hold it against");
+        for nothing in ["", "soon", "-1", "5s", "1h", "1e3", "."] {
+            assert_eq!(asked(&[nothing], date), None, "{nothing:?}");
+        }
+        assert_eq!(asked(&[], date), None);
     }
 
     proptest! {

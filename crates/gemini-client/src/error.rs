@@ -6,7 +6,7 @@ use std::time::Duration;
 use keyrot_core::untrusted::redact;
 use keyrot_core::{Deadline, Evidence, KeyFault, NetworkFault, Outcome, ProjectFault, UntrustedText};
 
-use crate::classify::{Envelope, classify};
+use crate::classify::{Envelope, Head, classify};
 
 /// Why a call failed.
 ///
@@ -156,8 +156,9 @@ impl Error {
     }
 
     /// An answer that [`classify`] gives no success for.
-    pub(crate) fn refused(status: u16, content_type: Option<&str>, body: &[u8]) -> Self {
-        let outcome = without_secrets(classify(status, content_type, body));
+    pub(crate) fn refused(head: &Head<'_>, body: &[u8]) -> Self {
+        let status = head.status();
+        let outcome = without_secrets(classify(head, body));
         let envelope = serde_json::from_slice(body).ok().as_ref().and_then(Envelope::find);
         let (said, code) = match envelope {
             Some(envelope) => (envelope.message, envelope.code),

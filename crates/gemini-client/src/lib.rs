@@ -31,21 +31,24 @@ pub mod sse;
 pub mod tls;
 pub mod wire;
 
+mod allowed;
 mod body;
 mod call;
 mod client;
 mod config;
 mod error;
 mod model;
+mod probing;
 mod stream;
 mod transcript;
 mod transport;
 
 pub use body::Body;
-pub use classify::classify;
+pub use classify::{Head, classify};
 pub use client::Client;
 pub use config::{Config, ConfigError, DEFAULT_BASE_URL, Timeouts};
 pub use error::{Error, ErrorKind, Wait};
+pub use probing::Probing;
 pub use stream::ChunkStream;
 pub use transcript::{Chunk, Transcript};
 pub use transport::RawResponse;

@@ -1,11 +1,13 @@
 //! A stream's bytes to its chunks, and whether it was whole: [`Transcript`]. Pure.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
+use http::HeaderMap;
 use keyrot_core::{NetworkFault, Outcome, Usage};
 use serde_json::Value;
 
-use crate::classify::Envelope;
+use crate::classify::{Envelope, Head};
 use crate::error::Error;
 use crate::sse::{Decoder, Event};
 use crate::wire::GenerateResponse;
@@ -41,6 +43,7 @@ pub struct Transcript {
     answered: bool,
     usage: Usage,
     failure: Option<Outcome>,
+    server_timeout: Option<Duration>,
 }
 
 impl Transcript {
@@ -57,7 +60,15 @@ impl Transcript {
             answered: false,
             usage: Usage::default(),
             failure: None,
+            server_timeout: None,
         }
+    }
+
+    /// Sets the deadline that the request carried in `X-Server-Timeout`: it may end the stream.
+    #[must_use]
+    pub const fn server_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.server_timeout = timeout;
+        self
     }
 
     /// Takes the next bytes of the stream. What follows an error is ignored.
@@ -137,7 +148,8 @@ impl Transcript {
         let (Event::Data(text) | Event::Bare(text)) = event;
         let chunk = match serde_json::from_slice::<Value>(text) {
             Ok(value) if Envelope::find(&value).is_some() => {
-                Err(Error::refused(200, Some("application/json"), text))
+                let headers = HeaderMap::new();
+                Err(Error::refused(&Head::new(200, &headers).server_timeout(self.server_timeout), text))
             }
             Ok(value) => serde_json::from_value::<Chunk>(value).map_err(|why| Error::undecodable(200, &why)),
             Err(_) if at_end => Err(Error::truncated("the last event is cut off")),

@@ -9,31 +9,14 @@ use http::{Method, StatusCode};
 use keyrot_core::untrusted;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::allowed;
 use crate::body::Body;
+use crate::classify::Head;
 use crate::config::{Base, Config, ConfigError, KEY_IN_URL, Timeouts};
 use crate::error::{Error, Wait};
 use crate::tls;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
-
-/// Headers of a caller that must not travel on: other credentials (Google refuses two kinds at
-/// once), what belongs to one connection, and the wish for a compressed answer, which nobody here
-/// could read.
-const NOT_PASSED_ON: [HeaderName; 13] = [
-    API_KEY,
-    http::header::AUTHORIZATION,
-    http::header::COOKIE,
-    http::header::HOST,
-    http::header::CONTENT_LENGTH,
-    http::header::TRANSFER_ENCODING,
-    http::header::CONNECTION,
-    http::header::TE,
-    http::header::TRAILER,
-    http::header::UPGRADE,
-    http::header::PROXY_AUTHORIZATION,
-    http::header::ACCEPT_ENCODING,
-    HeaderName::from_static("keep-alive"),
-];
 
 /// An answer as it came, whatever its status.
 #[non_exhaustive]
@@ -44,9 +27,16 @@ pub struct RawResponse {
     pub headers: HeaderMap,
     /// The body, not read yet.
     pub body: Body,
+    pub(crate) server_timeout: Option<Duration>,
 }
 
 impl RawResponse {
+    /// What [`classify`](crate::classify()) needs besides the body.
+    #[must_use]
+    pub fn head(&self) -> Head<'_> {
+        Head::new(self.status.as_u16(), &self.headers).server_timeout(self.server_timeout)
+    }
+
     /// The media type, where the answer gives one.
     #[must_use]
     pub fn content_type(&self) -> Option<&str> {
@@ -56,7 +46,7 @@ impl RawResponse {
 
 impl fmt::Debug for RawResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { status, headers: _, body } = self;
+        let Self { status, headers: _, body, server_timeout: _ } = self;
         f.debug_struct("RawResponse").field("status", status).field("body", body).finish_non_exhaustive()
     }
 }
@@ -102,17 +92,19 @@ impl Transport {
         key: &SecretString,
         method: Method,
         path_and_query: &str,
-        mut headers: HeaderMap,
+        headers: HeaderMap,
         body: Bytes,
     ) -> Result<RawResponse, Error> {
         untrusted::remember(key);
-        let url = self.base.join(path_and_query).map_err(Error::invalid_request)?;
+        let mut url = self.base.join(path_and_query).map_err(Error::invalid_request)?;
+        allowed::method(&method)
+            .and_then(|()| allowed::query(&mut url))
+            .map_err(|why| Error::invalid_request(&why))?;
         if untrusted::reveals(path_and_query, key) || untrusted::reveals(url.as_str(), key) {
             return Err(Error::invalid_request(KEY_IN_URL));
         }
-        for name in &NOT_PASSED_ON {
-            headers.remove(name);
-        }
+        let mut headers = allowed::headers(&headers);
+        let server_timeout = allowed::server_timeout(&headers);
         headers.insert(API_KEY, key_header(key)?);
         let started = stopwatch();
         let path = url.path().to_owned();
@@ -130,7 +122,8 @@ impl Transport {
             Ok(answer) => {
                 let (status, headers) = (answer.status(), answer.headers().clone());
                 tracing::debug!(%method, path, sent, status = status.as_u16(), elapsed_ms, "answer begins");
-                Ok(RawResponse { status, headers, body: Body::new(answer, self.timeouts.idle, total) })
+                let body = Body::new(answer, self.timeouts.idle, total);
+                Ok(RawResponse { status, headers, body, server_timeout })
             }
             Err(error) => {
                 tracing::debug!(%method, path, sent, kind = ?error.kind(), elapsed_ms, "no answer");

@@ -1,6 +1,7 @@
 //! The server's mind: judges each request under one lock, then words the answer outside it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -27,8 +28,11 @@ pub(crate) enum Reply {
     Send {
         status: u16,
         content_type: String,
-        /// The model itself answered: paced, and with the served tier in a header.
+        /// The model itself answered: with the served tier in a header.
         from_model: bool,
+        /// How long the head takes.
+        delay: Duration,
+        retry_after: Option<String>,
         body: Script,
         seq: u64,
     },
@@ -119,8 +123,9 @@ impl Case<'_> {
                 Effect::Stall => Reply::Stall,
                 Effect::Reset => Reply::Reset,
                 Effect::Page { status, content_type, body } => self.send(status, &content_type, body),
-                Effect::Error(status) => {
-                    self.send(status.code, JSON, status.body(in_array || self.route.in_array()))
+                Effect::Error(status) => self.refuse(&status, in_array, Duration::ZERO, None),
+                Effect::ComeBack { retry_after } => {
+                    self.refuse(&Status::canonical(429), in_array, Duration::ZERO, Some(retry_after))
                 }
                 Effect::Blocked => self.generation(&Answer::blocked("SAFETY"), false, None),
                 Effect::Empty => {
@@ -135,6 +140,7 @@ impl Case<'_> {
                     self.ask(call, sentence.project, sentence.nth, Some((after_chunks, spoil)))
                 }
             },
+            Finding::Late { after } => self.refuse(&Status::canonical(504), false, after, None),
             Finding::Generate => self.ask(call, sentence.project, sentence.nth, None),
             Finding::CountTokens => self.send(
                 200,
@@ -198,7 +204,22 @@ impl Case<'_> {
             status: 200,
             content_type: content_type.to_owned(),
             from_model: true,
+            delay: pace.time_to_first_byte,
+            retry_after: None,
             body,
+            seq: self.seq,
+        }
+    }
+
+    fn refuse(self, status: &Status, in_array: bool, delay: Duration, retry_after: Option<String>) -> Reply {
+        let body = status.body(in_array || self.route.in_array());
+        Reply::Send {
+            status: status.code,
+            content_type: JSON.to_owned(),
+            from_model: false,
+            delay,
+            retry_after,
+            body: Script::whole(body, &self.engine.pace),
             seq: self.seq,
         }
     }
@@ -208,6 +229,8 @@ impl Case<'_> {
             status,
             content_type: content_type.to_owned(),
             from_model: false,
+            delay: Duration::ZERO,
+            retry_after: None,
             body: Script::whole(body, &self.engine.pace),
             seq: self.seq,
         }

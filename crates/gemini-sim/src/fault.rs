@@ -27,6 +27,8 @@ pub enum OverloadText {
 pub enum Fault {
     /// Early. 429 without details: a burst or capacity throttle.
     TooManyBare,
+    /// Early. The same with this `Retry-After` header, seconds or a date, as gateways send it.
+    TooManyRetryAfter(String),
     /// Early. 429 of a spend limit. No body was ever recorded; this wording is made up.
     SpendCap,
     /// Early. 429 "prepayment credits are depleted".
@@ -121,12 +123,23 @@ pub(crate) enum Spoil {
 #[derive(Debug, Clone)]
 pub(crate) enum Effect {
     Error(Status),
-    Page { status: u16, content_type: String, body: String },
+    /// A bare 429 with a `Retry-After`, of which Google sends none.
+    ComeBack {
+        retry_after: String,
+    },
+    Page {
+        status: u16,
+        content_type: String,
+        body: String,
+    },
     Stall,
     Reset,
     Blocked,
     Empty,
-    MidStream { after_chunks: usize, spoil: Spoil },
+    MidStream {
+        after_chunks: usize,
+        spoil: Spoil,
+    },
 }
 
 /// What the front end says when nothing behind it answers.
@@ -140,6 +153,7 @@ impl Fault {
     pub fn name(&self) -> &'static str {
         match self {
             Self::TooManyBare => "too_many_bare",
+            Self::TooManyRetryAfter(_) => "too_many_retry_after",
             Self::SpendCap => "spend_cap",
             Self::PrepayDepleted => "prepay_depleted",
             Self::Overloaded(_) => "overloaded",
@@ -174,6 +188,7 @@ impl Fault {
         matches!(
             self,
             Self::TooManyBare
+                | Self::TooManyRetryAfter(_)
                 | Self::SpendCap
                 | Self::PrepayDepleted
                 | Self::BadGatewayHtml
@@ -236,6 +251,7 @@ impl Fault {
             Self::FileForbidden => refusal::foreign_file("abc-123"),
             Self::CacheForbidden => refusal::foreign_cache(),
             Self::CallerNoPermission => Status::canonical(403),
+            Self::TooManyRetryAfter(value) => return Effect::ComeBack { retry_after: value.clone() },
             Self::BadGatewayHtml => {
                 return Effect::Page {
                     status: 502,

@@ -1,5 +1,7 @@
 //! The order in which Google looks at a request: page, size, credentials, project, body, model, ownership, quota.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::catalogue::ModelSpec;
@@ -20,19 +22,31 @@ use crate::tokens::InputTokens;
 /// What is to be answered.
 #[derive(Debug)]
 pub(crate) enum Finding {
-    Effect { effect: Effect, in_array: bool },
+    Effect {
+        effect: Effect,
+        in_array: bool,
+    },
     Generate,
+    /// The caller's deadline ends the generation.
+    Late {
+        after: Duration,
+    },
     CountTokens,
     Card,
-    Listing { from: usize, to: usize },
+    Listing {
+        from: usize,
+        to: usize,
+    },
 }
 
 impl Finding {
     fn http_status(&self) -> u16 {
         match self {
             Self::Effect { effect: Effect::Error(status), .. } => status.code,
+            Self::Effect { effect: Effect::ComeBack { .. }, .. } => 429,
             Self::Effect { effect: Effect::Page { status, .. }, .. } => *status,
             Self::Effect { effect: Effect::Stall | Effect::Reset, .. } => 0,
+            Self::Late { .. } => 504,
             _ => 200,
         }
     }
@@ -148,6 +162,9 @@ impl<'a> Hearing<'a> {
         if self.route.gets_model() {
             return Ok(self.unless_struck(desk, suspect, (Finding::Card, Verdict::Served)));
         }
+        if desk.project(&project).is_some_and(|project| project.spec.gated.contains(self.route.model())) {
+            return Err(refused(refusal::retired_model(self.route), Verdict::NotFound));
+        }
         self.check_ownership(request, &project)?;
         self.entry.input_tokens = self.input.total();
         if self.route.counts_tokens() {
@@ -159,7 +176,17 @@ impl<'a> Hearing<'a> {
         if self.input.total() > model.input_limit {
             return Err(refused(refusal::input_too_long(model.input_limit), Verdict::BadRequest));
         }
-        Ok(self.unless_struck(desk, suspect, (Finding::Generate, Verdict::Admitted)))
+        Ok(self.unless_struck(desk, suspect, self.generated()))
+    }
+
+    /// A generation, unless the caller's deadline is over before its first byte.
+    fn generated(&self) -> (Finding, Verdict) {
+        match self.call.server_timeout {
+            Some(timeout) if timeout < self.engine.pace.time_to_first_byte => {
+                (Finding::Late { after: timeout }, Verdict::DeadlineExceeded)
+            }
+            _ => (Finding::Generate, Verdict::Admitted),
+        }
     }
 
     /// The secret of the request, if it came by a way the server accepts.

@@ -66,6 +66,7 @@ impl Sim {
             api_key: Some(key.to_owned()).filter(|key| !key.is_empty()),
             key_in_query: false,
             has_bearer: false,
+            server_timeout: None,
             payload,
         };
         match self.engine.reply(&call) {

@@ -35,8 +35,10 @@ pub enum Verdict {
     BadRequest,
     /// 403: the request names a file or cached content the project does not own.
     NotOwned,
-    /// 404: no such page, or no such model.
+    /// 404: no such page, or no such model, or not for this project.
     NotFound,
+    /// 504: the request's own `X-Server-Timeout` was over before the answer would have begun.
+    DeadlineExceeded,
     /// 403: no key at all.
     NoKey,
     /// 400: a key and a bearer token.

@@ -1,6 +1,6 @@
 //! What the operator declares: projects with their quotas, keys, and the states both can be in.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -59,6 +59,8 @@ pub enum ProjectState {
     PrepayDepleted,
     /// 400 "User location is not supported".
     LocationBlocked,
+    /// 400 "User location is not supported … without a billing account linked".
+    LocationNeedsBilling,
 }
 
 /// A project: the owner of quota.
@@ -70,6 +72,7 @@ pub struct ProjectSpec {
     pub(crate) state: ProjectState,
     pub(crate) quotas: HashMap<String, Quota>,
     pub(crate) default_quota: Quota,
+    pub(crate) gated: BTreeSet<String>,
 }
 
 impl ProjectSpec {
@@ -82,6 +85,7 @@ impl ProjectSpec {
             state: ProjectState::Ok,
             quotas: HashMap::new(),
             default_quota: Quota::UNLIMITED,
+            gated: BTreeSet::new(),
         }
     }
 
@@ -113,6 +117,13 @@ impl ProjectSpec {
         self
     }
 
+    /// Closes a model to this project: 404 "no longer available to new users" whatever is asked of it but its card.
+    #[must_use]
+    pub fn gated(mut self, model: impl Into<String>) -> Self {
+        self.gated.insert(model.into());
+        self
+    }
+
     /// Sets the initial state (default: [`ProjectState::Ok`]).
     #[must_use]
     pub const fn state(mut self, state: ProjectState) -> Self {
@@ -130,6 +141,10 @@ pub enum KeyState {
     Valid,
     /// 400 `API_KEY_INVALID`; also the verdict on secrets nobody registered.
     Invalid,
+    /// 400 `API_KEY_INVALID` in details that do not say their type.
+    InvalidUntyped,
+    /// 400 "API Key not found", without details: a key that is minutes old.
+    NotFound,
     /// 400 `API_KEY_INVALID`, "API key expired".
     Expired,
     /// 403 "reported as leaked", without details.

@@ -41,6 +41,10 @@ pub(crate) fn key(state: &KeyState, route: &Route, number: &str) -> Option<Statu
     Some(match state {
         KeyState::Valid => return None,
         KeyState::Invalid => api_key_invalid("API key not valid. Please pass a valid API key."),
+        KeyState::InvalidUntyped => {
+            api_key_invalid("API key not valid. Please pass a valid API key.").untyped()
+        }
+        KeyState::NotFound => Status::bad_request("API Key not found. Please pass a valid API key."),
         KeyState::Expired => api_key_invalid("API key expired. Please renew the API key."),
         KeyState::Leaked => {
             Status::denied("Your API key was reported as leaked. Please use another API key.")
@@ -91,6 +95,11 @@ pub(crate) fn project(state: ProjectState, route: &Route, number: &str, secret: 
         ProjectState::PrepayDepleted if !route.generates() => return None,
         ProjectState::PrepayDepleted => prepay_depleted(),
         ProjectState::LocationBlocked => location_blocked(),
+        ProjectState::LocationNeedsBilling => Status::new(
+            400,
+            "FAILED_PRECONDITION",
+            "User location is not supported for the API use without a billing account linked.",
+        ),
         ProjectState::Denied => {
             Status::denied("Your project has been denied access. Please contact support.")
         }

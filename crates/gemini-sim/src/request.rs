@@ -1,5 +1,7 @@
 //! Reading a request's body: what Google's JSON front door refuses, and what a readable body refers to.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::answer::joined_text;
@@ -26,6 +28,8 @@ pub(crate) struct Call {
     /// The key came as `?key=`, not in a header.
     pub(crate) key_in_query: bool,
     pub(crate) has_bearer: bool,
+    /// What the caller sets the server for an answer to begin (`X-Server-Timeout`).
+    pub(crate) server_timeout: Option<Duration>,
     pub(crate) payload: Payload,
 }
 

@@ -148,6 +148,8 @@ struct RawProject<'a> {
     quotas: BTreeMap<String, Quota>,
     #[serde(default)]
     default_quota: Quota,
+    #[serde(default)]
+    gated_models: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -275,6 +277,9 @@ impl RawProject<'_> {
             ProjectSpec::new(id).tier(self.tier).state(self.state).default_quota(self.default_quota);
         if let Some(number) = self.number {
             project = project.number(number);
+        }
+        for model in self.gated_models {
+            project = project.gated(model);
         }
         self.quotas.into_iter().fold(project, |project, (bucket, quota)| project.quota(bucket, quota))
     }

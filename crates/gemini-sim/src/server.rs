@@ -6,10 +6,11 @@ use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -115,11 +116,14 @@ async fn answer(
             reset.store(true, Ordering::Relaxed);
             Err(Reset)
         }
-        Reply::Send { status, content_type, from_model, body, seq } => {
-            if from_model && !engine.pace.time_to_first_byte.is_zero() {
-                tokio::time::sleep(engine.pace.time_to_first_byte).await;
+        Reply::Send { status, content_type, from_model, delay, retry_after, body, seq } => {
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
             }
-            Ok(dress(status, &content_type, from_model, body, seq))
+            let mut response = dress(status, &content_type, from_model, body, seq);
+            let retry_after = retry_after.and_then(|value| HeaderValue::try_from(value).ok());
+            response.headers_mut().extend(retry_after.map(|value| (RETRY_AFTER, value)));
+            Ok(response)
         }
     }
 }
@@ -150,11 +154,16 @@ async fn read(request: Request<Incoming>) -> Result<Call, hyper::Error> {
         key_in_query: in_query.is_some(),
         api_key: header.or(in_query).filter(|key| !key.is_empty()),
         has_bearer: parts.headers.contains_key(AUTHORIZATION),
+        server_timeout: parts
+            .headers
+            .get("x-server-timeout")
+            .and_then(|value| value.to_str().ok()?.trim().parse().ok())
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
         payload: if too_large { Payload::TooLarge } else { Payload::Bytes(bytes) },
     })
 }
 
-/// Headers every answer of Google's carries; none of them says when to come back.
+/// Headers every answer of Google's carries; none of them says when to come back (a fault may).
 const HEADERS: &[(&str, &str)] = &[
     ("vary", "Origin, X-Origin, Referer"),
     ("server", "scaffolding on HTTPServer2"),

@@ -47,6 +47,17 @@ impl Status {
         self
     }
 
+    /// Takes the types out of the details.
+    #[must_use]
+    pub(crate) fn untyped(mut self) -> Self {
+        for detail in self.body["error"]["details"].as_array_mut().into_iter().flatten() {
+            if let Some(detail) = detail.as_object_mut() {
+                detail.remove("@type");
+            }
+        }
+        self
+    }
+
     /// The JSON body; `in_array` wraps it in a one-element array.
     pub(crate) fn body(&self, in_array: bool) -> String {
         let object = crate::json::pretty(&self.body);

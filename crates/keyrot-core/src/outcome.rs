@@ -60,7 +60,7 @@ pub enum Outcome {
     },
     /// 429 without details: capacity, burst or abuse throttle, or a spend limit.
     Throttled {
-        /// What the body said, where it said anything.
+        /// What the body or `Retry-After` said, where either said anything.
         retry_after: Option<Duration>,
     },
     /// The key is dead.
@@ -213,12 +213,14 @@ impl Outcome {
                 condemning(Retry::OtherProject, Domain, NextPacificMidnight, Reason::QuotaDay)
             }
             Self::QuotaZero { .. } => condemning(Retry::OtherProject, Domain, After(DAY), Reason::QuotaZero),
-            Self::Throttled { retry_after } => condemning(
-                Retry::OnceSpaced,
-                Domain,
-                Escalating { at_least: retry_after.unwrap_or_default() },
-                Reason::Throttled,
-            ),
+            Self::Throttled { retry_after } => {
+                // Whoever throttles knows best for how long.
+                let cool = match retry_after {
+                    Some(after) => After((*after).max(FLOOR)),
+                    None => Escalating { at_least: Duration::ZERO },
+                };
+                condemning(Retry::OnceSpaced, Domain, cool, Reason::Throttled)
+            }
             Self::KeyRejected { fault, .. } => {
                 pointing(Retry::FreshSecret, Key, UntilLifted, Reason::KeyRejected(*fault), Permission)
             }

@@ -51,11 +51,12 @@ impl Envelope {
         }
     }
 
-    /// The details of one type, such as `RetryInfo`.
+    /// The details of one type, such as `RetryInfo`. Where `@type` is missing, the field that only
+    /// this type has tells.
     pub(crate) fn details_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Value> {
-        self.details.iter().filter(move |detail| {
-            let kind = detail.get("@type").and_then(Value::as_str).unwrap_or_default();
-            kind.rsplit('.').next() == Some(name)
+        self.details.iter().filter(move |detail| match detail.get("@type").and_then(Value::as_str) {
+            Some(kind) => kind.rsplit('.').next() == Some(name),
+            None => detail.get(own_field(name)).is_some(),
         })
     }
 
@@ -76,6 +77,16 @@ impl Envelope {
             .filter_map(digits)
             .min()
             .or_else(|| self.message.split_once(" in project ").and_then(|(_, rest)| digits(rest)))
+    }
+}
+
+/// The field by which a detail without `@type` is known for this type.
+fn own_field(name: &str) -> &str {
+    match name {
+        "ErrorInfo" => "reason",
+        "QuotaFailure" => "violations",
+        "RetryInfo" => "retryDelay",
+        other => other,
     }
 }
 

@@ -11,16 +11,16 @@ use keyrot_core::untrusted::redact;
 use keyrot_core::{Evidence, Learned, Outcome, ProjectFault, Quantity};
 use serde_json::Value;
 
-use super::{Envelope, refusal};
+use super::{Envelope, Head, refusal};
 use crate::delay;
 
 /// What a 429 with this error means.
-pub(super) fn outcome(error: &Envelope) -> Outcome {
+pub(super) fn outcome(head: &Head<'_>, error: &Envelope) -> Outcome {
     if refusal::out_of_credit(error) {
         return refusal::project(ProjectFault::Billing, Evidence::Named, error);
     }
     let violations = violations(error);
-    let retry_after = retry_after(error);
+    let retry_after = retry_after(error).max(head.retry_after());
     let mut learned: Vec<Learned> = violations.iter().filter_map(Violation::learned).collect();
     learned.sort_by(|a, b| (&a.bucket, a.quantity, a.limit).cmp(&(&b.bucket, b.quantity, b.limit)));
     learned.dedup();
@@ -36,7 +36,7 @@ pub(super) fn outcome(error: &Envelope) -> Outcome {
     }
 }
 
-/// The longest delay the answer names: RetryInfo and prose may disagree.
+/// The longest delay the body names: RetryInfo and prose may disagree.
 fn retry_after(error: &Envelope) -> Option<Duration> {
     error
         .details_of("RetryInfo")

@@ -1,19 +1,25 @@
 //! Every refusal: status, reason and prose to [`Outcome`]. 429 is [`quota`](super::quota)'s.
 
 use keyrot_core::Evidence::{self, Hinted, Named};
-use keyrot_core::{KeyFault, Outcome, ProjectFault};
+use keyrot_core::{Deadline, KeyFault, Outcome, ProjectFault};
 
-use super::{Envelope, quota};
+use super::{Envelope, Head, quota};
 
 /// What an error object under this status means.
-pub(super) fn outcome(status: u16, error: &Envelope) -> Outcome {
+pub(super) fn outcome(head: &Head<'_>, error: &Envelope) -> Outcome {
+    let status = head.status;
     match status {
+        504 if head.callers_deadline() => Outcome::OwnDeadline(Deadline::Caller),
+        // The same text as a 503.
+        503 if head.callers_deadline() && error.message.starts_with("Deadline expired") => {
+            Outcome::OwnDeadline(Deadline::Caller)
+        }
         400 => named(error).unwrap_or(Outcome::BadRequest),
         401 => named(error).unwrap_or(rejected(KeyFault::Unauthenticated, Hinted)),
         402 => named(error).unwrap_or_else(|| project(ProjectFault::Billing, payment(error), error)),
         403 => named(error).unwrap_or(Outcome::BadRequest),
         404 => not_found(error),
-        429 => quota::outcome(error),
+        429 => quota::outcome(head, error),
         408 | 499 => Outcome::ServerError { status },
         503 | 504 => Outcome::Overloaded,
         405..=498 => Outcome::BadRequest,
@@ -48,7 +54,9 @@ pub(super) fn out_of_credit(error: &Envelope) -> bool {
 /// assumed: a dead key is dead whatever else is wrong.
 fn by_reason(error: &Envelope) -> Option<Outcome> {
     let is = |name: &str| error.reason(|reason| reason == name);
-    let fault = if is("API_KEY_INVALID") {
+    let fault = if is("API_KEY_INVALID") && says_key_not_found(&error.message) {
+        return Some(rejected(KeyFault::Invalid, Hinted));
+    } else if is("API_KEY_INVALID") {
         let expired = error.message.starts_with("API key expired");
         return Some(rejected(if expired { KeyFault::Expired } else { KeyFault::Invalid }, Named));
     } else if error.reason(|reason| reason.starts_with("API_KEY_") && reason.ends_with("_BLOCKED")) {
@@ -88,7 +96,9 @@ const DENIALS: [&str; 5] = [
 fn by_message(error: &Envelope) -> Option<Outcome> {
     let message = error.message.as_str();
     let starts = |prefix: &str| message.starts_with(prefix);
-    let fault = if starts("API key not valid") || starts("Invalid Auth key") {
+    let fault = if says_key_not_found(message) {
+        return Some(rejected(KeyFault::Invalid, Hinted));
+    } else if starts("API key not valid") || starts("Invalid Auth key") {
         return Some(rejected(KeyFault::Invalid, Named));
     } else if starts("API key expired") {
         return Some(rejected(KeyFault::Expired, Named));
@@ -106,6 +116,9 @@ fn by_message(error: &Envelope) -> Option<Outcome> {
         return Some(Outcome::OperationDenied);
     } else if starts("You do not have permission to access the File") || starts("CachedContent not found") {
         return Some(Outcome::AffinityMiss);
+    } else if starts("User location is not supported for the API use without a billing account") {
+        // A project with billing on would be served from here.
+        ProjectFault::Billing
     } else if starts("User location is not supported") {
         return Some(Outcome::LocationBlocked);
     } else if starts("Generative Language API has not been used in project") {
@@ -116,12 +129,20 @@ fn by_message(error: &Envelope) -> Option<Outcome> {
     } else if starts("Permission denied: Consumer ") && message.ends_with("has been suspended.") {
         ProjectFault::Suspended
     } else if starts("Gemini API free tier is not available in your country") {
-        // A project with billing on would be served from here.
+        // Likewise.
         ProjectFault::Billing
     } else {
         return None;
     };
     Some(project(fault, Named, error))
+}
+
+/// Whether a text begins as Google's does of a key that it does not know, or does not know yet: a
+/// key minutes old gets it as well.
+pub(super) fn says_key_not_found(text: &str) -> bool {
+    const WORDS: &str = "API key not found";
+    let text = text.trim_start().trim_start_matches('"');
+    text.get(..WORDS.len()).is_some_and(|start| start.eq_ignore_ascii_case(WORDS))
 }
 
 fn not_found(error: &Envelope) -> Outcome {
@@ -134,6 +155,7 @@ fn not_found(error: &Envelope) -> Outcome {
         || message.contains("Call ListModels")
         || message.contains("Call ModelService.ListModels")
         || message.contains("is not found for API version")
+        || message.starts_with("Model is not found: ")
         || message.contains("is no longer available");
     if model {
         Outcome::ModelNotFound

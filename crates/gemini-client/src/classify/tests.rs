@@ -6,11 +6,19 @@ use serde_json::json;
 
 use super::*;
 
+mod heads;
 mod recorded;
 
 use recorded::recorded;
 
 const JSON: Option<&str> = Some("application/json; charset=UTF-8");
+
+/// The meaning of an answer without any header but its media type.
+pub(super) fn classify(status: u16, media: Option<&str>, body: &[u8]) -> Outcome {
+    let mut headers = HeaderMap::new();
+    headers.extend(media.and_then(|media| Some((CONTENT_TYPE, media.parse().ok()?))));
+    super::classify(&Head::new(status, &headers), body)
+}
 
 /// An error as the wire has it: pretty-printed.
 pub(super) fn body(code: u16, status: &str, message: &str, details: &[Value]) -> Vec<u8> {
@@ -23,12 +31,24 @@ pub(super) fn body(code: u16, status: &str, message: &str, details: &[Value]) ->
     text
 }
 
+/// The same answer with details that do not say their type, as some gateways pass them on.
+pub(super) fn untyped(mut answer: Value) -> Value {
+    for detail in answer["error"]["details"].as_array_mut().into_iter().flatten() {
+        detail.as_object_mut().expect("an object").remove("@type");
+    }
+    answer
+}
+
 fn project(fault: ProjectFault, number: Option<&str>) -> Outcome {
     Outcome::ProjectRejected { fault, number: number.map(str::to_owned), evidence: Evidence::Named }
 }
 
 fn denied_by_hint() -> Outcome {
     Outcome::ProjectRejected { fault: ProjectFault::Denied, number: None, evidence: Evidence::Hinted }
+}
+
+fn indebted_by_hint() -> Outcome {
+    Outcome::ProjectRejected { fault: ProjectFault::Billing, number: None, evidence: Evidence::Hinted }
 }
 
 fn rejected(fault: KeyFault) -> Outcome {
@@ -52,6 +72,8 @@ fn every_recorded_refusal_has_its_outcome_in_every_wrapping() {
         assert_eq!(classify(code, JSON, &array), expected, "array: {code} {message}");
         let double = body(code, status, &String::from_utf8(object.clone()).unwrap(), &[]);
         assert_eq!(classify(code, JSON, &double), expected, "double: {code} {message}");
+        let stripped = untyped(serde_json::from_slice(&object).unwrap()).to_string();
+        assert_eq!(classify(code, JSON, stripped.as_bytes()), expected, "without `@type`: {code} {message}");
         // The same object as the tail of a stream that had begun with 200.
         assert_eq!(classify(200, JSON, &object), expected, "tail: {code} {message}");
     }

@@ -1,6 +1,6 @@
 //! Streams that are whole, and the many that are not.
 
-use keyrot_core::{Evidence, ProjectFault};
+use keyrot_core::{Deadline, Evidence, ProjectFault};
 use proptest::prelude::*;
 
 use super::*;
@@ -169,5 +169,21 @@ proptest! {
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         read(&[&bytes]);
+    }
+}
+
+#[test]
+fn a_stream_that_the_callers_deadline_ends_blames_nobody() {
+    let late = "{\n  \"error\": {\"code\": 504, \"message\": \"Deadline expired before operation could complete.\", \"status\": \"DEADLINE_EXCEEDED\"}\n}\n";
+    for (timeout, expected) in [
+        (None, Outcome::Overloaded),
+        (Some(Duration::from_secs(5)), Outcome::OwnDeadline(Deadline::Caller)),
+        (Some(Duration::from_secs(900)), Outcome::Overloaded),
+    ] {
+        let mut transcript = Transcript::new(1024).server_timeout(timeout);
+        transcript.push(FIRST.as_bytes());
+        transcript.push(late.as_bytes());
+        transcript.end();
+        assert_eq!(transcript.outcome(), expected, "{timeout:?}");
     }
 }

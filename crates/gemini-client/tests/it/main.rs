@@ -6,9 +6,11 @@
     reason = "helpers of tests fail by panicking, like tests"
 )]
 
+mod allowed;
 mod answers;
 mod broken;
 mod child;
+mod probing;
 mod requests;
 mod secrets;
 mod server;

@@ -116,7 +116,7 @@ async fn what_cannot_be_sent_is_not() {
         let error = client.generate(&key(), model, &request).await.unwrap_err();
         assert_eq!(error.outcome(), Outcome::BadRequest, "{model}");
     }
-    for path in ["/v1beta/models?key=abc", "models", "@evil.example/"] {
+    for path in ["/v1beta/models?key=abc", "/v1beta/models?access_token=abc", "models", "@evil.example/"] {
         let error = client.raw(&key(), Method::GET, path, HeaderMap::new(), Bytes::new()).await.unwrap_err();
         assert_eq!(error.outcome(), Outcome::BadRequest, "{path}");
     }

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
 use gemini_client::wire::GenerateRequest;
-use gemini_client::{Client, Config};
+use gemini_client::{Client, Config, Probing};
+use keyrot_core::ModelId;
+use keyrot_core::call::Prober;
 use secrecy::SecretString;
 
 use crate::server::{Server, Step, answer, endless};
@@ -91,6 +93,9 @@ async fn the_canary_is_in_no_output() {
             }
             Err(error) => said.push(format!("{error} {error:?}")),
         }
+        let probing = Probing::new(client);
+        let proof = probing.probe(&key, &ModelId::from(MODEL)).await;
+        said.push(format!("{probing:?} {proof:?} {:?}", probing.models(&key).await));
     }
     let server = Server::answer("200 OK", "application/json", "{}").await;
     let get = http::Method::GET;

@@ -126,6 +126,40 @@ async fn each_error_has_its_exact_body() {
 }
 
 #[tokio::test]
+async fn a_gateway_says_when_to_come_back() {
+    let server = one_key().start().await.unwrap();
+    for value in ["1", "Tue, 01 Dec 2026 10:00:00 GMT"] {
+        server.push_fault(FaultRule::new(Fault::TooManyRetryAfter(value.to_owned())));
+        let response = generate(&server).await;
+        assert_eq!((response.status, response.header("retry-after")), (429, Some(value)));
+        assert_eq!(response.json()["error"].get("details"), None);
+    }
+    server.push_fault(FaultRule::new(Fault::TooManyRetryAfter("\n".to_owned())));
+    assert_eq!(generate(&server).await.header("retry-after"), None, "no header can hold it");
+}
+
+#[tokio::test]
+async fn the_callers_deadline_ends_a_generation_that_is_slower() {
+    let pace = Pace { time_to_first_byte: std::time::Duration::from_millis(20), ..Pace::default() };
+    let server = one_key().pace(pace).start().await.unwrap();
+    let within = async |seconds: &str| {
+        let headers = [("x-goog-api-key", KEY), ("x-server-timeout", seconds)];
+        let path = format!("/v1beta/models/{MODEL}:generateContent");
+        send(&server, "POST", &path, &headers, &prompt("x").to_string()).await
+    };
+    for seconds in ["0", "0.001"] {
+        let late = within(seconds).await;
+        assert_eq!(late.status, 504);
+        assert_eq!(late.message(), "Deadline expired before operation could complete.");
+        let entry = server.log().pop().unwrap();
+        assert_eq!((entry.verdict, entry.status, entry.charged), (Verdict::DeadlineExceeded, 504, true));
+    }
+    for seconds in ["1", "30", "soon", "-1"] {
+        assert_eq!(within(seconds).await.status, 200, "{seconds}");
+    }
+}
+
+#[tokio::test]
 async fn a_bad_gateway_is_html_and_raw_is_anything() {
     let server = faulty(Fault::BadGatewayHtml).await;
     let html = generate(&server).await;

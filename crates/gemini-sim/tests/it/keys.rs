@@ -91,6 +91,14 @@ async fn each_key_state_has_its_error() {
             "The provided API key has an IP address restriction. The originating IP address of the call (127.0.0.1) violates this restriction.",
             "API_KEY_IP_ADDRESS_BLOCKED",
         ),
+        (KeyState::NotFound, 400, "INVALID_ARGUMENT", "API Key not found. Please pass a valid API key.", ""),
+        (
+            KeyState::InvalidUntyped,
+            400,
+            "INVALID_ARGUMENT",
+            "API key not valid. Please pass a valid API key.",
+            "API_KEY_INVALID",
+        ),
         (KeyState::BadAuthKey, 400, "INVALID_ARGUMENT", "Invalid Auth key.", ""),
         (
             KeyState::TokenTypeUnsupported,
@@ -120,6 +128,8 @@ async fn each_key_state_has_its_error() {
         if matches!(state, KeyState::ServiceBlocked | KeyState::ReferrerBlocked | KeyState::IpBlocked) {
             assert_eq!(body["error"]["details"][0]["metadata"]["consumer"], "projects/123456");
         }
+        let typed = body["error"]["details"][0].get("@type").is_some();
+        assert_eq!(typed, !why.is_empty() && state != KeyState::InvalidUntyped, "{state:?}");
         assert_eq!(server.log().last().unwrap().verdict, Verdict::KeyRefused(state));
     }
     assert_eq!(post(&server, "countTokens", &prompt("x")).await.status, 200, "another operation");
@@ -146,6 +156,12 @@ async fn each_project_state_has_its_error() {
             "",
         ),
         (ProjectState::LocationBlocked, 400, "User location is not supported for the API use.", ""),
+        (
+            ProjectState::LocationNeedsBilling,
+            400,
+            "User location is not supported for the API use without a billing account linked.",
+            "",
+        ),
     ];
     for (state, code, message, why) in cases {
         assert!(server.set_project_state("proj-a", state));
@@ -160,6 +176,28 @@ async fn each_project_state_has_its_error() {
     assert!(!server.set_project_state("nobody", ProjectState::Ok));
     assert!(server.set_project_state("proj-a", ProjectState::Ok));
     assert_eq!(generate(&server).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_model_is_closed_to_one_project_and_open_to_another() {
+    let server = Sim::builder()
+        .project(ProjectSpec::new("new").gated("gemini-2.5-flash"))
+        .project(ProjectSpec::new("old"))
+        .key(KeySpec::new("AIza-new", "new"))
+        .key(KeySpec::new("AIza-old", "old"))
+        .start()
+        .await
+        .unwrap();
+    let body = prompt("x").to_string();
+    let closed = send(&server, "POST", GENERATE, &[("x-goog-api-key", "AIza-new")], &body).await;
+    assert_eq!(closed.status, 404);
+    assert!(closed.message().contains("is no longer available to new users"), "{}", closed.message());
+    assert_eq!(send(&server, "POST", GENERATE, &[("x-goog-api-key", "AIza-old")], &body).await.status, 200);
+    let other = GENERATE.replace("2.5-flash", "2.5-pro");
+    assert_eq!(send(&server, "POST", &other, &[("x-goog-api-key", "AIza-new")], &body).await.status, 200);
+    let card = GENERATE.trim_end_matches(":generateContent");
+    assert_eq!(send(&server, "GET", card, &[("x-goog-api-key", "AIza-new")], "").await.status, 200);
+    assert!(!server.log()[0].charged);
 }
 
 #[tokio::test]

@@ -4,8 +4,7 @@ use keyrot_core::Outcome;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::super::classify;
-use super::super::tests::body;
+use super::super::tests::{body, classify, untyped};
 use super::*;
 
 const FREE_MINUTE: &str = r#"{"error":{"code":429,"message":"You exceeded your current quota, please check your plan and billing details. For more information on this error, head to: https://ai.google.dev/gemini-api/docs/rate-limits.\n* Quota exceeded for metric: generativelanguage.googleapis.com/generate_content_free_tier_requests, limit: 2\nPlease retry in 56.185908122s.","status":"RESOURCE_EXHAUSTED","details":[
@@ -100,6 +99,8 @@ fn every_recorded_429_has_its_outcome() {
     ] {
         assert_eq!(of(text), expected, "{text}");
         assert_eq!(of(&format!("[{text}]")), expected, "array: {text}");
+        let stripped = untyped(serde_json::from_str(text).unwrap()).to_string();
+        assert_eq!(of(&stripped), expected, "without `@type`: {text}");
         assert_eq!(classify(200, None, text.as_bytes()), expected, "tail: {text}");
     }
 }

@@ -3,7 +3,7 @@
 use keyrot_core::{KeyFault, Outcome, ProjectFault};
 use serde_json::{Value, json};
 
-use super::{denied_by_hint, project, rejected, rejected_by_hint, restricted};
+use super::{denied_by_hint, indebted_by_hint, project, rejected, rejected_by_hint, restricted};
 
 fn info(reason: &str, metadata: &Value) -> Value {
     json!({
@@ -46,6 +46,16 @@ pub(super) fn recorded() -> Vec<(u16, &'static str, &'static str, Vec<Value>, Ou
             rejected(Expired),
         ),
         (400, argument, "API key expired. Please renew the API key.", vec![], rejected(Expired)),
+        // A key that is minutes old gets these as well.
+        (
+            400,
+            argument,
+            "API Key not found. Please pass a valid API key.",
+            vec![info("API_KEY_INVALID", &service())],
+            rejected_by_hint(Invalid),
+        ),
+        (400, argument, "API Key not found. Please pass a valid API key.", vec![], rejected_by_hint(Invalid)),
+        (403, denied, "API key not found", vec![], rejected_by_hint(Invalid)),
         (400, argument, "Invalid Auth key.", vec![], rejected(Invalid)),
         (
             401,
@@ -72,6 +82,7 @@ pub(super) fn recorded() -> Vec<(u16, &'static str, &'static str, Vec<Value>, Ou
             vec![info("CREDENTIALS_MISSING", &service())],
             BadRequest,
         ),
+        (402, "", "Payment required.", vec![], indebted_by_hint()),
         (402, "", "Your prepayment credits are depleted.", vec![], project(Billing, None)),
         (
             403,
@@ -185,6 +196,13 @@ pub(super) fn recorded() -> Vec<(u16, &'static str, &'static str, Vec<Value>, Ou
             vec![],
             ModelNotFound,
         ),
+        (
+            404,
+            "NOT_FOUND",
+            "Model is not found: models/gemini-9 for api version v1beta",
+            vec![],
+            ModelNotFound,
+        ),
         (404, "NOT_FOUND", "Requested entity was not found.", vec![], BadRequest),
         (
             400,
@@ -192,6 +210,13 @@ pub(super) fn recorded() -> Vec<(u16, &'static str, &'static str, Vec<Value>, Ou
             "User location is not supported for the API use.",
             vec![],
             LocationBlocked,
+        ),
+        (
+            400,
+            "FAILED_PRECONDITION",
+            "User location is not supported for the API use without a billing account linked.",
+            vec![],
+            project(Billing, None),
         ),
         (
             400,
