@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-#[cfg(any(feature = "redis", feature = "sqlite"))]
-use keyrot_core::MAX_CANDIDATES;
 use keyrot_core::{
     Ask, Candidate, Clock, CoolReport, Cooled, Cost, Ended, Fact, FactStore, Lifted, LimitError, Method,
     Permit, RateLimiter, Reply, Scope, Standing,
 };
+#[cfg(any(feature = "redis", feature = "sqlite"))]
+use keyrot_core::{Endpoint, MAX_CANDIDATES};
 use keyrot_limiter::{MemoryFacts, MemoryLimiter};
 
 use crate::settings::Settings;
@@ -93,17 +93,19 @@ impl Limiter {
         warnings: &mut Vec<String>,
     ) -> Result<Self, SetupError> {
         let file = File::open(&settings.state, time).await;
+        #[cfg(any(feature = "redis", feature = "sqlite"))]
+        let endpoint = settings.base_url.as_deref().map(Endpoint::at).unwrap_or_default();
         #[cfg(feature = "redis")]
         if let Some(url) = &settings.redis.url {
             // The file is no more than a convenience here.
             let file = file.ok().flatten();
             return Ok(Self::Shared(Box::new(
-                shared::Shared::start(url, &settings.redis, time, file).await?,
+                shared::Shared::start(url, &settings.redis, (time, endpoint), file).await?,
             )));
         }
         Ok(match file {
             #[cfg(feature = "sqlite")]
-            Ok(Some(file)) => Self::File(file),
+            Ok(Some(file)) => Self::File(file.for_endpoint(endpoint)),
             #[cfg(not(feature = "sqlite"))]
             Ok(Some(never)) => match never {},
             Ok(None) => Self::memory(Arc::clone(time.clock()), None),
