@@ -280,23 +280,24 @@ async fn an_overloaded_model_waits_and_stays_with_its_project() {
         let world = with_fault(Fault::Overloaded(text)).await;
         ask(&world).await.expect("an answer");
         assert_eq!(world.story(), ["a1 overloaded", "a1 success"], "no other key is burnt");
+        // A pause of its own, and none for anybody else.
         let waited = world.clock.now().since(NOON);
-        assert!((Duration::from_secs(1)..Duration::from_secs(2)).contains(&waited), "{waited:?}");
-        assert!(out(&world).await.is_empty(), "the probe's success lifts it");
+        assert!(waited < Duration::from_secs(1), "{waited:?}");
+        assert!(out(&world).await.is_empty(), "one 503 holds nobody back");
     }
 }
 
 #[tokio::test]
-async fn a_lasting_overload_doubles_and_stops_at_max_retries() {
+async fn a_lasting_overload_stops_at_max_retries() {
     let world = two_projects().start().await;
     world.sim.push_fault(FaultRule::new(Fault::Overloaded(OverloadText::New)).always());
     let error = ask(&world).await.expect_err("overloaded");
     assert!(matches!(error, RunError::Failed { attempts: 4, .. }), "{error}");
     assert_eq!(world.story(), ["a1 overloaded"; 4]);
-    // 1 s + 2 s + 4 s before the attempts, 8 s now.
+    // Up to 0.5 s, 1 s and 2 s before the attempts.
     let waited = world.clock.now().since(NOON);
-    assert!((Duration::from_secs(7)..Duration::from_secs(8)).contains(&waited), "{waited:?}");
-    assert_eq!(out(&world).await.len(), 4, "the model is out for every key");
+    assert!(waited < Duration::from_secs(4), "{waited:?}");
+    assert!(out(&world).await.is_empty(), "four say too little");
 }
 
 #[tokio::test]

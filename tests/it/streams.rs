@@ -95,13 +95,13 @@ async fn failures_after_the_first_part_surface_and_are_never_replayed() {
 }
 
 #[tokio::test]
-async fn an_overload_in_mid_stream_condemns_the_model_for_the_next() {
+async fn one_overload_in_mid_stream_holds_nobody_back() {
     let world = world().start().await;
     world.sim.push_fault(FaultRule::new(Fault::MidStreamRawJson { after_chunks: 3, status: 503 }));
     assert!(read(&world).await.1.is_some());
     settled(&world).await;
     let status = world.gemini.rotator().status(MODEL).await;
-    assert!(status.keys.iter().all(|k| k.why.as_deref() == Some("model overloaded")), "{status:?}");
+    assert!(status.keys.iter().all(|k| k.ready), "{status:?}");
 }
 
 #[tokio::test]

@@ -200,6 +200,41 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
+/// Where requests go: what one endpoint says of a key, a project or a model says nothing of another's.
+///
+/// The default is Google itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct Endpoint(u64);
+
+impl Endpoint {
+    const GOOGLE: &str = "generativelanguage.googleapis.com";
+
+    /// The endpoint at `base_url`: one for all ways to write its scheme and host, whatever slashes it ends
+    /// in.
+    #[must_use]
+    pub fn at(base_url: &str) -> Self {
+        let url = base_url.trim().trim_end_matches('/');
+        let (scheme, rest) = url.split_once("://").unwrap_or(("https", url));
+        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let host = host.to_ascii_lowercase();
+        if host == Self::GOOGLE {
+            return Self::default();
+        }
+        let name = format!("{}://{host}{path}", scheme.to_ascii_lowercase());
+        let digest = Sha256::new().chain_update("keyrot1 endpoint").chain_update(name).finalize();
+        let mut first = [0_u8; 8];
+        first.copy_from_slice(&digest[..8]);
+        // Never the one that stands for Google.
+        Self(u64::from_be_bytes(first).max(1))
+    }
+
+    /// The endpoint as a number, for a store to hold; 0 for Google.
+    #[must_use]
+    pub fn to_u64(self) -> u64 {
+        self.0
+    }
+}
+
 /// A quota domain: what Google counts, one model bucket of one project.
 ///
 /// Cloning is cheap; equality compares the names.
@@ -251,6 +286,19 @@ mod tests {
             assert!(KeyId::new(bad).is_err(), "{bad:?}");
         }
         assert!(KeyId::new(&"x".repeat(64)).is_ok());
+    }
+
+    #[test]
+    fn an_endpoint_is_where_requests_go_however_it_is_written() {
+        assert_eq!(Endpoint::at("https://GenerativeLanguage.googleapis.com/"), Endpoint::default());
+        let gateway = Endpoint::at("http://gateway:8080/gemini");
+        assert_eq!(Endpoint::at(" HTTP://Gateway:8080/gemini// "), gateway);
+        for other in
+            ["https://gateway:8080/gemini", "http://gateway:8081/gemini", "http://gateway:8080/Gemini"]
+        {
+            assert_ne!(Endpoint::at(other), gateway, "{other}");
+        }
+        assert_ne!(gateway, Endpoint::default());
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub use clock::{Clock, FakeClock, Sleep, Timestamp};
 pub use cooldown::{CoolFor, Cooldown, Gate, Reason, Stamp};
 pub use env::{EnvMap, Origin};
 pub use fault::{Deadline, Evidence, KeyFault, NetworkFault, ProjectFault};
-pub use id::{Bucket, Domain, Fingerprint, IllegalKeyId, KeyId, ModelId, PermitId, Project};
+pub use id::{Bucket, Domain, Endpoint, Fingerprint, IllegalKeyId, KeyId, ModelId, PermitId, Project};
 pub use keys::{
     Finding, Findings, Key, KeySet, ModelFilter, Parsed, PoolConfig, SecretRef, Severity, StoreKind,
     UnknownStore,

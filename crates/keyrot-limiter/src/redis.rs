@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyrot_core::Clock;
+use keyrot_core::{Clock, Endpoint};
 use parking_lot::Mutex;
 use secrecy::SecretString;
 
@@ -67,6 +67,8 @@ pub struct RedisStore {
     /// The name of the server's memory as last heard, as a number and as text.
     epoch: Mutex<(f64, Arc<str>)>,
     lifts: Lifts,
+    /// What the names of cooldowns begin with; empty for Google itself.
+    tag: String,
 }
 
 impl RedisStore {
@@ -101,7 +103,17 @@ impl RedisStore {
             clock,
             epoch: Mutex::new((0.0, "".into())),
             lifts: Lifts::default(),
+            tag: String::new(),
         })
+    }
+
+    /// The same store for requests to `endpoint`: what cools there, but for the whole pool, is its own; what
+    /// is counted is not.
+    #[must_use]
+    pub fn for_endpoint(mut self, endpoint: Endpoint) -> Self {
+        let tag = endpoint.to_u64();
+        self.tag = if tag == 0 { String::new() } else { format!("{tag:016x}") };
+        self
     }
 
     /// What the server does when its memory is full (`maxmemory-policy`), as it said when it was last
@@ -133,6 +145,7 @@ impl RedisStore {
         let now = self.clock.as_ref().map(|clock| clock.now());
         let mut common = coding::common(now, fastrand::u64(..1 << 53) as f64);
         common.extend_from_slice(&self.lifts.newest());
+        common.extend_from_slice(self.tag.as_bytes());
         common
     }
 

@@ -7,8 +7,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use keyrot_core::{
-    Ask, Candidate, Clock, CoolReport, Cooled, Cost, Ended, Fact, FactStore, Lifted, LimitError, Method,
-    Permit, RateLimiter, Reply, Scope, Standing,
+    Ask, Candidate, Clock, CoolReport, Cooled, Cost, Ended, Endpoint, Fact, FactStore, Lifted, LimitError,
+    Method, Permit, RateLimiter, Reply, Scope, Standing,
 };
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
@@ -118,6 +118,14 @@ impl SqliteStore {
         Ok(Self {
             handle: Arc::new(Handle { shared, book, heard, queue: Some(queue), thread: Some(thread) }),
         })
+    }
+
+    /// The same store for requests to `endpoint`: what cools there, but for the whole pool, is its own; what
+    /// is counted is not. To be said before anything is asked; clones share it.
+    #[must_use]
+    pub fn for_endpoint(self, endpoint: Endpoint) -> Self {
+        self.handle.book.lock().for_endpoint(endpoint);
+        self
     }
 
     /// Since when and why the file is not used any more, so that other processes are not counted;

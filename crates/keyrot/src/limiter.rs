@@ -8,6 +8,8 @@ use keyrot_core::{
     Ask, Candidate, Clock, CoolReport, Cooled, Cost, Ended, Fact, FactStore, Lifted, LimitError,
     MAX_CANDIDATES, Method, Permit, RateLimiter, Reply, Scope, Standing,
 };
+#[cfg(any(feature = "redis", feature = "sqlite"))]
+use keyrot_core::{Endpoint, MAX_CANDIDATES};
 use keyrot_limiter::{MemoryFacts, MemoryLimiter};
 
 use crate::settings::Settings;
@@ -95,17 +97,19 @@ impl Limiter {
         warnings: &mut Vec<String>,
     ) -> Result<Self, SetupError> {
         let file = File::open(&settings.state, time).await;
+        #[cfg(any(feature = "redis", feature = "sqlite"))]
+        let endpoint = settings.base_url.as_deref().map(Endpoint::at).unwrap_or_default();
         #[cfg(feature = "redis")]
         if let Some(url) = &settings.redis.url {
             // The file is no more than a convenience here.
             let file = file.ok().flatten();
             return Ok(Self::Shared(Box::new(
-                shared::Shared::start(url, &settings.redis, time, file).await?,
+                shared::Shared::start(url, &settings.redis, (time, endpoint), file).await?,
             )));
         }
         Ok(match file {
             #[cfg(feature = "sqlite")]
-            Ok(Some(file)) => Self::File(file),
+            Ok(Some(file)) => Self::File(file.for_endpoint(endpoint)),
             #[cfg(not(feature = "sqlite"))]
             Ok(Some(never)) => match never {},
             Ok(None) => Self::memory(Arc::clone(time.clock()), None),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use keyrot_core::Lifted;
+use keyrot_core::{Endpoint, Lifted};
 use parking_lot::Mutex;
 use rusqlite::backup::{Backup, StepResult};
 
@@ -49,8 +49,13 @@ impl Book {
             waits && looks < LOOKS
         }))?;
         let looked = clocks.since_boot();
-        let (cooling, broom) = (Cooling::unread(), Broom::new());
+        let (cooling, broom) = (Cooling::unread(Endpoint::default()), Broom::new());
         Ok(Self { base, clocks, cooling, heard, broom, patient, begun: false, looked })
+    }
+
+    /// Keeps the cooldowns of `endpoint` from now on.
+    pub(super) fn for_endpoint(&mut self, endpoint: Endpoint) {
+        self.cooling = Cooling::unread(endpoint);
     }
 
     /// Does `work` in one transaction: all of it, or nothing. Waits a little for other processes.
@@ -144,7 +149,7 @@ impl Book {
         let since = self.clocks.wall();
         suspended.lock().get_or_insert(Suspended { since, why, bounds: Some(bounds) });
         self.base = memory;
-        self.cooling = Cooling::unread();
+        self.cooling = self.cooling.anew();
         self.heard.hear(Lifted::All);
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use keyrot_core::{Cooldown, Domain, Lifted, Scope, Timestamp};
+use keyrot_core::{Cooldown, Domain, Endpoint, Lifted, Scope, Timestamp};
 use rusqlite::params;
 use serde_json::{from_str, to_string};
 
@@ -17,6 +17,8 @@ use crate::scopes::{Change, Scopes};
 #[derive(Debug)]
 pub(super) struct Cooling {
     pub(super) scopes: Scopes,
+    /// Whose cooldowns these are; 0 for Google's own.
+    endpoint: i64,
     /// The newest version and the epoch of what was read.
     read: Option<(u64, u64)>,
     /// Whether it holds what a transaction wrote that may not have ended yet.
@@ -28,15 +30,22 @@ pub(super) struct Cooling {
 }
 
 impl Cooling {
-    pub(super) fn unread() -> Self {
-        let (scopes, news) = (Scopes::with_journal(), Default::default());
-        Self { scopes, read: None, written: false, heard: None, news }
+    pub(super) fn unread(endpoint: Endpoint) -> Self {
+        let (scopes, news, endpoint) =
+            (Scopes::with_journal(), Default::default(), to_sql(endpoint.to_u64()));
+        Self { scopes, endpoint, read: None, written: false, heard: None, news }
+    }
+
+    /// The same, unread.
+    pub(super) fn anew(&self) -> Self {
+        let (heard, endpoint) = (self.heard, self.endpoint);
+        Self { heard, endpoint, ..Self::unread(Endpoint::default()) }
     }
 
     /// Forgets what a transaction changed that came to nothing.
     pub(super) fn undo(&mut self) {
         if self.written || self.news.1.is_some() || !self.scopes.changed().is_empty() {
-            *self = Self { heard: self.heard, ..Self::unread() };
+            *self = self.anew();
         }
         // What it lifted was not lifted.
         self.scopes.take_lifted();
@@ -59,8 +68,7 @@ impl Cooling {
         let since = match self.read {
             Some((version, epoch)) if epoch == pool.epoch => to_sql(version),
             _ => {
-                let heard = self.heard;
-                *self = Self { heard, ..Self::unread() };
+                *self = self.anew();
                 -1
             }
         };
@@ -71,21 +79,27 @@ impl Cooling {
             let scope = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
             // Of a scope that only another build knows.
             let Ok(scope) = from_str::<Scope>(scope) else { continue };
+            // What cools the whole pool cools it for every endpoint.
+            if self.endpoint != 0 && scope != Scope::Pool {
+                continue;
+            }
             let state: Cooldown = read(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?;
             self.scopes.set(&scope, state);
         }
-        let sql = "SELECT scope, state FROM cooling WHERE version > ?1 AND endpoint = 0 ORDER BY version";
+        let sql = "SELECT scope, state FROM cooling WHERE version > ?1 AND endpoint = ?2 ORDER BY version";
         let mut statement = rows.0.prepare_cached(sql)?;
-        let mut changed = statement.query([since])?;
+        let mut changed = statement.query([since, self.endpoint])?;
         while let Some(row) = changed.next()? {
             let (scope, state): (String, String) = (row.get(0)?, row.get(1)?);
-            if let (Ok(scope), Ok(state)) = (from_str(&scope), from_str(&state)) {
+            if scope == THROTTLED {
+                self.scopes.set_throttled(from_str(&state).unwrap_or_default());
+            } else if let (Ok(scope), Ok(state)) = (from_str(&scope), from_str(&state)) {
                 self.scopes.set(&scope, state);
             }
         }
-        let sql = "SELECT bucket, state FROM breaker WHERE version > ?1 AND endpoint = 0 ORDER BY version";
+        let sql = "SELECT bucket, state FROM breaker WHERE version > ?1 AND endpoint = ?2 ORDER BY version";
         let mut statement = rows.0.prepare_cached(sql)?;
-        let mut changed = statement.query([since])?;
+        let mut changed = statement.query([since, self.endpoint])?;
         while let Some(row) = changed.next()? {
             let (bucket, state): (String, String) = (row.get(0)?, row.get(1)?);
             if let Ok(state) = from_str(&state) {
@@ -97,7 +111,9 @@ impl Cooling {
             rows.0.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         if !guard.is_empty() {
             self.scopes.guard = Guard::from_parts(read::<(Duration, Option<Timestamp>)>(&guard)?);
-            self.scopes.set_throttled(read::<VecDeque<(Timestamp, Domain)>>(&throttled)?);
+            if self.endpoint == 0 {
+                self.scopes.set_throttled(read::<VecDeque<(Timestamp, Domain)>>(&throttled)?);
+            }
         }
         self.hear(rows)?;
         self.read = Some(now);
@@ -112,9 +128,9 @@ impl Cooling {
         let lifted = &mut self.news.0;
         match self.heard {
             Some(heard) if heard < newest => {
-                let sql = "SELECT scope FROM lift WHERE no > ?1 AND endpoint = 0 ORDER BY no";
+                let sql = "SELECT scope FROM lift WHERE no > ?1 AND endpoint = ?2 ORDER BY no";
                 let mut statement = rows.0.prepare_cached(sql)?;
-                let mut found = statement.query([heard])?;
+                let mut found = statement.query([heard, self.endpoint])?;
                 while let Some(row) = found.next()? {
                     match from_str(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?) {
                         Ok(scope) => lifted.add(scope),
@@ -145,7 +161,8 @@ impl Cooling {
             let (table, name, state) = match &change {
                 Change::Cooldown(scope) => {
                     // An older build takes a scope that it does not know for damage.
-                    let table = if matches!(scope, Scope::Permission(..)) { COOLING } else { COOLDOWN };
+                    let known = self.endpoint == 0 && !matches!(scope, Scope::Permission(..));
+                    let table = if known || *scope == Scope::Pool { COOLDOWN } else { COOLING };
                     (table, text(scope)?, self.scopes.get(scope).map(text))
                 }
                 Change::Breaker(bucket) => {
@@ -153,16 +170,29 @@ impl Cooling {
                 }
             };
             if let Some(state) = state {
-                rows.0.prepare_cached(table.put)?.execute(params![name, version, state?])?;
-            } else if rows.0.prepare_cached(table.delete)?.execute([name])? > 0 {
+                rows.0.prepare_cached(table.put)?.execute(params![name, version, state?, self.endpoint])?;
+            } else if rows.0.prepare_cached(table.delete)?.execute(params![name, self.endpoint])? > 0 {
                 pool.epoch = pool.version;
             }
         }
         self.tell(rows, lifted)?;
         let guard = text(&self.scopes.guard.to_parts())?;
         let throttled = text(self.scopes.throttled())?;
-        let sql = "UPDATE pool SET guard = ?1, throttled = ?2 WHERE one = 1";
-        rows.0.prepare_cached(sql)?.execute([guard, throttled])?;
+        if self.endpoint == 0 {
+            let sql = "UPDATE pool SET guard = ?1, throttled = ?2 WHERE one = 1";
+            rows.0.prepare_cached(sql)?.execute([guard, throttled])?;
+        } else {
+            // Who never read it leaves what is Google's as it is.
+            let sql =
+                "UPDATE pool SET guard = ?1, throttled = iif(throttled = '', '[]', throttled) WHERE one = 1";
+            rows.0.prepare_cached(sql)?.execute([guard])?;
+            rows.0.prepare_cached(COOLING.put)?.execute(params![
+                THROTTLED,
+                version,
+                throttled,
+                self.endpoint
+            ])?;
+        }
         self.read = Some((pool.version, pool.epoch));
         Ok(())
     }
@@ -175,8 +205,8 @@ impl Cooling {
             Lifted::All => vec!["all".to_owned(); REMEMBERED],
         };
         for scope in &scopes {
-            let sql = "INSERT INTO lift (endpoint, scope) VALUES (0, ?1)";
-            rows.0.prepare_cached(sql)?.execute([scope])?;
+            let sql = "INSERT INTO lift (endpoint, scope) VALUES (?1, ?2)";
+            rows.0.prepare_cached(sql)?.execute(params![self.endpoint, scope])?;
             self.news.1 = Some(rows.0.last_insert_rowid());
         }
         if let (Some(newest), false) = (self.news.1, scopes.is_empty()) {
@@ -194,19 +224,23 @@ struct Table {
     delete: &'static str,
 }
 
+// Each is given the endpoint, also where there is none but Google's.
 const COOLDOWN: Table = Table {
-    put: "INSERT OR REPLACE INTO cooldown VALUES (?1, ?2, ?3)",
-    delete: "DELETE FROM cooldown WHERE scope = ?1",
+    put: "INSERT OR REPLACE INTO cooldown SELECT ?1, ?2, ?3 WHERE ?4 IS NOT NULL",
+    delete: "DELETE FROM cooldown WHERE scope = ?1 AND ?2 IS NOT NULL",
 };
 const COOLING: Table = Table {
-    put: "INSERT OR REPLACE INTO cooling VALUES (0, ?1, ?2, ?3)",
-    delete: "DELETE FROM cooling WHERE endpoint = 0 AND scope = ?1",
+    put: "INSERT OR REPLACE INTO cooling VALUES (?4, ?1, ?2, ?3)",
+    delete: "DELETE FROM cooling WHERE endpoint = ?2 AND scope = ?1",
+};
+const BREAKER: Table = Table {
+    put: "INSERT OR REPLACE INTO breaker VALUES (?4, ?1, ?2, ?3)",
+    delete: "DELETE FROM breaker WHERE endpoint = ?2 AND bucket = ?1",
 };
 
-const BREAKER: Table = Table {
-    put: "INSERT OR REPLACE INTO breaker VALUES (0, ?1, ?2, ?3)",
-    delete: "DELETE FROM breaker WHERE endpoint = 0 AND bucket = ?1",
-};
+/// Where a row of table `cooling` holds which domains of an endpoint were throttled of late; those of
+/// Google's own are the pool's.
+const THROTTLED: &str = "throttled";
 
 fn read<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Done<T> {
     from_str(text).map_err(|_| Failure::nonsense("cooldown"))

@@ -6,6 +6,7 @@ mod busy;
 mod child;
 mod conformance;
 mod crowd;
+mod endpoint;
 #[cfg(target_os = "linux")]
 mod full;
 mod killed;

@@ -1,12 +1,14 @@
 //! Lifts that one client tells another, and a server that has lost what there was to tell.
 
-use keyrot_core::{Lifted, RateLimiter, Scope};
+use std::time::Duration;
+
+use keyrot_core::{Endpoint, Lifted, RateLimiter, Scope, Why};
 use keyrot_limiter::RedisStore;
-use keyrot_testkit::limiter::{FREE, Way};
+use keyrot_testkit::limiter::{self, FREE, Way, rpm};
 use keyrot_testkit::server::Server;
 
-use crate::people::go;
-use crate::servers::{KINDS, config, fresh_pool, shared};
+use crate::people::{cool, go, refused};
+use crate::servers::{KINDS, config, fresh_pool, shared, with_clock};
 
 fn client(server: &Server, pool: &str) -> RedisStore {
     RedisStore::connect(&config(&server.url(), pool)).expect("a legal URL")
@@ -66,5 +68,41 @@ async fn a_damaged_list_is_begun_anew() {
             let lifted = lift(&one, "n").await;
             assert_eq!(told(&other).await, lifted, "{text:?}");
         }
+    }
+}
+
+/// Two endpoints on one pool: what one says of a key is neither held against it at the other nor told there.
+#[tokio::test]
+async fn endpoints_have_cooldowns_of_their_own_and_one_count() {
+    for kind in KINDS {
+        let (server, pool) = (shared(kind), fresh_pool());
+        let gateway = || client(server, &pool).for_endpoint(Endpoint::at("http://gateway"));
+        let (google, other, another) = (client(server, &pool), gateway(), gateway());
+        let way = Way::sole(rpm(3));
+        told(&google).await;
+        told(&another).await;
+        let hour = Duration::from_secs(3_600);
+        for scope in [Scope::Key(way.key.clone(), way.fingerprint), Scope::Domain(way.domain.clone())] {
+            cool(&other, &scope, hour).await.expect("the store is there");
+            assert!(refused(&another, &way).await.retry_after > Duration::from_secs(3_000));
+            go(&google, &way).await;
+            other.lift(&scope).await.expect("the store is there");
+            assert_eq!(told(&another).await, Lifted::Scopes(vec![scope]));
+            assert_eq!(told(&google).await, Lifted::default());
+        }
+        cool(&other, &Scope::Pool, hour).await.expect("the store is there");
+        assert!(matches!(refused(&google, &way).await.why, Why::Cooling { .. }), "the pool is one");
+        google.lift(&Scope::Pool).await.expect("the store is there");
+        go(&other, &way).await;
+        assert!(matches!(refused(&google, &way).await.why, Why::Limit(_)), "so is its use");
+    }
+}
+
+#[test]
+fn a_store_of_an_endpoint_keeps_every_promise() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    for kind in KINDS {
+        let (url, gateway) = (shared(kind).url(), Endpoint::at("http://gateway"));
+        runtime.block_on(limiter::suite(async |clock| with_clock(&url, clock).for_endpoint(gateway)));
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use keyrot_core::Endpoint;
 #[cfg(feature = "redis")]
 use keyrot_core::FactStore;
 use keyrot_limiter::SqliteStore;
@@ -45,6 +46,13 @@ impl File {
         let opened = tokio::task::spawn_blocking(move || open(&path, &time)).await;
         let store = opened.map_err(|error| error.to_string()).flatten()?;
         Ok(Some(Self { store, place }))
+    }
+}
+
+impl File {
+    /// The same, with the cooldowns of `endpoint`.
+    pub(super) fn for_endpoint(self, endpoint: Endpoint) -> Self {
+        Self { store: self.store.for_endpoint(endpoint), ..self }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use keyrot_core::Endpoint;
 use keyrot_limiter::{Degrading, Manner, RedisConfig, RedisStore};
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
@@ -33,7 +34,7 @@ impl Shared {
     pub(super) async fn start(
         url: &SecretString,
         settings: &RedisSettings,
-        time: &Time,
+        (time, endpoint): (&Time, Endpoint),
         file: Option<File>,
     ) -> Result<Self, SetupError> {
         let RedisSettings { timeout, pool, instances: assumed, fail_closed, .. } = settings;
@@ -43,7 +44,7 @@ impl Shared {
             Time::Machine(_) => RedisStore::connect(&config),
             Time::Given(clock) => RedisStore::with_clock(&config, Arc::clone(clock)),
         };
-        let store = store.map_err(|error| SetupError::Invalid(error.to_string()))?;
+        let store = store.map_err(|error| SetupError::Invalid(error.to_string()))?.for_endpoint(endpoint);
         let known = match &file {
             Some(file) => file.instances(pool).await,
             None => Vec::new(),
