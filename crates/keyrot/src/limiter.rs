@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(any(feature = "redis", feature = "sqlite"))]
+use keyrot_core::Endpoint;
 use keyrot_core::{
     Ask, Candidate, Clock, CoolReport, Cooled, Cost, Ended, Fact, FactStore, Lifted, LimitError,
     MAX_CANDIDATES, Method, Permit, RateLimiter, Reply, Scope, Standing,
 };
-#[cfg(any(feature = "redis", feature = "sqlite"))]
-use keyrot_core::{Endpoint, MAX_CANDIDATES};
 use keyrot_limiter::{MemoryFacts, MemoryLimiter};
 
 use crate::settings::Settings;

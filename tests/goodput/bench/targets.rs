@@ -32,6 +32,7 @@ pub(crate) struct Target {
     what: &'static str,
     figure: f64,
     bound: Bound,
+    /// With the space before it.
     unit: &'static str,
 }
 
@@ -60,11 +61,11 @@ impl fmt::Display for Target {
             Bound::AtLeast(bound) => ("≥", bound),
             Bound::AtMost(bound) => ("≤", bound),
         };
-        let digits = usize::from(*unit == "%") + usize::from(*unit == "%" && *bound < 1.0);
+        let digits = usize::from(*unit == " %") + usize::from(*unit == " %" && *bound < 1.0);
         let verdict = if self.is_met() { "ok" } else { "MISSED" };
         write!(
             f,
-            "| {row} | {what} | {demand} % | {figure:.digits$} {unit} | {most} {bound:.digits$} {unit} | {verdict} |"
+            "| {row} | {what} | {demand} % | {figure:.digits$}{unit} | {most} {bound:.digits$}{unit} | {verdict} |"
         )
     }
 }
@@ -131,13 +132,13 @@ impl List<'_> {
             && *skew == Skew::None;
         if is_plain {
             let even = *arrivals == Arrivals::Even && *processes == 1;
-            self.at_least(SHARE, share, if even { 99.0 } else { 97.0 }, "%");
+            self.at_least(SHARE, share, if even { 99.0 } else { 97.0 }, " %");
             self.at_most("calls answered with 429", refused, 0.0, "");
         } else if matches!(trouble, Trouble::Overloaded(_)) {
-            self.at_least(SHARE, share, 97.0, "%");
+            self.at_least(SHARE, share, 97.0, " %");
         } else if *window == Window::FixedMinute || matches!(skew, Skew::Constant(_)) {
-            self.at_least(SHARE, share, 97.0, "%");
-            self.at_most("429s among the calls", 100.0 * refused / figures.calls.max(1) as f64, 0.5, "%");
+            self.at_least(SHARE, share, 97.0, " %");
+            self.at_most("429s among the calls", 100.0 * refused / figures.calls.max(1) as f64, 0.5, " %");
         }
     }
 
@@ -148,7 +149,7 @@ impl List<'_> {
         if share >= 1.0 {
             let sent = trace.attempts.iter().filter(|a| (from..to).contains(&a.sent)).count();
             let unguarded = rate * (to - from) as f64 / 1_000.0;
-            self.at_most("calls sent in the outage", 100.0 * sent as f64 / unguarded, 2.0, "%");
+            self.at_most("calls sent in the outage", 100.0 * sent as f64 / unguarded, 2.0, " %");
         }
         let call = u64::try_from(self.case.scenario.call.as_millis()).unwrap_or(u64::MAX);
         let back = to + RECOVERY_MS + call;
@@ -165,7 +166,7 @@ impl List<'_> {
             let served = sent.partition_point(|at| *at < back + second * 1_000);
             served as f64 / (rate * second as f64)
         });
-        self.at_least("capacity after the outage", 100.0 * share.fold(f64::INFINITY, f64::min), 95.0, "%");
+        self.at_least("capacity after the outage", 100.0 * share.fold(f64::INFINITY, f64::min), 95.0, " %");
     }
 
     /// Calls in the worst of all minutes.

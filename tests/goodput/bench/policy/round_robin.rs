@@ -1,4 +1,4 @@
-//! The next key for each request, and the key after it on any error, four times at most.
+//! The next key for each request, and the key after it on any error, five keys at most.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
