@@ -5,11 +5,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gemini_client::classify;
-use gemini_sim::{Fault, FaultRule, KeySpec, KeyState, LocalCall, OverloadText, ProjectSpec, Quota, Sim};
-use keyrot_core::call::Judged;
+use async_trait::async_trait;
+use gemini_client::{Head, classify};
+use gemini_sim::{
+    Fault, FaultRule, KeySpec, KeyState, LocalCall, LocalReply, OverloadText, ProjectSpec, Quota, Sim,
+};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use keyrot_core::ModelId;
+use keyrot_core::call::{Judged, Prober, Proof};
 use keyrot_core::{Deadline, Outcome};
 use parking_lot::Mutex;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::bench::clock::VirtualClock;
 use crate::bench::scenario::{Case, NETWORK_MS, Trouble};
@@ -27,6 +33,15 @@ const FAILURE: Duration = Duration::from_millis(200);
 /// The secret of a project's only key.
 pub(crate) fn secret(project: usize) -> String {
     format!("AIza-goodput-{project:03}")
+}
+
+/// What an answer means, by its bytes.
+fn judged(reply: &LocalReply) -> Outcome {
+    let mut headers = HeaderMap::new();
+    if let Ok(content_type) = HeaderValue::from_str(&reply.content_type) {
+        headers.insert(CONTENT_TYPE, content_type);
+    }
+    classify(&Head::new(reply.status, &headers), &reply.body)
 }
 
 /// What a call was answered with.
@@ -162,9 +177,7 @@ impl World {
         }
         // The record here says all that is needed, and the log would grow.
         self.sim.clear_log();
-        reply.map_or(Outcome::OwnDeadline(Deadline::Client), |reply| {
-            classify(reply.status, Some(&reply.content_type), &reply.body)
-        })
+        reply.map_or(Outcome::OwnDeadline(Deadline::Client), |reply| judged(&reply))
     }
 
     fn fault(&self, project: usize, request: &Request, now: u64) -> Option<Fault> {
@@ -188,4 +201,28 @@ impl World {
 /// What both sides call a project.
 pub(crate) fn project_name(project: usize) -> String {
     format!("project-{project:03}")
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World").finish_non_exhaustive()
+    }
+}
+
+/// The server answers free questions as well.
+#[async_trait]
+impl Prober for World {
+    async fn probe(&self, key: &SecretString, model: &ModelId) -> Proof {
+        let path = format!("/v1beta/models/{model}");
+        let call = LocalCall { method: "GET", path: &path, key: key.expose_secret(), body: b"" };
+        match self.sim.answer(call).map(|reply| judged(&reply)) {
+            Some(Outcome::Success { .. }) => Proof::Works,
+            None | Some(Outcome::ServerError { .. } | Outcome::Overloaded) => Proof::Unknown,
+            Some(refused) => Proof::Refused(refused),
+        }
+    }
+
+    async fn models(&self, _: &SecretString) -> Option<Vec<ModelId>> {
+        Some(vec![ModelId::new(MODEL)])
+    }
 }

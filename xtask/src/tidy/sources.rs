@@ -21,6 +21,7 @@ pub(super) const EXPOSING: Exposing = &[
     ),
     ("crates/keyrot/src/fresh/tests.rs", "its tests look at which secret serves"),
     ("crates/keyrot/src/limiter/shared.rs", "tells where Redis is, without user and password"),
+    ("tests/goodput/bench/world.rs", "is the server that is asked about a key"),
     ("crates/keyrot-secrets-aws/src/store.rs", "a new secret goes to the service"),
     ("crates/keyrot-secrets-aws/tests/canary/main.rs", "its test looks at what was read and written"),
     ("crates/keyrot-secrets-aws/tests/moto/main.rs", "its tests look at what was found"),

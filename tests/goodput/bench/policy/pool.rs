@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use keyrot::{Assembly, Profile, Rotator};
+use keyrot_core::call::Prober;
 use keyrot_core::keys::{Key, KeySet, PoolConfig};
 use keyrot_core::{EnvMap, KeyId, Project};
 
@@ -23,7 +24,7 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    pub(super) async fn start(case: &Case, world: &World) -> Result<Self> {
+    pub(super) async fn start(case: &Case, world: &Arc<World>) -> Result<Self> {
         let mut rotators = Vec::new();
         let silent = match case.scenario.trouble {
             Trouble::StoreAway => case.span.store_away(),
@@ -40,7 +41,9 @@ impl Pool {
             if case.scenario.processes > 1 {
                 assembly = assembly.limiter(store.handle(process));
             }
-            rotators.push(assembly.make().await.context("the pool is not made")?.rotator);
+            let rotator = assembly.make().await.context("the pool is not made")?.rotator;
+            rotator.prove_with(Arc::clone(world) as Arc<dyn Prober>);
+            rotators.push(rotator);
         }
         Ok(Self { rotators, profile: Profile::new(MODEL).tokens(TOKENS).max_wait(MAX_WAIT) })
     }
