@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gemini_client::estimate::{self, Estimate};
 use gemini_client::wire::{CountTokensRequest, GenerateRequest, GenerateResponse};
-use gemini_client::{Chunk, ChunkStream, Client, Error};
+use gemini_client::{Chunk, ChunkStream, Client, Error, Probing};
 use keyrot_core::{KeyId, Method, Outcome, Usage};
 
 use crate::profile::Profile;
@@ -33,9 +33,11 @@ pub struct Gemini {
 }
 
 impl Gemini {
-    /// `client`'s calls with `rotator`'s keys.
+    /// `client`'s calls with `rotator`'s keys. `client` answers the rotator's free questions as well, unless
+    /// it has somebody who does ([`Rotator::prove_with`]).
     #[must_use]
     pub fn new(rotator: Rotator, client: Client) -> Self {
+        rotator.prove_with(Arc::new(Probing::new(client.clone())));
         Self { rotator, client: Arc::new(client) }
     }
 
