@@ -13,6 +13,9 @@ use tokio::time::Sleep;
 
 use crate::error::{Error, Wait};
 
+/// How long servers and proxies commonly wait for a reader before they cut a connection off.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// The bytes of an answer, as a stream. It ends after its first error. Dropping it gives the
 /// connection up.
 pub struct Body {
@@ -21,6 +24,10 @@ pub struct Body {
     idle: Option<Duration>,
     /// Runs only while a piece is waited for: a slow reader is not the server's fault.
     waiting: Option<Pin<Box<Sleep>>>,
+    /// Runs while a piece is out and the next is not asked for.
+    unread: Option<Pin<Box<Sleep>>>,
+    /// The reader once paused for so long that a server may have given up writing.
+    neglected: bool,
     total: Option<Pin<Box<Sleep>>>,
     received: u64,
 }
@@ -34,7 +41,7 @@ impl Body {
         total: Option<Pin<Box<Sleep>>>,
     ) -> Self {
         let bytes: Bytewise = Box::pin(answer.bytes_stream());
-        Self { bytes: Some(bytes), idle, waiting: None, total, received: 0 }
+        Self { bytes: Some(bytes), idle, waiting: None, unread: None, neglected: false, total, received: 0 }
     }
 
     /// The whole body.
@@ -70,6 +77,7 @@ impl Body {
     fn end(&mut self, error: Option<Error>) -> Poll<Option<Result<Bytes, Error>>> {
         self.bytes = None;
         self.waiting = None;
+        self.unread = None;
         self.total = None;
         tracing::debug!(received = self.received, kind = ?error.as_ref().map(Error::kind), "answer ends");
         Poll::Ready(error.map(Err))
@@ -85,14 +93,21 @@ impl Stream for Body {
         if this.total.as_mut().is_some_and(|total| total.as_mut().poll(cx).is_ready()) {
             return this.end(Some(Error::timeout(Wait::Total, None)));
         }
+        if let Some(mut unread) = this.unread.take() {
+            this.neglected |= unread.as_mut().poll(cx).is_ready();
+        }
         match bytes.as_mut().poll_next(cx) {
             Poll::Ready(Some(Ok(piece))) => {
                 this.waiting = None;
+                this.unread = Some(Box::pin(tokio::time::sleep(WRITE_TIMEOUT)));
                 this.received += piece.len() as u64;
                 Poll::Ready(Some(Ok(piece)))
             }
             Poll::Ready(Some(Err(error))) => {
-                let error = Error::receiving(error);
+                let error = match this.neglected {
+                    true => Error::timeout(Wait::Reader, None),
+                    false => Error::receiving(error),
+                };
                 this.end(Some(error))
             }
             Poll::Ready(None) => this.end(None),
@@ -110,7 +125,7 @@ impl Stream for Body {
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { bytes, idle, waiting: _, total: _, received } = self;
+        let Self { bytes, idle, waiting: _, unread: _, neglected: _, total: _, received } = self;
         f.debug_struct("Body")
             .field("ended", &bytes.is_none())
             .field("idle", idle)

@@ -68,6 +68,9 @@ pub enum Wait {
     Idle,
     /// The whole call.
     Total,
+    /// The server's wait for our reader: the connection broke after the body had been left unread
+    /// for a minute.
+    Reader,
 }
 
 impl Error {
@@ -248,6 +251,9 @@ impl fmt::Display for Error {
             Cause::Connect => f.write_str("no connection to the Gemini API")?,
             Cause::Timeout(Wait::FirstByte) => f.write_str("no answer within the first-byte timeout")?,
             Cause::Timeout(Wait::Idle) => f.write_str("the answer stalled for the idle timeout")?,
+            Cause::Timeout(Wait::Reader) => {
+                f.write_str("the connection broke after the answer was left unread for long")?
+            }
             Cause::Timeout(Wait::Total) => f.write_str("the call took the total timeout")?,
             Cause::Broken => f.write_str("the connection broke")?,
             Cause::Truncated => f.write_str("the answer ended before it was whole")?,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use gemini_client::wire::GenerateRequest;
 use gemini_client::{Client, Config, Error, ErrorKind, Wait};
-use keyrot_core::{Deadline, Outcome};
+use keyrot_core::{Deadline, NetworkFault, Outcome};
 
 use crate::server::{Server, Step, chunked};
 use crate::{MODEL, key};
@@ -83,6 +83,22 @@ async fn the_total_timeout_covers_the_body_however_busy() {
     assert_timeout(&generate(&config).await, Wait::Total);
     let (_, error) = stream(&config).await;
     assert_timeout(&error, Wait::Total);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_break_after_the_reader_was_slow_is_the_readers() {
+    for (pause, expected) in [
+        (Duration::from_secs(59), Outcome::Network(NetworkFault::Truncated)),
+        (Duration::from_secs(61), Outcome::OwnDeadline(Deadline::Client)),
+    ] {
+        let server = Server::play(vec![Step::Send(chunked("text/event-stream", &[EVENT.as_bytes()]))]).await;
+        let client = Client::new(&patient(&server.url)).unwrap();
+        let mut stream = client.stream(&key(), MODEL, &GenerateRequest::text("hi")).await.unwrap();
+        stream.next().await.expect("a chunk").expect("a whole one");
+        tokio::time::advance(pause).await;
+        let error = stream.next().await.expect("an error").unwrap_err();
+        assert_eq!(error.outcome(), expected, "{pause:?}: {error}");
+    }
 }
 
 #[tokio::test]
