@@ -126,7 +126,14 @@ impl Pool {
         // Which it may just have learned.
         blamed.domain.bucket = self.aliases.bucket_of(&lane.key.model);
         let samples = match condemn.reason {
-            Reason::Overloaded => self.recent.overloaded(&blamed.domain.bucket, now),
+            Reason::Overloaded => {
+                let samples = self.recent.overloaded(&blamed.domain.bucket, attempt.started, now);
+                if samples.is_empty() {
+                    // Nothing to say yet.
+                    return Judgement::default();
+                }
+                samples
+            }
             _ => Samples::new(),
         };
         let report = CoolReport { samples, ..report(&blamed, condemn, lane.roster.projects) };
@@ -178,14 +185,13 @@ impl Pool {
         }
     }
 
-    /// Whether a request that failed again and again is itself to blame: others are served, or three keys
-    /// failed alike and no other request is known to fail.
+    /// Whether a request that failed again and again is not to be tried any more: it is itself to blame where
+    /// others are served, and three keys that failed alike leave little hope of a fourth.
     pub(crate) fn blames_request(&self, answers: &Answers, attempt: &Attempt, now: Timestamp) -> bool {
         let bucket = &attempt.permit.domain.bucket;
         let keys = || distinct(answers.failures.iter().map(|failed| &failed.permit.key));
         answers.failures.len() >= SERVER_FAILURES
-            && (self.recent.is_served(bucket, now)
-                || (keys() >= SERVER_FAILURES && !self.recent.is_failing(bucket, now)))
+            && (self.recent.is_served(bucket, now) || keys() >= SERVER_FAILURES)
     }
 
     /// Ends the search of a request that was refused: takes every penalty back when all the keys it asked

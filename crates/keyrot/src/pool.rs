@@ -384,7 +384,7 @@ impl Pool {
         if !attempt.answered {
             let Attempt { permit, lane, key, .. } = attempt;
             lane.roster.tally(*key).health.lock().succeeded(permit.fingerprint, now);
-            self.recent.succeeded(&permit.domain.bucket, now);
+            self.recent.succeeded(&permit.domain.bucket, attempt.started, now);
         }
     }
 }

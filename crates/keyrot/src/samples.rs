@@ -1,5 +1,10 @@
-//! How calls of each model ended in this process, second by second: what a report of an overloaded
-//! model is judged by, and whether other requests are being served. A success costs no write to the store.
+//! How calls of each model went in this process, by the second in which they began: what a report of an
+//! overloaded model is judged by, and whether other requests are being served. A success costs no write to
+//! the store.
+//!
+//! A model without capacity says so soon, while an answer may take half a minute: what began before an
+//! outage and ends well in the middle of it says nothing of it. So calls are judged by when they began, and
+//! one that began in an earlier second and has not failed counts for the model.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,8 +32,6 @@ struct ModelCalls {
     /// One slot per second, at its number modulo their count.
     slots: [Slot; SECONDS as usize],
     last_success: Option<Timestamp>,
-    /// When a request last failed for good, of those that blamed the server, since `last_success`.
-    gave_up: Option<Timestamp>,
     /// How a request last failed whose refusals were taken back before every key had been asked,
     /// since `last_success`.
     retracted: Option<(Timestamp, &'static str)>,
@@ -37,22 +40,46 @@ struct ModelCalls {
 #[derive(Debug, Clone, Copy, Default)]
 struct Slot {
     second: u64,
+    began: u32,
+    /// Ended with an answer.
     succeeded: u32,
     failed: u32,
+    /// What of it has been reported.
+    told_good: u32,
+    told_failed: u32,
+}
+
+/// Of the calls that began within this second, so many must have failed, one in so many, to be reported
+/// before the second is over: fewer may be the first of many that take longer to go well.
+const PLAIN: u32 = 4;
+
+impl Slot {
+    /// What is new about calls that began `age` seconds ago.
+    fn news(&mut self, age: u64) -> (u32, u32) {
+        let (good, failed) = match age {
+            0 if self.failed.saturating_mul(PLAIN) < self.began => return (0, 0),
+            0 => (self.succeeded, self.failed),
+            _ => (self.began.saturating_sub(self.failed), self.failed),
+        };
+        let news = (good.saturating_sub(self.told_good), failed.saturating_sub(self.told_failed));
+        (self.told_good, self.told_failed) = (good.max(self.told_good), failed);
+        news
+    }
 }
 
 impl ModelCalls {
-    fn slot(&mut self, now: Timestamp) -> &mut Slot {
-        let second = now.as_millis() / 1_000;
+    /// The slot of calls that began at `began`; `None` when that is too long ago.
+    fn slot(&mut self, began: Timestamp) -> Option<&mut Slot> {
+        let second = began.as_millis() / 1_000;
         let slot = &mut self.slots[usize::try_from(second % SECONDS).unwrap_or(0)];
-        if slot.second != second {
+        if slot.second < second {
             *slot = Slot { second, ..Slot::default() };
         }
-        slot
+        (slot.second == second).then_some(slot)
     }
 
     fn is_idle(&self, now: Timestamp) -> bool {
-        !is_recent(self.last_success.max(self.gave_up).max(self.retracted.map(|(at, _)| at)), now)
+        !is_recent(self.last_success.max(self.retracted.map(|(at, _)| at)), now)
     }
 }
 
@@ -61,47 +88,51 @@ fn is_recent(at: Option<Timestamp>, now: Timestamp) -> bool {
 }
 
 impl RecentCalls {
-    /// The model answered.
-    pub(crate) fn succeeded(&self, bucket: &Bucket, now: Timestamp) {
+    /// A call begins.
+    pub(crate) fn began(&self, bucket: &Bucket, now: Timestamp) {
         self.with(bucket, now, |calls| {
-            calls.slot(now).succeeded += 1;
-            (calls.last_success, calls.gave_up, calls.retracted) = (Some(now), None, None);
+            if let Some(slot) = calls.slot(now) {
+                slot.began += 1;
+            }
         });
     }
 
-    /// The model had no capacity. Gives what was gathered since the last time, this failure included.
-    pub(crate) fn overloaded(&self, bucket: &Bucket, now: Timestamp) -> Samples {
-        let taken = self.with(bucket, now, |calls| {
-            calls.slot(now).failed += 1;
-            std::mem::take(&mut calls.slots)
+    /// The model answered a call that began at `began`.
+    pub(crate) fn succeeded(&self, bucket: &Bucket, began: Timestamp, now: Timestamp) {
+        self.with(bucket, now, |calls| {
+            if let Some(slot) = calls.slot(began) {
+                slot.succeeded += 1;
+            }
+            (calls.last_success, calls.retracted) = (Some(now), None);
         });
+    }
+
+    /// The model had no capacity for a call that began at `began`. Gives what there is to report: nothing
+    /// while that may be one failure among many calls under way.
+    pub(crate) fn overloaded(&self, bucket: &Bucket, began: Timestamp, now: Timestamp) -> Samples {
         let newest = now.as_millis() / 1_000;
-        let used = |slot: &Slot| slot.succeeded > 0 || slot.failed > 0;
-        let recent =
-            taken.into_iter().filter(|slot| used(slot) && newest.saturating_sub(slot.second) < SECONDS);
-        let sample = |slot: Slot| Sample {
-            age: u8::try_from(newest.saturating_sub(slot.second)).unwrap_or(u8::MAX),
-            succeeded: slot.succeeded,
-            failed: slot.failed,
-        };
-        let mut samples: Samples = recent.map(sample).collect();
-        samples.sort_unstable_by_key(|sample| sample.age);
-        samples
+        self.with(bucket, now, |calls| {
+            let late = calls.slot(began).map(|slot| slot.failed += 1).is_none();
+            let recent = calls.slots.iter_mut().filter(|slot| newest.saturating_sub(slot.second) < SECONDS);
+            let sample = |slot: &mut Slot| {
+                let age = newest.saturating_sub(slot.second);
+                let (succeeded, failed) = slot.news(age);
+                Sample { age: u8::try_from(age).unwrap_or(u8::MAX), succeeded, failed }
+            };
+            let news = recent.map(sample).filter(|sample| sample.succeeded > 0 || sample.failed > 0);
+            let mut samples: Samples = news.collect();
+            samples.sort_unstable_by_key(|sample| sample.age);
+            // It failed, whenever it began.
+            if late && !samples.is_full() && samples.first().is_none_or(|first| first.age > 0) {
+                samples.insert(0, Sample { age: 0, succeeded: 0, failed: 1 });
+            }
+            samples
+        })
     }
 
     /// Whether the model answered anybody in this process within the last minute.
     pub(crate) fn is_served(&self, bucket: &Bucket, now: Timestamp) -> bool {
         self.with(bucket, now, |calls| is_recent(calls.last_success, now))
-    }
-
-    /// A request of this model failed for good, and blamed the server.
-    pub(crate) fn gave_up(&self, bucket: &Bucket, now: Timestamp) {
-        self.with(bucket, now, |calls| calls.gave_up = Some(now));
-    }
-
-    /// Whether another request failed for good within the last minute, and none was served since.
-    pub(crate) fn is_failing(&self, bucket: &Bucket, now: Timestamp) -> bool {
-        self.with(bucket, now, |calls| is_recent(calls.gave_up, now))
     }
 
     /// A request ended with `answer` of the keys it asked, which were not all. Gives whether another one
@@ -139,27 +170,54 @@ mod tests {
         T0 + Duration::from_secs(seconds)
     }
 
+    fn seen(samples: &Samples) -> Vec<(u8, u32, u32)> {
+        samples.iter().map(|s| (s.age, s.succeeded, s.failed)).collect()
+    }
+
     #[test]
     fn a_report_holds_ten_seconds_once() {
         let (calls, model) = (RecentCalls::default(), Bucket::new("model-1"));
         for second in 0..15 {
-            (0..=second).for_each(|_| calls.succeeded(&model, after(second)));
+            (0..=second).for_each(|_| calls.began(&model, after(second)));
         }
-        let samples = calls.overloaded(&model, after(15));
-        let seen: Vec<_> = samples.iter().map(|s| (s.age, s.succeeded, s.failed)).collect();
+        calls.began(&model, after(15));
         let mut expected = vec![(0, 0, 1)];
         expected.extend((1..10_u8).map(|age| (age, 16 - u32::from(age), 0)));
-        assert_eq!(seen, expected);
-        let again = calls.overloaded(&model, after(15));
-        assert_eq!(again.len(), 1, "what was reported is not reported again");
-        assert_eq!((again[0].succeeded, again[0].failed), (0, 1));
+        assert_eq!(seen(&calls.overloaded(&model, after(15), after(15))), expected);
+        calls.began(&model, after(15));
+        let again = calls.overloaded(&model, after(15), after(15));
+        assert_eq!(seen(&again), [(0, 0, 1)], "what was reported is not reported again");
+    }
+
+    #[test]
+    fn answers_of_calls_from_before_an_outage_do_not_hide_it() {
+        let (calls, model) = (RecentCalls::default(), Bucket::new("model-1"));
+        (0..1_000).for_each(|_| calls.began(&model, after(0)));
+        // Half a minute later they end, while every new call fails.
+        (0..1_000).for_each(|_| calls.succeeded(&model, after(0), after(30)));
+        (0..20).for_each(|_| calls.began(&model, after(30)));
+        let reported = (0..20).flat_map(|_| calls.overloaded(&model, after(30), after(30)));
+        let (good, failed) = reported.fold((0, 0), |(g, f), s| (g + s.succeeded, f + s.failed));
+        assert_eq!((good, failed), (0, 20));
+    }
+
+    #[test]
+    fn a_failure_among_many_calls_under_way_waits_for_the_second_to_be_over() {
+        let (calls, model) = (RecentCalls::default(), Bucket::new("model-1"));
+        (0..100).for_each(|_| calls.began(&model, after(0)));
+        for _ in 0..5 {
+            assert!(calls.overloaded(&model, after(0), after(0)).is_empty());
+        }
+        calls.began(&model, after(1));
+        let samples = calls.overloaded(&model, after(1), after(1));
+        assert_eq!(seen(&samples), [(0, 0, 1), (1, 95, 5)]);
     }
 
     #[test]
     fn any_number_of_models_takes_a_bounded_place() {
         let calls = RecentCalls::default();
         for i in 0..10_000 {
-            calls.succeeded(&Bucket::new(&format!("model-{i}")), T0);
+            calls.succeeded(&Bucket::new(&format!("model-{i}")), T0, T0);
         }
         assert!(calls.models.read().len() <= MOST_MODELS);
     }

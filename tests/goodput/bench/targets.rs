@@ -4,6 +4,8 @@ use std::fmt;
 
 use gemini_sim::Window;
 
+use keyrot_core::PoolConfig;
+
 use crate::bench::figures::Figures;
 use crate::bench::run::Trace;
 use crate::bench::scenario::{Arrivals, Case, Scenario, Skew, Trouble};
@@ -148,6 +150,9 @@ impl List<'_> {
         let rate = self.case.rate().min(self.case.capacity_rate());
         if share >= 1.0 {
             let sent = trace.attempts.iter().filter(|a| (from..to).contains(&a.sent)).count();
+            // Each request would be tried as often as it may, and there is quota for no more.
+            let tries = f64::from(PoolConfig::default().max_retries + 1);
+            let rate = (self.case.rate() * tries).min(self.case.capacity_rate());
             let unguarded = rate * (to - from) as f64 / 1_000.0;
             self.at_most("calls sent in the outage", 100.0 * sent as f64 / unguarded, 2.0, " %");
         }

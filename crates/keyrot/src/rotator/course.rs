@@ -88,13 +88,9 @@ impl Rotator {
             }
             Retry::Spaced => {
                 course.tried.avoid(key);
-                let again = !self.pool.blames_request(&course.answers, &lease.attempt, now)
+                !self.pool.blames_request(&course.answers, &lease.attempt, now)
                     && self.once_more(course, now)
-                    && self.pause(course.spaced, deadline).await;
-                if !again {
-                    self.pool.recent.gave_up(&lease.attempt.permit.domain.bucket, now);
-                }
-                again
+                    && self.pause(course.spaced, deadline).await
             }
             Retry::SameModelLater => {
                 course.tried.stay_with(Pick { key, group });

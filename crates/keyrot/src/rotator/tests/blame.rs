@@ -393,7 +393,7 @@ async fn a_stream_counts_as_answered_once_it_begins_and_its_later_failure_as_one
         while stream.next().await.is_some() {}
         drop(stream);
         settle().await;
-        let samples = recent.overloaded(&bucket, now);
+        let samples = recent.overloaded(&bucket, now, now);
         assert_eq!((samples[0].succeeded, samples[0].failed), expected, "{samples:?}");
     }
 }
