@@ -4,7 +4,7 @@
 //!
 //! A model without capacity says so soon, while an answer may take half a minute: what began before an
 //! outage and ends well in the middle of it says nothing of it. So calls are judged by when they began, and
-//! one that began in an earlier second and has not failed counts for the model.
+//! one that has not failed for a second or two counts for the model.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -49,16 +49,16 @@ struct Slot {
     told_failed: u32,
 }
 
-/// Of the calls that began within this second, so many must have failed, one in so many, to be reported
-/// before the second is over: fewer may be the first of many that take longer to go well.
+/// Of the calls that began in this second or the one before, one in so many must have failed to be reported
+/// so soon: fewer may be the first of many that take longer to go well.
 const PLAIN: u32 = 4;
 
 impl Slot {
     /// What is new about calls that began `age` seconds ago.
     fn news(&mut self, age: u64) -> (u32, u32) {
         let (good, failed) = match age {
-            0 if self.failed.saturating_mul(PLAIN) < self.began => return (0, 0),
-            0 => (self.succeeded, self.failed),
+            0 | 1 if self.failed.saturating_mul(PLAIN) < self.began => return (0, 0),
+            0 | 1 => (self.succeeded, self.failed),
             _ => (self.began.saturating_sub(self.failed), self.failed),
         };
         let news = (good.saturating_sub(self.told_good), failed.saturating_sub(self.told_failed));
@@ -182,7 +182,7 @@ mod tests {
         }
         calls.began(&model, after(15));
         let mut expected = vec![(0, 0, 1)];
-        expected.extend((1..10_u8).map(|age| (age, 16 - u32::from(age), 0)));
+        expected.extend((2..10_u8).map(|age| (age, 16 - u32::from(age), 0)));
         assert_eq!(seen(&calls.overloaded(&model, after(15), after(15))), expected);
         calls.began(&model, after(15));
         let again = calls.overloaded(&model, after(15), after(15));
@@ -210,7 +210,10 @@ mod tests {
         }
         calls.began(&model, after(1));
         let samples = calls.overloaded(&model, after(1), after(1));
-        assert_eq!(seen(&samples), [(0, 0, 1), (1, 95, 5)]);
+        assert_eq!(seen(&samples), [(0, 0, 1)]);
+        calls.began(&model, after(2));
+        let samples = calls.overloaded(&model, after(2), after(2));
+        assert_eq!(seen(&samples), [(0, 0, 1), (2, 95, 5)]);
     }
 
     #[test]
