@@ -45,7 +45,7 @@ pub enum RunError<E> {
     #[error("{exhausted}{}", last_words(.last))]
     Exhausted {
         /// Every key, why not, and until when.
-        exhausted: Exhausted,
+        exhausted: Box<Exhausted>,
         /// The failure of the last attempt, if any was made.
         last: Option<E>,
         /// Attempts made.
@@ -244,7 +244,7 @@ impl Rotator {
                             RunError::Failed { error, attempts }
                         }
                         last => {
-                            let exhausted = search.exhausted(&course.tried, course.waited);
+                            let exhausted = Box::new(search.exhausted(&course.tried, course.waited));
                             RunError::Exhausted { exhausted, last, attempts }
                         }
                     });

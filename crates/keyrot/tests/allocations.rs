@@ -1,4 +1,5 @@
 //! A granted request costs no heap allocation: not to select, not to reserve, not to settle.
+#![cfg(test)]
 
 use futures_util::FutureExt;
 use keyrot::{Assembly, EnvMap, Key, KeyId, KeySet, Limits, Outcome, Profile, Project};

@@ -27,6 +27,7 @@ pub(crate) async fn way_to(port: u16, late: Duration) -> u16 {
     here
 }
 
+#[expect(clippy::disallowed_methods, reason = "a network has no clock but the machine's")]
 fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, late: Duration) {
     let (sent, mut arriving) = mpsc::unbounded_channel::<(Instant, Vec<u8>)>();
     tokio::spawn(async move {
