@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use keyrot_core::select::{Blocked, Hint, Pick};
 use keyrot_core::{
     Condemn, CoolFor, CoolReport, Cooled, Evidence, KeyFault, KeyId, NetworkFault, Outcome, Permit, Reason,
-    Samples, Scope, ScopeKind, Timestamp,
+    Samples, Scope, ScopeKind, Timestamp, Why,
 };
 
 use crate::lane::Lane;
@@ -138,9 +139,10 @@ impl Pool {
         };
         let report = CoolReport { samples, ..report(&blamed, condemn, lane.roster.projects) };
         let cooled = self.cool(report).await;
-        let Some(Cooled { scope, lasts: Some(_) }) = &cooled else {
+        let Some(Cooled { scope, lasts: Some(lasts) }) = &cooled else {
             return Judgement { cooled, penalty: None };
         };
+        self.keep_as_hint(attempt, scope, *lasts, condemn.reason, now);
         if proven || condemn.reason == Reason::ModelNotFound {
             self.watch_for_recovery(&blamed, &lane.key.model, condemn.reason);
         }
@@ -158,6 +160,39 @@ impl Pool {
             });
         }
         Judgement { cooled, penalty: Some(penalty) }
+    }
+
+    /// What has just been condemned need not be asked for.
+    fn keep_as_hint(
+        &self,
+        attempt: &Attempt,
+        scope: &Scope,
+        lasts: Duration,
+        reason: Reason,
+        now: Timestamp,
+    ) {
+        let field = &attempt.lane.field;
+        let elsewhere = matches!(scope, Scope::Domain(domain) if domain.bucket != field.bucket);
+        if lasts.is_zero() || elsewhere {
+            return;
+        }
+        let kind = scope.kind();
+        let hint = Hint::of(now + lasts, Some(Why::Cooling { scope: kind, reason }));
+        let pick = Pick { key: attempt.key, group: attempt.group };
+        {
+            let mut draw = field.draw.lock();
+            let seen = draw.selector.reopenings();
+            match kind {
+                ScopeKind::Key | ScopeKind::Permission => {
+                    draw.selector.refused(pick, Blocked::Key, hint, seen);
+                }
+                ScopeKind::Project | ScopeKind::Domain => {
+                    draw.selector.refused(pick, Blocked::Group, hint, seen);
+                }
+                ScopeKind::Model | ScopeKind::Pool => draw.wide = Some(hint),
+            }
+        }
+        self.lanes.hinted(field);
     }
 
     /// A request was served by `server` after it had failed elsewhere: keys on which that happened to

@@ -125,6 +125,8 @@ fn a_probe_brings_back_the_key_that_works() {
             (ON.0.to_owned(), ON.1.to_owned()),
             ("KEYS_FILE".to_owned(), keys.to_owned()),
             ("KEYROT_STATE".to_owned(), state.to_owned()),
+            // What an endpoint refuses is refused there alone.
+            ("GEMINI_BASE_URL".to_owned(), server.base_url()),
             ("GEMINI_KEY_good".to_owned(), secret("good")),
             ("GEMINI_KEY_bad".to_owned(), secret("bad")),
         ]);
