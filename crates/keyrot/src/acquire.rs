@@ -380,8 +380,17 @@ impl Search<'_> {
     /// Nothing is left to draw: when the first thing comes back, and for whom that matters.
     fn refused(&self, draw: &mut Draw, tried: &Tried, ticket: u64, now: Timestamp) -> Refused {
         let claims = draw.claims.iter().filter(|claim| claim.ticket < ticket).map(|claim| claim.until);
-        let first = claims.chain(tried.earliest(now)).min();
-        let until = first.into_iter().chain(draw.selector.earliest()).min().unwrap_or(Timestamp::NEVER);
+        let out = if tried.is_empty() {
+            draw.selector.earliest()
+        } else {
+            // What comes back where this request may not go any more is nothing to wait for.
+            let free = |pick: Pick| {
+                let known = draw.selector.known_of(pick).map_or(now, |hint| hint.until);
+                self.barred_until(tried, pick, now).max(known)
+            };
+            self.lane.picks().map(free).filter(|at| *at > now).min()
+        };
+        let until = claims.chain(out).min().unwrap_or(Timestamp::NEVER);
         let tokens = self.profile.cost.tokens;
         let keeps = if !tried.is_empty() && draw.selector.has_any() {
             Keeps::Own
@@ -396,6 +405,15 @@ impl Search<'_> {
     /// What is known to stand in the way, without a question to anybody.
     fn known(&self, tried: &Tried, now: Timestamp) -> Option<Refused> {
         self.draw(None, tried, LAST, now).err()
+    }
+
+    /// Until when this request may not use a key again; `now` when it may.
+    fn barred_until(&self, tried: &Tried, pick: Pick, now: Timestamp) -> Timestamp {
+        let for_a_time = tried.group_until(pick.group).max(now);
+        if for_a_time < Timestamp::NEVER && self.barred(tried, pick, for_a_time) {
+            return Timestamp::NEVER;
+        }
+        for_a_time
     }
 
     pub(crate) fn barred(&self, tried: &Tried, pick: Pick, now: Timestamp) -> bool {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use keyrot_core::keys::Key;
-use keyrot_core::select::{Entry, Hint, Selector};
+use keyrot_core::select::{Entry, Hint, Pick, Selector};
 use keyrot_core::{Bucket, Domain, KeyId, Method, ModelId, Project, Timestamp, Why};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
@@ -195,6 +195,12 @@ impl Field {
 
     pub(crate) fn group(&self, project: &Project) -> Option<u32> {
         self.group_of.get(project).copied()
+    }
+
+    /// Every key that may serve here.
+    pub(crate) fn picks(&self) -> impl Iterator<Item = Pick> {
+        let pick = |key: &u32| Some(Pick { key: *key, group: self.group(&self.roster.key(*key).project)? });
+        self.index_of.values().filter_map(pick)
     }
 
     /// The index of a key that may serve here.

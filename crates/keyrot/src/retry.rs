@@ -152,6 +152,12 @@ impl Tried {
             || self.excluded.contains(&pick.key)
     }
 
+    /// Until when this project is barred.
+    pub(crate) fn group_until(&self, group: u32) -> Timestamp {
+        let until = self.groups.iter().filter(|(tried, _)| *tried == group).map(|(_, until)| *until);
+        until.max().unwrap_or_default()
+    }
+
     /// When the first thing barred for a time is free again.
     pub(crate) fn earliest(&self, now: Timestamp) -> Option<Timestamp> {
         self.groups

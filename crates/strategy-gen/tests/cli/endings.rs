@@ -81,7 +81,7 @@ fn every_daily_quota_used_up_is_4_with_the_instant() {
             "Z)",
             "key_01",
             "key_02",
-            "per day",
+            "daily quota reached, until 20",
             "hint: ",
         ],
     );
