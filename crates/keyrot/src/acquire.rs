@@ -11,9 +11,10 @@ use keyrot_core::{
 };
 use keyrot_secrets::Resolved;
 
+use crate::claim::Claimed;
 use crate::ear::FRESH;
 use crate::event::Event;
-use crate::lane::{Claim, Draw, Group, Lane};
+use crate::lane::{Draw, Group, Lane};
 use crate::lease::{Attempt, Lease};
 use crate::line::{Keeps, Place};
 use crate::pool::{PATIENCE, Pool};
@@ -425,37 +426,6 @@ impl Search<'_> {
 
 /// Nobody comes after whoever has no place in the line.
 const LAST: u64 = u64::MAX;
-
-/// What somebody who waits claims; it goes with him.
-struct Claimed<'a> {
-    lane: &'a Lane,
-    ticket: u64,
-}
-
-impl Claimed<'_> {
-    /// Claims the group that has room for `tokens` first, of those that nobody claims who came before, and
-    /// keeps to it while it is only a matter of room. Gives when there is.
-    fn claim(&self, tokens: u64) -> Option<Timestamp> {
-        let mut draw = self.lane.draw.lock();
-        let mine = draw.claims.iter().position(|claim| claim.ticket == self.ticket);
-        if let Some(at) = mine {
-            let Claim { group, .. } = draw.claims.swap_remove(at);
-            if let Some((_, until)) = draw.selector.first_for_size(tokens, |id| id == group) {
-                draw.claims.push(Claim { ticket: self.ticket, group, until });
-                return Some(until);
-            }
-        }
-        let (group, until) = draw.first_for_size(tokens, self.ticket)?;
-        draw.claims.push(Claim { ticket: self.ticket, group, until });
-        Some(until)
-    }
-}
-
-impl Drop for Claimed<'_> {
-    fn drop(&mut self) {
-        self.lane.draw.lock().claims.retain(|claim| claim.ticket != self.ticket);
-    }
-}
 
 impl Lane {
     /// A key with its secret, as the limiter sees it.

@@ -7,6 +7,7 @@
 mod acquire;
 mod assembly;
 mod blame;
+mod claim;
 mod clock;
 mod ear;
 mod endings;
