@@ -150,6 +150,7 @@ impl Rotator {
         let fallbacks = roster.config.model_fallback.get(&profile.model);
         let mut model = profile.model.clone();
         let mut fallbacks = fallbacks.into_iter().flatten();
+        let mut told = None;
         let request = &self.pool.request_id(profile);
         loop {
             let asked = Asked { profile, request, deadline };
@@ -166,7 +167,13 @@ impl Rotator {
                         || outcome.effect().hinted.is_some()
                 }
             };
+            // A fallback that no key could even be asked for says less than the model before it did.
+            let error = match told.take() {
+                Some(before) if matches!(error, RunError::Exhausted { attempts: 0, .. }) => before,
+                _ => error,
+            };
             let Some(next) = fallbacks.next().filter(|_| another_model_helps) else { return Err(error) };
+            told = Some(error);
             self.pool.watch.tell(|| Event::FellBack {
                 request: request.clone(),
                 from: model.clone(),

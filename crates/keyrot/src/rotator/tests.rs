@@ -219,3 +219,17 @@ async fn a_key_disabled_in_mid_call_does_not_come_back_with_a_new_secret() {
     assert!(matches!(asked.await, Err(RunError::Exhausted { .. })));
     assert_eq!(attempts, 1);
 }
+
+#[tokio::test]
+async fn a_fallback_that_no_key_serves_does_not_hide_what_the_model_said() {
+    let mut key = Key::new(KeyId::new("a1").expect("legal"));
+    key.models = keyrot_core::ModelFilter::Listed(vec!["model-1".into()]);
+    let config = PoolConfig {
+        model_fallback: [("model-1".into(), vec!["model-2".into(), "model-3".into()])].into(),
+        max_retries: 0,
+        ..PoolConfig::default()
+    };
+    let world = world_of(vec![key], config).await;
+    let error = world.ask(&Profile::new("model-1"), &[Outcome::Overloaded]).await.expect_err("overloaded");
+    assert!(matches!(&error, RunError::Failed { error: Fail(Outcome::Overloaded), .. }), "{error}");
+}
