@@ -124,8 +124,10 @@ impl Pool {
             return Judgement::default();
         }
         let mut blamed = attempt.permit.clone();
-        // Which it may just have learned.
-        blamed.domain.bucket = self.aliases.bucket_of(&lane.key.model);
+        // Which it may just have learned; in a place that many names share, it is all of them that are asked.
+        if !names::are_others(&lane.bucket) {
+            blamed.domain.bucket = self.aliases.bucket_of(&lane.key.model);
+        }
         let samples = match condemn.reason {
             Reason::Overloaded => {
                 let samples = self.recent.overloaded(&blamed.domain.bucket, attempt.started, now);

@@ -33,7 +33,7 @@ impl Rotator {
         let model = status.model;
         let pool = &self.pool;
         let mentioned =
-            pool.roster().mentions(&model) || pool.aliases.knows(&model) || pool.names.has_answered(&model);
+            pool.roster().mentions(&model) || pool.aliases.knows(&model) || pool.names.is_real(&model);
         let doubt = (!mentioned).then(|| {
             let nearest =
                 nearest(&model).map_or_else(String::new, |name| format!("; did you mean `{name}`?"));

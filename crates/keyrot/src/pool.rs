@@ -7,8 +7,8 @@ use std::time::Duration;
 use keyrot_core::call::Prober;
 use keyrot_core::keys::Key;
 use keyrot_core::{
-    Clock, CoolFor, CoolReport, Cooled, Ended, Lifted, LimitError, LimitKind, Outcome, Permit, RateLimiter,
-    Scope, Timestamp, Usage, Why,
+    Clock, CoolFor, CoolReport, Cooled, Ended, Lifted, LimitError, LimitKind, ModelId, Outcome, Permit,
+    RateLimiter, Scope, Timestamp, Usage, Why,
 };
 use keyrot_secrets::SecretCache;
 use parking_lot::{Mutex, RwLock};
@@ -162,6 +162,9 @@ impl Pool {
             return lane;
         }
         self.recall(until).await;
+        if !self.has_place(&key.model) {
+            self.list_models(until).await;
+        }
         loop {
             if let Some(lane) = self.lanes.get(key).or_else(|| self.make_lane(key)) {
                 return lane;
@@ -169,15 +172,21 @@ impl Pool {
         }
     }
 
+    /// Whether `model` has a place of its own: something mentions it, it answered, or there is room.
+    fn has_place(&self, model: &ModelId) -> bool {
+        self.roster().mentions(model)
+            || self.aliases.knows(model)
+            || self.names.has_place(model, self.clock.now())
+    }
+
     /// `None` when all lanes were forgotten meanwhile.
     fn make_lane(&self, key: &LaneKey) -> Option<Arc<Lane>> {
         // Before the roster is read: one that comes after it makes this lane out of date.
         let age = self.lanes.age();
-        let now = self.clock.now();
         let roster = self.roster();
         let told_apart = roster.mentions(&key.model);
-        let known = told_apart || self.aliases.knows(&key.model) || self.names.has_place(&key.model, now);
-        let bucket = if known { self.aliases.bucket_of(&key.model) } else { names::others() };
+        let bucket =
+            if self.has_place(&key.model) { self.aliases.bucket_of(&key.model) } else { names::others() };
         let model = if told_apart { key.model.clone() } else { bucket.as_str().into() };
         let alike = LaneKey { model, ..key.clone() };
         let learned = self.recalled.limits.read();

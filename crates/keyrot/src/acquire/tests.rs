@@ -239,3 +239,57 @@ async fn a_model_nobody_had_heard_of_leaves_the_shared_place_with_its_charge_whe
     let status = rotator.status("real").await;
     assert_eq!(status.keys[0].requests_per_minute, 2, "the one that proved it, and this one");
 }
+
+/// A server that lists two models.
+#[derive(Debug, Default)]
+struct Lists(std::sync::atomic::AtomicUsize);
+
+#[async_trait::async_trait]
+impl keyrot_core::call::Prober for Lists {
+    async fn probe(&self, _: &secrecy::SecretString, _: &keyrot_core::ModelId) -> keyrot_core::call::Proof {
+        keyrot_core::call::Proof::Unknown
+    }
+
+    async fn models(&self, _: &secrecy::SecretString) -> Option<Vec<keyrot_core::ModelId>> {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Some(["listed-1", "listed-2"].map(Into::into).to_vec())
+    }
+}
+
+#[tokio::test]
+async fn when_there_is_no_room_the_server_is_asked_once_a_minute_which_models_there_are() {
+    let (rotator, clock) = pool_of(1, Limits::default()).await;
+    let lists = Arc::new(Lists::default());
+    rotator.prove_with(Arc::clone(&lists) as Arc<dyn keyrot_core::call::Prober>);
+    let bucket = async |name: &str| {
+        let lease = rotator.lease(&Profile::new(name).max_wait(PATIENT)).await.expect("granted");
+        lease.attempt.permit.domain.bucket.as_str().to_owned()
+    };
+    let asked = || lists.0.load(std::sync::atomic::Ordering::Relaxed);
+    for i in 0..64 {
+        bucket(&format!("guest-{i}")).await;
+    }
+    assert_eq!(asked(), 0, "while there is room nobody asks");
+    let shared = bucket("nonsense-1").await;
+    assert_eq!(
+        (bucket("listed-1").await.as_str(), bucket("listed-2").await.as_str()),
+        ("listed-1", "listed-2")
+    );
+    assert_eq!((bucket("nonsense-2").await, asked()), (shared, 1));
+    clock.advance(Duration::from_secs(60));
+    bucket("nonsense-3").await;
+    assert_eq!(asked(), 2);
+}
+
+#[tokio::test]
+async fn what_a_shared_place_is_refused_is_not_written_down_under_each_name() {
+    let (rotator, _clock) = pool_of(1, Limits::default()).await;
+    let ask = async |name: &str| rotator.lease(&Profile::new(name).max_wait(Duration::ZERO)).await;
+    for i in 0..64 {
+        ask(&format!("guest-{i}")).await.expect("granted");
+    }
+    let lease = ask("nonsense-1").await.expect("granted");
+    lease.end(&keyrot_core::Outcome::QuotaDay { retry_after: None, learned: Vec::new() }).await;
+    ask("nonsense-2").await.expect_err("it shares the place, and what keeps others out of it");
+    ask("guest-1").await.expect("it does not");
+}

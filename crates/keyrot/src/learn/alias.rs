@@ -13,6 +13,7 @@ use parking_lot::RwLock;
 use super::remember;
 use crate::lane::Lane;
 use crate::lease::Attempt;
+use crate::names;
 use crate::pool::Pool;
 
 const PREFIX: &str = "alias/";
@@ -62,6 +63,11 @@ pub(super) async fn learn(pool: &Pool, attempt: &Attempt, learned: &[Learned], s
         return;
     }
     tracing::info!(%model, %bucket, "Google counts this model under another name");
+    if names::are_others(&lane.bucket) {
+        // What was counted there was other models' use, too. A quota of its own shows that it exists.
+        pool.give_a_place(attempt).await;
+        return;
+    }
     // Nobody goes by the new name before what was used under the old one is counted there.
     let claim = pool.patiently(pool.limiter.increment(&format!("{MOVED}{model}/{bucket}"), 1)).await;
     if matches!(claim, Ok(1)) {
