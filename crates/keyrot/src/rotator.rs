@@ -35,8 +35,7 @@ pub enum LeaseError {
 }
 
 /// What to do about a store that does not decide.
-const STORE_HINT: &str =
-    "nothing is sent while nobody counts it; check that the store runs and can be reached";
+const STORE_HINT: &str = "no request is sent uncounted; check that the store is running and can be reached";
 
 /// Why a request failed for good.
 #[derive(Debug, thiserror::Error)]
