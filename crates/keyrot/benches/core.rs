@@ -14,9 +14,12 @@ use keyrot_core::keys::{Key, KeySet};
 use keyrot_core::{EnvMap, KeyId, Limits, Outcome, Project, Usage};
 use parking_lot::Mutex;
 
-/// `n` keys, five to a project, with limits that are counted and never reached.
-fn pool(n: usize) -> Rotator {
-    let limits = Limits { rpm: Some(1 << 40), tpm: Some(1 << 50), rpd: Some(1 << 40), burst: Some(1 << 40) };
+/// Limits that are counted and never reached.
+const AMPLE: Limits =
+    Limits { rpm: Some(1 << 40), tpm: Some(1 << 50), rpd: Some(1 << 40), burst: Some(1 << 40) };
+
+/// `n` keys, five to a project.
+fn pool(n: usize, limits: Limits) -> Rotator {
     let key = |i: usize| {
         let id = KeyId::new(&format!("key_{i}")).expect("a legal id");
         Key {
@@ -56,7 +59,7 @@ fn grant(c: &mut Criterion) {
     let profile = Profile::new("gemini-2.5-flash").tokens(1_000);
     let outcome = Outcome::Success { usage: Usage { prompt_tokens: Some(900), output_tokens: Some(100) } };
     for keys in [10, 1_000, 10_000] {
-        let rotator = pool(keys);
+        let rotator = pool(keys, AMPLE);
         group.bench_function(format!("{keys} keys"), |b| {
             b.iter(|| {
                 let lease = rotator.lease(&profile).now_or_never().expect("nothing waits").expect("granted");
@@ -64,6 +67,11 @@ fn grant(c: &mut Criterion) {
             });
         });
     }
+    let full = pool(10_000, Limits { rpm: Some(1), ..AMPLE });
+    let at_once = profile.clone().max_wait(Duration::ZERO);
+    let ask = || full.lease(&at_once).now_or_never().expect("nothing waits");
+    while ask().is_ok() {}
+    group.bench_function("10000 keys: a refusal", |b| b.iter(|| ask().expect_err("all are out")));
     group.finish();
 }
 

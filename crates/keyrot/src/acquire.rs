@@ -12,8 +12,8 @@ use keyrot_core::{
 use keyrot_secrets::Resolved;
 
 use crate::claim::Claimed;
-use crate::ear::FRESH;
 use crate::event::Event;
+use crate::hints::MAX_AGE;
 use crate::lane::{Draw, Group, Lane};
 use crate::lease::{Attempt, Lease};
 use crate::line::{Keeps, Place};
@@ -137,7 +137,7 @@ impl Search<'_> {
     /// newcomer goes to its end, unless what is known says that waiting is useless.
     async fn at_once(&self, tried: &Tried, now: Timestamp) -> Result<Reserved, Option<Stop>> {
         if self.lane.line.waiting() > 0 {
-            let in_vain = |refused: &Refused| self.in_vain(*refused, now) && !self.pool.is_behind(now);
+            let in_vain = |refused: &Refused| self.in_vain(*refused, now) && !self.pool.is_stale(now);
             return Err(self.known(tried, now).filter(in_vain).map(|_| Stop::Exhausted));
         }
         match self.reserve(tried, LAST, now).await {
@@ -189,7 +189,7 @@ impl Search<'_> {
                 (refused.keeps == Keeps::Size).then(|| claimed.claim(self.profile.cost.tokens)).flatten();
             // Hints are looked at again while they can be believed, and no later.
             let jitter = Duration::from_millis(self.pool.rng.lock().u64(0..=JITTER_MS));
-            let until = (room.unwrap_or(refused.until) + jitter).min(now + FRESH);
+            let until = (room.unwrap_or(refused.until) + jitter).min(now + MAX_AGE);
             place.refused(&turn, until, refused.keeps, now);
         }
     }
@@ -210,7 +210,7 @@ impl Search<'_> {
                 match self.draw(stay.filter(|pick| !self.barred(tried, *pick, now)), tried, ticket, now) {
                     Ok(drawn) => drawn,
                     // What is known is only as good as it is new.
-                    Err(_) if self.pool.is_behind(now) && self.heard_more(now).await => continue,
+                    Err(_) if self.pool.is_stale(now) && self.refreshed(now).await => continue,
                     Err(refused) => return Err(refused.into()),
                 };
             stay = None;
@@ -260,10 +260,10 @@ impl Search<'_> {
     }
 
     /// Catches up on what was lifted. `false` when the limiter does not say, in time.
-    async fn heard_more(&self, now: Timestamp) -> bool {
-        let heard = self.in_time(self.pool.catch_up(), now).await;
+    async fn refreshed(&self, now: Timestamp) -> bool {
+        let heard = self.in_time(self.pool.refresh_hints(), now).await;
         // The clock may stand still at who asked.
-        heard.is_ok() && !self.pool.is_behind(now)
+        heard.is_ok() && !self.pool.is_stale(now)
     }
 
     /// A pick with its secret; a key without one, or past its date, is out for good.
@@ -276,7 +276,7 @@ impl Search<'_> {
             let seen = draw.selector.reopenings();
             draw.selector.refused(pick, Blocked::Key, Hint::of(Timestamp::NEVER, None), seen);
             drop(draw);
-            self.pool.lanes.hinted(&self.lane.field);
+            self.pool.lanes.keeps_hints(&self.lane.field);
         }
         resolved.map(|resolved| (pick, resolved))
     }
@@ -320,7 +320,7 @@ impl Search<'_> {
         let lanes = &self.pool.lanes;
         // Nobody told this field of what was reopened before it was known to have hints.
         if !reply.refusals.is_empty()
-            && lanes.hinted(&self.lane.field)
+            && lanes.keeps_hints(&self.lane.field)
             && lanes.reopenings() != drawn.reopenings
         {
             self.lane.reopen_all();

@@ -194,7 +194,7 @@ impl Pool {
                 ScopeKind::Model | ScopeKind::Pool => draw.wide = Some(hint),
             }
         }
-        self.lanes.hinted(field);
+        self.lanes.keeps_hints(field);
     }
 
     /// A request was served by `server` after it had failed elsewhere: keys on which that happened to

@@ -139,7 +139,7 @@ pub(crate) struct Field {
     /// Its name in the line and before the limiter.
     pub(crate) class: u32,
     /// Whether it is among the fields that know of a refusal.
-    pub(crate) hinted: AtomicBool,
+    pub(crate) has_hints: AtomicBool,
 }
 
 /// See the module's docs.
@@ -189,8 +189,8 @@ impl Field {
             second_look: Timestamp::default(),
             most_tokens: None,
         });
-        let hinted = AtomicBool::new(false);
-        Self { bucket, roster, groups, group_of, index_of, draw, line, class, hinted }
+        let has_hints = AtomicBool::new(false);
+        Self { bucket, roster, groups, group_of, index_of, draw, line, class, has_hints }
     }
 
     pub(crate) fn group(&self, project: &Project) -> Option<u32> {

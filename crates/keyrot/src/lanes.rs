@@ -36,7 +36,7 @@ pub(crate) struct Lanes {
     classes: AtomicU32,
     reopenings: AtomicU64,
     /// The fields that know of a refusal: nobody else has anything to reopen.
-    hinted: Mutex<Vec<Weak<Field>>>,
+    with_hints: Mutex<Vec<Weak<Field>>>,
 }
 
 impl Lanes {
@@ -102,10 +102,10 @@ impl Lanes {
     }
 
     /// `field` knows of a refusal from now on. Gives whether that is news.
-    pub(crate) fn hinted(&self, field: &Arc<Field>) -> bool {
-        let news = !field.hinted.swap(true, Ordering::AcqRel);
+    pub(crate) fn keeps_hints(&self, field: &Arc<Field>) -> bool {
+        let news = !field.has_hints.swap(true, Ordering::AcqRel);
         if news {
-            self.hinted.lock().push(Arc::downgrade(field));
+            self.with_hints.lock().push(Arc::downgrade(field));
         }
         news
     }
@@ -118,14 +118,14 @@ impl Lanes {
     /// Drops hints by `reopen`, which says whether there were any, and wakes whoever waited for that.
     pub(crate) fn reopen(&self, now: Timestamp, mut reopen: impl FnMut(&Field) -> bool) {
         self.reopenings.fetch_add(1, Ordering::AcqRel);
-        let mut hinted = self.hinted.lock();
-        hinted.retain(|field| {
+        let mut with_hints = self.with_hints.lock();
+        with_hints.retain(|field| {
             let Some(field) = field.upgrade() else { return false };
             if !reopen(&field) {
                 return true;
             }
             let keep = !field.knows_nothing();
-            field.hinted.store(keep, Ordering::Release);
+            field.has_hints.store(keep, Ordering::Release);
             field.line.wake(now);
             keep
         });

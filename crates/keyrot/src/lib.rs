@@ -9,7 +9,6 @@ mod assembly;
 mod blame;
 mod claim;
 mod clock;
-mod ear;
 mod endings;
 mod env_file;
 mod estimate;
@@ -20,6 +19,7 @@ pub mod file;
 mod fresh;
 #[cfg(feature = "gemini")]
 mod gemini;
+mod hints;
 mod lane;
 mod lanes;
 mod learn;

@@ -15,12 +15,12 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use crate::blame::Judgement;
-use crate::ear::Ear;
 use crate::endings::{self, Endings, Step};
 use crate::estimate::Estimates;
 use crate::event::{Event, Watch};
 use crate::exhausted::in_words;
 use crate::fresh;
+use crate::hints::HintAge;
 use crate::lane::{Field, Lane, LaneKey};
 use crate::lanes::Lanes;
 use crate::learn::InForce;
@@ -59,7 +59,7 @@ pub(crate) struct Pool {
     pub(crate) rng: Mutex<fastrand::Rng>,
     pub(crate) lanes: Lanes,
     /// What the limiter said last, and when.
-    pub(crate) ear: Ear,
+    pub(crate) hint_age: HintAge,
     pub(crate) aliases: Aliases,
     pub(crate) estimates: Estimates,
     pub(crate) upkeep: Upkeep,
@@ -106,7 +106,7 @@ impl Pool {
             watch: parts.watch,
             rng: Mutex::new(parts.rng),
             lanes: Lanes::default(),
-            ear: Ear::default(),
+            hint_age: HintAge::default(),
             aliases: Aliases::default(),
             estimates: Estimates::default(),
             upkeep: Upkeep::default(),
