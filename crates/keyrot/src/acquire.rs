@@ -116,7 +116,7 @@ impl Search<'_> {
             }
         };
         let (Reserved { permit, pick, resolved }, started) = place?;
-        self.pool.recent.began(&permit.domain.bucket, started);
+        self.lane.recent.began(started);
         let attempt = Attempt {
             permit,
             lane: Arc::clone(self.lane),

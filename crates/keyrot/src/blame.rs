@@ -73,6 +73,14 @@ impl Answers {
         self.penalties.len() < MOST_HINTS
     }
 
+    /// Whether a request that failed again and again is not to be tried any more: it is itself to blame where
+    /// others are served, and three keys that failed alike leave little hope of a fourth.
+    pub(crate) fn blame_request(&self, attempt: &Attempt, now: Timestamp) -> bool {
+        let keys = || distinct(self.failures.iter().map(|failed| &failed.permit.key));
+        self.failures.len() >= SERVER_FAILURES
+            && (attempt.lane.recent.is_served(now) || keys() >= SERVER_FAILURES)
+    }
+
     /// What all refusals came to, if they are alike.
     fn unanimous(&self) -> Option<&'static str> {
         let (_, first) = self.refusals.first()?;
@@ -130,7 +138,7 @@ impl Pool {
         }
         let samples = match condemn.reason {
             Reason::Overloaded => {
-                let samples = self.recent.overloaded(&blamed.domain.bucket, attempt.started, now);
+                let samples = lane.recent.overloaded(attempt.started, now);
                 if samples.is_empty() {
                     // Nothing to say yet.
                     return Judgement::default();
@@ -222,15 +230,6 @@ impl Pool {
         }
     }
 
-    /// Whether a request that failed again and again is not to be tried any more: it is itself to blame where
-    /// others are served, and three keys that failed alike leave little hope of a fourth.
-    pub(crate) fn blames_request(&self, answers: &Answers, attempt: &Attempt, now: Timestamp) -> bool {
-        let bucket = &attempt.permit.domain.bucket;
-        let keys = || distinct(answers.failures.iter().map(|failed| &failed.permit.key));
-        answers.failures.len() >= SERVER_FAILURES
-            && (self.recent.is_served(bucket, now) || keys() >= SERVER_FAILURES)
-    }
-
     /// Ends the search of a request that was refused: takes every penalty back when all the keys it asked
     /// answered alike, for then it is the request's fault. Gives whether it is, and that answer.
     ///
@@ -245,7 +244,7 @@ impl Pool {
         if !all && answers.keys() < 2 {
             return None;
         }
-        if all || !self.recent.refused_again(&lane.bucket, answer, self.clock.now()) {
+        if all || !lane.recent.refused_again(answer, self.clock.now()) {
             for penalty in answers.penalties.iter().filter(|penalty| !penalty.proven.load(Ordering::Acquire))
             {
                 if let Err(error) = self.patiently(self.lift(&penalty.scope)).await {

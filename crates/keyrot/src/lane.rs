@@ -16,6 +16,7 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use crate::learn::InForce;
 use crate::line::Line;
 use crate::roster::Roster;
+use crate::samples::RecentCalls;
 
 /// What tells one kind of request from another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -125,6 +126,13 @@ impl Draw {
     }
 }
 
+/// What all fields of a bucket share.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Front {
+    pub(crate) line: Arc<Line>,
+    pub(crate) recent: Arc<RecentCalls>,
+}
+
 /// The keys that may serve requests of a kind, in their projects, and what the limiter last said of
 /// them. Models of one bucket share it where keys.json makes no difference between them.
 #[derive(Debug)]
@@ -136,6 +144,8 @@ pub(crate) struct Field {
     index_of: HashMap<KeyId, u32, RandomState>,
     pub(crate) draw: Mutex<Draw>,
     pub(crate) line: Arc<Line>,
+    /// How calls of its model went of late: of all fields of the bucket.
+    pub(crate) recent: Arc<RecentCalls>,
     /// Its name in the line and before the limiter.
     pub(crate) class: u32,
     /// Whether it is among the fields that know of a refusal.
@@ -164,7 +174,7 @@ impl Field {
         key: &LaneKey,
         bucket: Bucket,
         roster: Arc<Roster>,
-        (line, class): (Arc<Line>, u32),
+        (front, class): (Front, u32),
         rng: fastrand::Rng,
         limits: impl Fn(&Key, &Domain) -> InForce,
     ) -> Self {
@@ -190,7 +200,8 @@ impl Field {
             most_tokens: None,
         });
         let has_hints = AtomicBool::new(false);
-        Self { bucket, roster, groups, group_of, index_of, draw, line, class, has_hints }
+        let Front { line, recent } = front;
+        Self { bucket, roster, groups, group_of, index_of, draw, line, recent, class, has_hints }
     }
 
     pub(crate) fn group(&self, project: &Project) -> Option<u32> {

@@ -9,8 +9,7 @@ use foldhash::fast::RandomState;
 use keyrot_core::{Bucket, KeyId, Lifted, ModelId, Project, Scope, Timestamp, Why};
 use parking_lot::{Mutex, RwLock};
 
-use crate::lane::{Field, Lane, LaneKey};
-use crate::line::Line;
+use crate::lane::{Field, Front, Lane, LaneKey};
 
 /// The fewest lanes worth a look for idle ones.
 const FEW: usize = 128;
@@ -22,7 +21,7 @@ type Making = Arc<OnceLock<Arc<Field>>>;
 struct Inner {
     lanes: HashMap<LaneKey, Arc<Lane>, RandomState>,
     fields: HashMap<(LaneKey, Bucket), Making, RandomState>,
-    lines: HashMap<Bucket, Arc<Line>, RandomState>,
+    fronts: HashMap<Bucket, Front, RandomState>,
     /// How many were left by the last look.
     left: usize,
 }
@@ -57,9 +56,9 @@ impl Lanes {
         alike: LaneKey,
         bucket: &Bucket,
         age: u64,
-        make: impl FnOnce((Arc<Line>, u32)) -> Field,
+        make: impl FnOnce((Front, u32)) -> Field,
     ) -> Option<Arc<Lane>> {
-        let (making, line) = {
+        let (making, front) = {
             let mut inner = self.inner.write();
             if self.age() != age {
                 return None;
@@ -69,10 +68,10 @@ impl Lanes {
             }
             inner.forget_idle();
             let making = Arc::clone(inner.fields.entry((alike, bucket.clone())).or_default());
-            (making, Arc::clone(inner.lines.entry(bucket.clone()).or_default()))
+            (making, inner.fronts.entry(bucket.clone()).or_default().clone())
         };
         let class = || self.classes.fetch_add(1, Ordering::Relaxed);
-        let field = Arc::clone(making.get_or_init(|| Arc::new(make((line, class())))));
+        let field = Arc::clone(making.get_or_init(|| Arc::new(make((front, class())))));
         let mut inner = self.inner.write();
         if self.age() != age {
             return None;
@@ -93,7 +92,7 @@ impl Lanes {
         self.age.fetch_add(1, Ordering::AcqRel);
         inner.lanes.clear();
         inner.fields.clear();
-        inner.lines.values().for_each(|line| line.rouse());
+        inner.fronts.values().for_each(|front| front.line.rouse());
     }
 
     /// Calls `f` with every field; one that is in use is among them.
@@ -182,7 +181,7 @@ impl Inner {
         self.lanes.retain(|_, lane| Arc::strong_count(lane) > 1);
         let in_use = |field: &Arc<Field>| Arc::strong_count(field) > 1;
         self.fields.retain(|_, making| Arc::strong_count(making) > 1 || making.get().is_some_and(in_use));
-        self.lines.retain(|_, line| Arc::strong_count(line) > 1);
+        self.fronts.retain(|_, front| Arc::strong_count(&front.line) > 1);
         self.left = self.lanes.len();
     }
 }
@@ -229,7 +228,7 @@ mod tests {
         }
         assert!(Arc::ptr_eq(&used, &lane(&lanes, "used")));
         let inner = lanes.inner.read();
-        let kept = inner.lanes.len().max(inner.lines.len()).max(inner.fields.len());
+        let kept = inner.lanes.len().max(inner.fronts.len()).max(inner.fields.len());
         assert!(kept <= FEW, "{kept}");
     }
 

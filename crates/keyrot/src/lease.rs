@@ -34,6 +34,16 @@ pub(crate) struct Attempt {
     pub(crate) answered: bool,
 }
 
+impl Attempt {
+    /// Notes that the model answered, once.
+    pub(crate) fn answered_at(&self, now: Timestamp) {
+        if !self.answered {
+            self.lane.roster.tally(self.key).health.lock().succeeded(self.permit.fingerprint, now);
+            self.lane.recent.succeeded(self.started, now);
+        }
+    }
+}
+
 /// The right to make one call with one key, and the charge for it.
 ///
 /// A lease that is dropped without a report counts as cancelled: the request stays counted, its
@@ -101,7 +111,7 @@ impl Lease {
 
     /// The answer has begun: the model has capacity, and the key works.
     pub(crate) fn answered(&mut self) {
-        self.pool.answered(&self.attempt, self.pool.clock.now());
+        self.attempt.answered_at(self.pool.clock.now());
         self.attempt.answered = true;
     }
 

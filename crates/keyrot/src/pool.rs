@@ -36,7 +36,6 @@ use crate::reload::Source;
 use crate::request_id::RequestId;
 use crate::retry::Budget;
 use crate::roster::Roster;
-use crate::samples::RecentCalls;
 use crate::upkeep::{self, Upkeep};
 
 /// What a store is given to answer, past the deadline of whoever asks if need be.
@@ -65,8 +64,6 @@ pub(crate) struct Pool {
     pub(crate) upkeep: Upkeep,
     pub(crate) recalled: Recalled,
     pub(crate) names: Names,
-    /// How calls of each model ended of late.
-    pub(crate) recent: RecentCalls,
     /// Answers free questions, where there is somebody who can.
     pub(crate) prober: OnceLock<Arc<dyn Prober>>,
     pub(crate) proofs: Proofs,
@@ -112,7 +109,6 @@ impl Pool {
             upkeep: Upkeep::default(),
             recalled: Recalled::default(),
             names: Names::default(),
-            recent: RecentCalls::default(),
             prober: OnceLock::new(),
             proofs,
             requests: AtomicU64::new(first),
@@ -384,16 +380,7 @@ impl Pool {
             }
         }
         if let Outcome::Success { .. } | Outcome::Blocked = outcome {
-            self.answered(attempt, now);
-        }
-    }
-
-    /// Notes that the model answered, once for each attempt.
-    pub(crate) fn answered(&self, attempt: &Attempt, now: Timestamp) {
-        if !attempt.answered {
-            let Attempt { permit, lane, key, .. } = attempt;
-            lane.roster.tally(*key).health.lock().succeeded(permit.fingerprint, now);
-            self.recent.succeeded(&permit.domain.bucket, attempt.started, now);
+            attempt.answered_at(now);
         }
     }
 }

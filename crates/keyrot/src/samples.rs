@@ -1,4 +1,4 @@
-//! How calls of each model went in this process, by the second in which they began: what a report of an
+//! How calls of a model went in this process, by the second in which they began: what a report of an
 //! overloaded model is judged by, and whether other requests are being served. A success costs no write to
 //! the store.
 //!
@@ -6,29 +6,21 @@
 //! outage and ends well in the middle of it says nothing of it. So calls are judged by when they began, and
 //! one that has not failed for a second or two counts for the model.
 
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use foldhash::fast::RandomState;
-use keyrot_core::{Bucket, Sample, Samples, Timestamp};
-use parking_lot::{Mutex, RwLock};
+use keyrot_core::{Sample, Samples, Timestamp};
+use parking_lot::Mutex;
 
 /// How many seconds are kept.
 const SECONDS: u64 = 10;
 /// For how long a success shows that a model is served.
 const RECENT: Duration = Duration::from_secs(60);
-/// The most models kept.
-const MOST_MODELS: usize = 1_024;
-
-/// See the module's docs.
+/// The calls of one model: see the module's docs.
 #[derive(Debug, Default)]
-pub(crate) struct RecentCalls {
-    models: RwLock<HashMap<Bucket, Arc<Mutex<ModelCalls>>, RandomState>>,
-}
+pub(crate) struct RecentCalls(Mutex<Inner>);
 
 #[derive(Debug, Default)]
-struct ModelCalls {
+struct Inner {
     /// One slot per second, at its number modulo their count.
     slots: [Slot; SECONDS as usize],
     last_success: Option<Timestamp>,
@@ -67,7 +59,7 @@ impl Slot {
     }
 }
 
-impl ModelCalls {
+impl Inner {
     /// The slot of calls that began at `began`; `None` when that is too long ago.
     fn slot(&mut self, began: Timestamp) -> Option<&mut Slot> {
         let second = began.as_millis() / 1_000;
@@ -77,10 +69,6 @@ impl ModelCalls {
         }
         (slot.second == second).then_some(slot)
     }
-
-    fn is_idle(&self, now: Timestamp) -> bool {
-        !is_recent(self.last_success.max(self.retracted.map(|(at, _)| at)), now)
-    }
 }
 
 fn is_recent(at: Option<Timestamp>, now: Timestamp) -> bool {
@@ -89,74 +77,53 @@ fn is_recent(at: Option<Timestamp>, now: Timestamp) -> bool {
 
 impl RecentCalls {
     /// A call begins.
-    pub(crate) fn began(&self, bucket: &Bucket, now: Timestamp) {
-        self.with(bucket, now, |calls| {
-            if let Some(slot) = calls.slot(now) {
-                slot.began += 1;
-            }
-        });
+    pub(crate) fn began(&self, now: Timestamp) {
+        if let Some(slot) = self.0.lock().slot(now) {
+            slot.began += 1;
+        }
     }
 
     /// The model answered a call that began at `began`.
-    pub(crate) fn succeeded(&self, bucket: &Bucket, began: Timestamp, now: Timestamp) {
-        self.with(bucket, now, |calls| {
-            if let Some(slot) = calls.slot(began) {
-                slot.succeeded += 1;
-            }
-            (calls.last_success, calls.retracted) = (Some(now), None);
-        });
+    pub(crate) fn succeeded(&self, began: Timestamp, now: Timestamp) {
+        let mut calls = self.0.lock();
+        if let Some(slot) = calls.slot(began) {
+            slot.succeeded += 1;
+        }
+        (calls.last_success, calls.retracted) = (Some(now), None);
     }
 
     /// The model had no capacity for a call that began at `began`. Gives what there is to report: nothing
     /// while that may be one failure among many calls under way.
-    pub(crate) fn overloaded(&self, bucket: &Bucket, began: Timestamp, now: Timestamp) -> Samples {
+    pub(crate) fn overloaded(&self, began: Timestamp, now: Timestamp) -> Samples {
         let newest = now.as_millis() / 1_000;
-        self.with(bucket, now, |calls| {
-            let late = calls.slot(began).map(|slot| slot.failed += 1).is_none();
-            let recent = calls.slots.iter_mut().filter(|slot| newest.saturating_sub(slot.second) < SECONDS);
-            let sample = |slot: &mut Slot| {
-                let age = newest.saturating_sub(slot.second);
-                let (succeeded, failed) = slot.news(age);
-                Sample { age: u8::try_from(age).unwrap_or(u8::MAX), succeeded, failed }
-            };
-            let news = recent.map(sample).filter(|sample| sample.succeeded > 0 || sample.failed > 0);
-            let mut samples: Samples = news.collect();
-            samples.sort_unstable_by_key(|sample| sample.age);
-            // It failed, whenever it began.
-            if late && !samples.is_full() && samples.first().is_none_or(|first| first.age > 0) {
-                samples.insert(0, Sample { age: 0, succeeded: 0, failed: 1 });
-            }
-            samples
-        })
+        let mut calls = self.0.lock();
+        let late = calls.slot(began).map(|slot| slot.failed += 1).is_none();
+        let recent = calls.slots.iter_mut().filter(|slot| newest.saturating_sub(slot.second) < SECONDS);
+        let sample = |slot: &mut Slot| {
+            let age = newest.saturating_sub(slot.second);
+            let (succeeded, failed) = slot.news(age);
+            Sample { age: u8::try_from(age).unwrap_or(u8::MAX), succeeded, failed }
+        };
+        let news = recent.map(sample).filter(|sample| sample.succeeded > 0 || sample.failed > 0);
+        let mut samples: Samples = news.collect();
+        samples.sort_unstable_by_key(|sample| sample.age);
+        // It failed, whenever it began.
+        if late && !samples.is_full() && samples.first().is_none_or(|first| first.age > 0) {
+            samples.insert(0, Sample { age: 0, succeeded: 0, failed: 1 });
+        }
+        samples
     }
 
     /// Whether the model answered anybody in this process within the last minute.
-    pub(crate) fn is_served(&self, bucket: &Bucket, now: Timestamp) -> bool {
-        self.with(bucket, now, |calls| is_recent(calls.last_success, now))
+    pub(crate) fn is_served(&self, now: Timestamp) -> bool {
+        is_recent(self.0.lock().last_success, now)
     }
 
     /// A request ended with `answer` of the keys it asked, which were not all. Gives whether another one
     /// did within the last minute, with none served since.
-    pub(crate) fn refused_again(&self, bucket: &Bucket, answer: &'static str, now: Timestamp) -> bool {
-        self.with(bucket, now, |calls| {
-            let before = calls.retracted.replace((now, answer));
-            before.is_some_and(|(at, before)| before == answer && is_recent(Some(at), now))
-        })
-    }
-
-    fn with<T>(&self, bucket: &Bucket, now: Timestamp, f: impl FnOnce(&mut ModelCalls) -> T) -> T {
-        if let Some(calls) = self.models.read().get(bucket) {
-            return f(&mut calls.lock());
-        }
-        let mut models = self.models.write();
-        if models.len() >= MOST_MODELS {
-            models.retain(|_, calls| !calls.lock().is_idle(now));
-        }
-        if models.len() >= MOST_MODELS {
-            models.clear();
-        }
-        let calls = Arc::clone(models.entry(bucket.clone()).or_default());
-        f(&mut calls.lock())
+    pub(crate) fn refused_again(&self, answer: &'static str, now: Timestamp) -> bool {
+        let before = self.0.lock().retracted.replace((now, answer));
+        before.is_some_and(|(at, before)| before == answer && is_recent(Some(at), now))
     }
 }
 
@@ -176,52 +143,43 @@ mod tests {
 
     #[test]
     fn a_report_holds_ten_seconds_once() {
-        let (calls, model) = (RecentCalls::default(), Bucket::new("model-1"));
+        let calls = RecentCalls::default();
         for second in 0..15 {
-            (0..=second).for_each(|_| calls.began(&model, after(second)));
+            (0..=second).for_each(|_| calls.began(after(second)));
         }
-        calls.began(&model, after(15));
+        calls.began(after(15));
         let mut expected = vec![(0, 0, 1)];
         expected.extend((2..10_u8).map(|age| (age, 16 - u32::from(age), 0)));
-        assert_eq!(seen(&calls.overloaded(&model, after(15), after(15))), expected);
-        calls.began(&model, after(15));
-        let again = calls.overloaded(&model, after(15), after(15));
+        assert_eq!(seen(&calls.overloaded(after(15), after(15))), expected);
+        calls.began(after(15));
+        let again = calls.overloaded(after(15), after(15));
         assert_eq!(seen(&again), [(0, 0, 1)], "what was reported is not reported again");
     }
 
     #[test]
     fn answers_of_calls_from_before_an_outage_do_not_hide_it() {
-        let (calls, model) = (RecentCalls::default(), Bucket::new("model-1"));
-        (0..1_000).for_each(|_| calls.began(&model, after(0)));
+        let calls = RecentCalls::default();
+        (0..1_000).for_each(|_| calls.began(after(0)));
         // Half a minute later they end, while every new call fails.
-        (0..1_000).for_each(|_| calls.succeeded(&model, after(0), after(30)));
-        (0..20).for_each(|_| calls.began(&model, after(30)));
-        let reported = (0..20).flat_map(|_| calls.overloaded(&model, after(30), after(30)));
+        (0..1_000).for_each(|_| calls.succeeded(after(0), after(30)));
+        (0..20).for_each(|_| calls.began(after(30)));
+        let reported = (0..20).flat_map(|_| calls.overloaded(after(30), after(30)));
         let (good, failed) = reported.fold((0, 0), |(g, f), s| (g + s.succeeded, f + s.failed));
         assert_eq!((good, failed), (0, 20));
     }
 
     #[test]
     fn a_failure_among_many_calls_under_way_waits_for_the_second_to_be_over() {
-        let (calls, model) = (RecentCalls::default(), Bucket::new("model-1"));
-        (0..100).for_each(|_| calls.began(&model, after(0)));
-        for _ in 0..5 {
-            assert!(calls.overloaded(&model, after(0), after(0)).is_empty());
-        }
-        calls.began(&model, after(1));
-        let samples = calls.overloaded(&model, after(1), after(1));
-        assert_eq!(seen(&samples), [(0, 0, 1)]);
-        calls.began(&model, after(2));
-        let samples = calls.overloaded(&model, after(2), after(2));
-        assert_eq!(seen(&samples), [(0, 0, 1), (2, 95, 5)]);
-    }
-
-    #[test]
-    fn any_number_of_models_takes_a_bounded_place() {
         let calls = RecentCalls::default();
-        for i in 0..10_000 {
-            calls.succeeded(&Bucket::new(&format!("model-{i}")), T0, T0);
+        (0..100).for_each(|_| calls.began(after(0)));
+        for _ in 0..5 {
+            assert!(calls.overloaded(after(0), after(0)).is_empty());
         }
-        assert!(calls.models.read().len() <= MOST_MODELS);
+        calls.began(after(1));
+        let samples = calls.overloaded(after(1), after(1));
+        assert_eq!(seen(&samples), [(0, 0, 1)]);
+        calls.began(after(2));
+        let samples = calls.overloaded(after(2), after(2));
+        assert_eq!(seen(&samples), [(0, 0, 1), (2, 95, 5)]);
     }
 }

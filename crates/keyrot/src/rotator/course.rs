@@ -88,7 +88,7 @@ impl Rotator {
             }
             Retry::Spaced => {
                 course.tried.avoid(key);
-                !self.pool.blames_request(&course.answers, &lease.attempt, now)
+                !course.answers.blame_request(&lease.attempt, now)
                     && self.once_more(course, now)
                     && self.pause(course.spaced, deadline).await
             }

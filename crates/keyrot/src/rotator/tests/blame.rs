@@ -377,8 +377,8 @@ impl keyrot_core::call::StreamPart for Part {
 async fn a_stream_counts_as_answered_once_it_begins_and_its_later_failure_as_one() {
     use futures_util::StreamExt as _;
     let world = world(&["a1"], PoolConfig::default()).await;
-    let (bucket, now, profile) = (keyrot_core::Bucket::new(MODEL), world.clock.now(), Profile::new(MODEL));
-    let recent = &world.rotator.pool.recent;
+    let (now, profile) = (world.clock.now(), Profile::new(MODEL));
+    let lane = world.rotator.pool.lane(&profile.lane_key(MODEL.into()), Timestamp::NEVER).await;
     for (parts, expected) in [
         (vec![Ok(Part("a", false)), Ok(Part("b", true))], (1, 1)),
         (vec![Ok(Part("", false)), Ok(Part("", true))], (1, 1)),
@@ -393,7 +393,7 @@ async fn a_stream_counts_as_answered_once_it_begins_and_its_later_failure_as_one
         while stream.next().await.is_some() {}
         drop(stream);
         settle().await;
-        let samples = recent.overloaded(&bucket, now, now);
+        let samples = lane.recent.overloaded(now, now);
         assert_eq!((samples[0].succeeded, samples[0].failed), expected, "{samples:?}");
     }
 }
