@@ -42,12 +42,12 @@ pub fn is_known(model: &ModelId) -> bool {
     MODELS.contains(&model.as_str()) || ALIASES.iter().any(|(id, _)| *id == model.as_str())
 }
 
-/// The known model whose name is nearest to `model`, if any is near: for a typo.
+/// Another known model whose name is nearest to `model`, if any is near: for a typo.
 #[must_use]
 pub fn nearest(model: &ModelId) -> Option<&'static str> {
     let known = MODELS.iter().chain(ALIASES.iter().map(|(id, _)| id)).copied();
     let distances = known.map(|name| (strsim::damerau_levenshtein(name, model.as_str()), name));
-    distances.filter(|(distance, _)| *distance <= 3).min().map(|(_, name)| name)
+    distances.filter(|(distance, _)| (1..=3).contains(distance)).min().map(|(_, name)| name)
 }
 
 /// A model id as people write it, without `models/`.

@@ -16,12 +16,14 @@ use keyrot_core::{
     Samples, Scope, ScopeKind, Timestamp, Why,
 };
 
+use crate::event::Event;
 use crate::lane::Lane;
 use crate::learn;
 use crate::lease::Attempt;
 use crate::names;
 use crate::pool::Pool;
 use crate::proof::Suspect;
+use crate::request_id::RequestId;
 
 /// So many requests must have failed on a key, and have been served by another, before it rests.
 const FLAKY_AFTER: u32 = 3;
@@ -235,7 +237,12 @@ impl Pool {
     ///
     /// Of keys that were left out because so many had been asked, nobody can tell: when another request
     /// meets with the same and none is served meanwhile, its penalties stay, so that the next one asks others.
-    pub(crate) async fn take_back(&self, answers: &Answers, lane: &Lane) -> Option<&'static str> {
+    pub(crate) async fn take_back(
+        &self,
+        answers: &Answers,
+        lane: &Lane,
+        request: &RequestId,
+    ) -> Option<&'static str> {
         let gated = Outcome::ModelGated.label();
         // What is proven is no request's fault.
         let answer =
@@ -245,11 +252,18 @@ impl Pool {
             return None;
         }
         if all || !lane.recent.refused_again(answer, self.clock.now()) {
+            let mut taken_back = false;
             for penalty in answers.penalties.iter().filter(|penalty| !penalty.proven.load(Ordering::Acquire))
             {
-                if let Err(error) = self.patiently(self.lift(&penalty.scope)).await {
-                    tracing::warn!(%error, scope = %penalty.scope, "cannot take a cooldown back");
+                match self.patiently(self.lift(&penalty.scope)).await {
+                    Ok(()) => taken_back = true,
+                    Err(error) => {
+                        tracing::warn!(%error, scope = %penalty.scope, "cannot take a cooldown back");
+                    }
                 }
+            }
+            if taken_back {
+                self.watch.tell(|| Event::TakenBack { request: request.clone(), answer });
             }
         }
         Some(answer)

@@ -56,6 +56,14 @@ pub enum Event {
         /// What was condemned, in words, if anything was.
         condemned: Option<String>,
     },
+    /// Every key that the request asked answered alike, and that is the request's fault: none of them stays
+    /// out because of it.
+    TakenBack {
+        /// The request.
+        request: RequestId,
+        /// What all answered: an outcome's label.
+        answer: &'static str,
+    },
     /// The model asked for cannot be had; another one is tried.
     FellBack {
         /// The request.

@@ -99,7 +99,7 @@ impl Exhausted {
             write!(f, "; it is tried again in {}", in_words(eta))?;
         }
         f.write_str("\nhint: check its name")?;
-        if let Some(nearest) = nearest(&self.model).filter(|nearest| *nearest != self.model.as_str()) {
+        if let Some(nearest) = nearest(&self.model) {
             write!(f, " (did you mean `{nearest}`?)")?;
         }
         let at = self.keys.first().map_or("PROJECT", |key| key.project.as_str());

@@ -72,6 +72,7 @@ pub use stream::LeasedStream;
 pub use trust::{Trust, chosen_by_file, kept_apart};
 
 // What users of the facade need from the layers beneath.
+pub use keyrot_core::bucket::nearest as nearest_model;
 pub use keyrot_core::keys::{Key, KeySet, PoolConfig, SecretRef, StoreKind};
 pub use keyrot_core::untrusted::{self, UntrustedText};
 pub use keyrot_core::{

@@ -243,7 +243,7 @@ impl Rotator {
                     if self.another_secret(&mut course, &lane, deadline).await {
                         continue;
                     }
-                    let answer = self.pool.take_back(&course.answers, &lane).await;
+                    let answer = self.pool.take_back(&course.answers, &lane, request).await;
                     let attempts = course.attempts;
                     return Err(match last {
                         Some(error) if answer.is_some_and(|answer| E::outcome(&error).label() == answer) => {
@@ -290,7 +290,7 @@ impl Rotator {
                 () = async { self.pool.clock.sleep_until(limit).await } => Judgement::default(),
             };
             if !self.again(&mut course, &lease, &outcome, judgement, deadline).await {
-                self.pool.take_back(&course.answers, &lane).await;
+                self.pool.take_back(&course.answers, &lane, request).await;
                 return Err(RunError::Failed { error, attempts: course.attempts });
             }
             last = Some(error);

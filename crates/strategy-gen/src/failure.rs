@@ -1,7 +1,7 @@
 //! Why there is no strategy, and with which exit code a program says so.
 
 use gemini_client::ConfigError;
-use keyrot::{Outcome, RunError, SetupError, UntrustedText};
+use keyrot::{Outcome, RunError, SetupError, UntrustedText, nearest_model};
 
 use crate::check::CheckError;
 use crate::english::Refusal;
@@ -48,7 +48,8 @@ pub enum GenerateError {
     },
     /// Nothing answers to the model's name.
     #[error(
-        "no key is served the model `{model}`: {error}\nhint: check the name in `--model` or `GEMINI_MODEL`"
+        "no key is served the model `{model}`: {error}\nhint: check the name in `--model` or `GEMINI_MODEL`{}",
+        nearest_model(&model.as_str().into()).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
     )]
     NoSuchModel {
         /// The name.

@@ -131,6 +131,9 @@ impl Observer for Progress {
                     condemned: condemned.clone(),
                 });
             }
+            Event::TakenBack { .. } => {
+                self.line("every key asked answered alike: it is the request's fault, and nothing stays out");
+            }
             Event::FellBack { from, to, .. } => self.line(&format!("{from} cannot be had now: asking {to}")),
             Event::LastResort { key, .. } => {
                 self.line(&format!("no key of the pool is usable: {key} serves"))

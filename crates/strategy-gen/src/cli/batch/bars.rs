@@ -124,6 +124,9 @@ impl Bars {
                 let then = condemned.as_ref().map_or_else(String::new, |what| format!("; out: {what}"));
                 self.line(&format!("key {key}: {}{then}", words(outcome)));
             }
+            Event::TakenBack { .. } => {
+                self.line("every key asked answered alike: it is the request's fault, and nothing stays out");
+            }
             Event::FellBack { from, to, .. } => self.line(&format!("{from} cannot be had now: asking {to}")),
             Event::LastResort { key, .. } => {
                 self.line(&format!("no key of the pool is usable: {key} serves"))
