@@ -59,6 +59,10 @@ pub struct Ask<'a> {
     pub cost: Cost,
     /// When the permit's place in flight comes back by itself.
     pub lease: Duration,
+    /// Which line of this handle it comes from. Of asks that a store decides together, one that is
+    /// refused for capacity closes that limit to those of its class after it, so that a large request
+    /// is not starved by small ones.
+    pub class: u32,
 }
 
 /// Which limit refused.
@@ -366,8 +370,8 @@ pub trait RateLimiter: fmt::Debug + Send + Sync + 'static {
     fn release(&self, permit: &Permit, ended: Ended) -> impl Future<Output = Result<(), LimitError>> + Send;
 
     /// Condemns a scope; [`Reason::Overloaded`] of a [`Scope::Model`] is evidence for its
-    /// [`Breaker`](crate::Breaker), which decides alone for how long. Report before
-    /// [`release`](Self::release), so that a probe's failure is known before its place is given away.
+    /// [`Breaker`](crate::Breaker), which decides alone for how long. Report before [`release`](Self::release), so that a probe's failure is
+    /// known before its place is given away.
     fn cool(&self, report: &CoolReport) -> impl Future<Output = Result<Cooled, LimitError>> + Send;
 
     /// What was lifted since this handle was last asked this, as far as the store's answers have told:

@@ -230,6 +230,7 @@ impl Search<'_> {
                 method: self.profile.method,
                 cost: self.profile.cost,
                 lease: self.profile.lease,
+                class: self.lane.class,
             };
             // What is granted too late is given back.
             let reply = self.in_time(self.pool.limiter.reserve(&ask), now).await.map_err(Denied::Store)?;

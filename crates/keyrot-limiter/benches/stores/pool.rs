@@ -62,6 +62,7 @@ impl Pool {
             method: Method::Generate,
             cost: COST,
             lease: Duration::from_secs(60),
+            class: 0,
         };
         store.reserve(&ask).await
     }

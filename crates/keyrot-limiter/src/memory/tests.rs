@@ -29,6 +29,7 @@ fn yesterdays_models_and_keys_are_forgotten() {
                 method: Method::Generate,
                 cost: Cost { requests: 1, tokens: 1 },
                 lease: Duration::from_secs(60),
+                class: 0,
             };
             let reply = block_on(limiter.reserve(&ask)).expect("memory is there");
             let permit = reply.grant.expect("no limit").permit;

@@ -231,6 +231,7 @@ struct Question {
     method: Method,
     cost: Cost,
     lease: Duration,
+    class: u32,
 }
 
 /// A [`Candidate`] that owns what it names.
@@ -244,16 +245,16 @@ pub(super) struct Way {
 
 impl Question {
     fn of(ask: &Ask<'_>) -> Self {
-        let Ask { permit, candidates, method, cost, lease } = *ask;
+        let Ask { permit, candidates, method, cost, lease, class } = *ask;
         let candidates = candidates.iter().take(MAX_CANDIDATES).map(Way::of).collect();
-        Self { permit, candidates, method, cost, lease }
+        Self { permit, candidates, method, cost, lease, class }
     }
 
     fn ask(&self, sheet: &mut Sheet<'_>) -> Done<Reply> {
-        let Self { permit, candidates, method, cost, lease } = self;
+        let Self { permit, candidates, method, cost, lease, class } = self;
         let candidates: arrayvec::ArrayVec<_, MAX_CANDIDATES> = candidates.iter().map(Way::as_is).collect();
-        let (permit, method, cost, lease) = (*permit, *method, *cost, *lease);
-        sheet.reserve(&Ask { permit, candidates: &candidates, method, cost, lease })
+        let (permit, method, cost, lease, class) = (*permit, *method, *cost, *lease, *class);
+        sheet.reserve(&Ask { permit, candidates: &candidates, method, cost, lease, class })
     }
 }
 

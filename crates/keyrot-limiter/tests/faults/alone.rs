@@ -159,6 +159,7 @@ fn a_pool_never_seen_takes_the_assumed_number_and_a_known_one_what_was_kept() {
                 method: keyrot_core::Method::Generate,
                 cost: tokens(0),
                 lease: secs(60),
+                class: 0,
             };
             pollster::block_on(limiter.reserve(&ask)).expect("nothing fails").grant.is_some()
         });

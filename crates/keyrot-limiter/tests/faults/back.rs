@@ -273,8 +273,14 @@ fn a_question_repeated_alone_is_charged_once() {
     assert!(first.is_some());
     let limiter = world.instances[0].limiter.clone();
     let candidates = [way.candidate()];
-    let ask =
-        Ask { permit, candidates: &candidates, method: Method::Generate, cost: tokens(4), lease: secs(90) };
+    let ask = Ask {
+        permit,
+        candidates: &candidates,
+        method: Method::Generate,
+        cost: tokens(4),
+        lease: secs(90),
+        class: 0,
+    };
     let again = world.drive(limiter.reserve(&ask)).0.expect("nothing fails").grant;
     assert_eq!(again.map(|grant| grant.permit), first);
     world.cut([0], Line::Up);

@@ -50,6 +50,7 @@ fn a_store_that_was_never_there_is_waited_for_once() {
             method: keyrot_core::Method::Generate,
             cost: tokens(0),
             lease: secs(9),
+            class: 0,
         };
         let (reply, took) = world.drive(keyrot_core::RateLimiter::reserve(&*limiter, &ask));
         assert!(reply.expect("nothing fails").grant.is_some());
@@ -103,6 +104,7 @@ fn a_question_from_before_the_return_does_not_send_it_away_again() {
         method: keyrot_core::Method::Generate,
         cost: tokens(0),
         lease: secs(9),
+        class: 0,
     };
     let mut early = Box::pin(keyrot_core::RateLimiter::reserve(&*limiter, &ask));
     assert!(pollster::block_on(futures_util::future::poll_immediate(&mut early)).is_none());

@@ -13,8 +13,14 @@ fn give_up(world: &mut World, way: &Way) {
     let limiter = world.instances[0].limiter.clone();
     let candidates = [way.candidate()];
     let permit = world.permit();
-    let ask =
-        Ask { permit, candidates: &candidates, method: Method::Generate, cost: tokens(3), lease: secs(90) };
+    let ask = Ask {
+        permit,
+        candidates: &candidates,
+        method: Method::Generate,
+        cost: tokens(3),
+        lease: secs(90),
+        class: 0,
+    };
     let mut call = Box::pin(limiter.reserve(&ask));
     assert!(pollster::block_on(poll_immediate(&mut call)).is_none());
 }

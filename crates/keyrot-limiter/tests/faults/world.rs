@@ -126,7 +126,8 @@ impl World {
         let limiter = self.instances[i].limiter.clone();
         let permit = self.permit();
         let candidates: Vec<Candidate<'_>> = ways.iter().map(|way| way.candidate()).collect();
-        let ask = Ask { permit, candidates: &candidates, method: Method::Generate, cost, lease: LEASE };
+        let ask =
+            Ask { permit, candidates: &candidates, method: Method::Generate, cost, lease: LEASE, class: 0 };
         let (reply, took) = self.drive(limiter.reserve(&ask));
         (reply.map(|reply| reply.grant.ok_or_else(|| reply.refusals.to_vec())), took)
     }
@@ -142,7 +143,14 @@ impl World {
         let (limiter, way) = (self.instances[i].limiter.clone(), way.clone());
         let mut asking: Pin<Box<dyn Future<Output = Option<Permit>>>> = Box::pin(async move {
             let candidates = [way.candidate()];
-            let ask = Ask { permit, candidates: &candidates, method: Method::Generate, cost, lease: LEASE };
+            let ask = Ask {
+                permit,
+                candidates: &candidates,
+                method: Method::Generate,
+                cost,
+                lease: LEASE,
+                class: 0,
+            };
             let reply = limiter.reserve(&ask).await.expect("nothing fails");
             reply.grant.map(|grant| grant.permit)
         });

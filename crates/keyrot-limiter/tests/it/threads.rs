@@ -39,6 +39,7 @@ fn reserve(
         method: Method::Generate,
         cost: Cost { requests: 1, tokens },
         lease: Duration::from_secs(60),
+        class: 0,
     };
     block_on(limiter.reserve(&ask)).expect("memory is there").grant
 }

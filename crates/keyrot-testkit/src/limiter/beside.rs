@@ -324,7 +324,10 @@ async fn ask(store: &impl RateLimiter, life: &Life, demand: &Demand, permit: Per
     let ways = life.ways(demand);
     let candidates: Vec<Candidate<'_>> = ways.iter().map(|way| way.candidate()).collect();
     let Demand { method, cost, lease, .. } = *demand;
-    store.reserve(&Ask { permit, candidates: &candidates, method, cost, lease }).await.map_err(failed)
+    store
+        .reserve(&Ask { permit, candidates: &candidates, method, cost, lease, class: 0 })
+        .await
+        .map_err(failed)
 }
 
 fn report(scope: Scope, cool: CoolFor, reason: Reason, permit: Option<&Permit>) -> CoolReport {

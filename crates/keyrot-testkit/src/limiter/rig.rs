@@ -112,7 +112,8 @@ impl Way {
         cost: Cost,
     ) -> Result<Result<Grant, Refusal>, LimitError> {
         let candidates = [self.candidate()];
-        let ask = Ask { permit, candidates: &candidates, method: Method::Generate, cost, lease: LEASE };
+        let ask =
+            Ask { permit, candidates: &candidates, method: Method::Generate, cost, lease: LEASE, class: 0 };
         let reply = store.reserve(&ask).await?;
         Ok(reply.grant.ok_or_else(|| reply.refusals[0]))
     }
@@ -169,7 +170,7 @@ impl<L: RateLimiter> Rig<L> {
     /// Asks for a permit of this name, for the first time or again.
     pub(super) async fn ask_as(&self, permit: PermitId, ways: &[&Way], method: Method, cost: Cost) -> Reply {
         let candidates: Vec<Candidate<'_>> = ways.iter().map(|way| way.candidate()).collect();
-        let ask = Ask { permit, candidates: &candidates, method, cost, lease: LEASE };
+        let ask = Ask { permit, candidates: &candidates, method, cost, lease: LEASE, class: 0 };
         self.store.reserve(&ask).await.expect("the store is there")
     }
 

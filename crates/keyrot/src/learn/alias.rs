@@ -106,6 +106,7 @@ async fn charge(pool: &Pool, candidate: Candidate<'_>, method: Method, cost: Cos
         method,
         cost,
         lease: LEASE,
+        class: 0,
     };
     if let Ok(reply) = pool.patiently(pool.limiter.reserve(&ask)).await
         && let Some(grant) = reply.grant

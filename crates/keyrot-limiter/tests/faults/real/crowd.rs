@@ -86,6 +86,7 @@ impl Crowd {
                         method: Method::Generate,
                         cost: Cost { requests: 1, tokens: 10 },
                         lease: Duration::from_secs(30),
+                        class: 0,
                     };
                     let reply = limiter.reserve(&ask).await;
                     let at = machine.elapsed();
