@@ -4,12 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyrot_core::Clock;
+use keyrot_core::{Clock, LimitError, Timestamp};
 use parking_lot::Mutex;
+use redis::Value;
 use secrecy::SecretString;
 
 mod address;
+mod batch;
 mod coding;
+mod courier;
 mod facts;
 mod limiter;
 mod link;
@@ -18,7 +21,9 @@ mod script;
 pub use address::RedisConfigError;
 
 use address::Address;
-use link::Link;
+use courier::Courier;
+use link::{Again, Link, Live};
+use script::Script;
 
 /// The version of the scripts and of what they keep: part of every key, so that two releases whose
 /// scripts differ do not read each other's keys.
@@ -39,8 +44,9 @@ pub struct RedisConfig {
 /// A [`RateLimiter`](keyrot_core::RateLimiter) and [`FactStore`](keyrot_core::FactStore) on Redis 6.2
 /// or newer, or Valkey.
 ///
-/// The server decides, by its own clock, one script and one round trip for each question; what is
-/// settled and released is on its way, in order, when the call returns. All keys of a pool begin with
+/// The server decides, by its own clock, one script and one round trip for each question. What is asked,
+/// settled and released while a question is under way gathers and travels in the next call together,
+/// in order, and what several of it need is read and written once. All keys of a pool begin with
 /// `{keyrot:POOL}`, are therefore on one server of a cluster, and have an end.
 ///
 /// Made lazily: a server that is away makes calls fail with
@@ -59,6 +65,7 @@ pub struct RedisConfig {
 /// ```
 pub struct RedisStore {
     link: Arc<Link>,
+    courier: Arc<Courier>,
     pool: String,
     /// Tests have a clock; without one it is the server's.
     clock: Option<Arc<dyn Clock>>,
@@ -92,7 +99,8 @@ impl RedisStore {
         let address = Address::read(url, *timeout)?;
         let key = format!("{{keyrot:{pool}}}:{VERSION}:pool");
         let link = Arc::new(Link::new(address, *timeout, key));
-        Ok(Self { link, pool: pool.clone(), clock, epoch: Mutex::new((0.0, "".into())) })
+        let courier = Arc::new(Courier::new(Arc::clone(&link)));
+        Ok(Self { link, courier, pool: pool.clone(), clock, epoch: Mutex::new((0.0, "".into())) })
     }
 
     /// What the server does when its memory is full (`maxmemory-policy`), as it said when it was last
@@ -116,13 +124,28 @@ impl RedisStore {
     /// Waits until what was settled and released has been delivered: before a process ends. What the
     /// server does not take is tried for about a minute; have a deadline of your own.
     pub async fn flush(&self) {
-        self.link.quiet().await;
+        self.courier.quiet().await;
+    }
+
+    /// The time, if it is not the server's.
+    fn now(&self) -> Option<Timestamp> {
+        self.clock.as_ref().map(|clock| clock.now())
     }
 
     /// The first argument of every script.
     fn common(&self) -> Vec<u8> {
-        let now = self.clock.as_ref().map(|clock| clock.now());
-        coding::common(now, fastrand::u64(..1 << 53) as f64)
+        coding::common(self.now(), fastrand::u64(..1 << 53) as f64)
+    }
+
+    /// Runs a script of its own, after whatever was settled and released before.
+    async fn call(
+        &self,
+        script: &Script,
+        args: &[Vec<u8>],
+        again: Again,
+    ) -> Result<(Value, Arc<Live>), LimitError> {
+        self.courier.hurry();
+        self.link.call(script, args, again, self.link.deadline()).await
     }
 
     /// The name of the server's memory.

@@ -8,6 +8,7 @@ mod baseline;
 mod clock;
 mod load;
 mod pool;
+mod ratios;
 mod soak;
 mod speed;
 mod worker;
@@ -19,6 +20,7 @@ use anyhow::{Result, bail};
 
 const USAGE: &str = "\
 speed [--seconds N] [--store memory|sqlite|redis]   time reserve
+ratios [--seconds N] [--check]                      what Redis must show; --check: fail if it does not
 soak [--minutes N] [--store sqlite|redis] [--keep FILE]  eight processes on one store";
 
 fn main() -> ExitCode {
@@ -43,6 +45,11 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         Some("speed") => {
             speed::run(option("--store").unwrap_or("all"), number("--seconds", 1)?)?;
             Ok(ExitCode::SUCCESS)
+        }
+        Some("ratios") => {
+            let met = ratios::run(number("--seconds", 1)?)?;
+            let checked = args.iter().any(|arg| arg == "--check");
+            Ok(if met || !checked { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Some("soak") => {
             let kept = soak::run(

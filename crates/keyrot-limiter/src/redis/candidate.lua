@@ -16,23 +16,12 @@ local function open_candidate(text, at)
   }, next_at
 end
 
--- The candidate of a question by its number, from 0: the first is one argument, all others another.
-local function candidate(index)
-  local c, at = open_candidate(ARGV[3]), 1
-  for _ = 1, index do
-    c, at = open_candidate(ARGV[4], at)
-  end
-  return c
-end
-
 -- The keys of its cooldowns but the pool's: model, project, domain, key, key for the method on the model.
 local function scopes_of(c, method)
   local key = prefix .. 'c:k:' .. c.key .. ':' .. c.fingerprint
   return prefix .. 'c:m:' .. c.bucket, prefix .. 'c:p:' .. c.project, prefix .. 'c:d:' .. c.domain,
     key, key .. ':' .. method .. ':' .. c.bucket
 end
-
-local POOL_SCOPE = prefix .. 'c:pool'
 
 -- The key of the scope `i` of a candidate.
 local function scope_name(c, i, method)

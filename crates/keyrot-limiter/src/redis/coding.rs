@@ -6,8 +6,8 @@ use std::io::Write;
 use std::time::Duration;
 
 use keyrot_core::{
-    Bucket, Candidate, KeyFault, LimitError, LimitKind, MAX_CANDIDATES, Method, PermitId, Project,
-    ProjectFault, Reason, Refusal, Scope, ScopeKind, Timestamp, Why,
+    Bucket, Candidate, Domain, Fingerprint, KeyFault, KeyId, LimitError, LimitKind, Limits, Method, PermitId,
+    Project, ProjectFault, Reason, Refusal, Scope, ScopeKind, Timestamp, Why,
 };
 
 use super::link::senseless;
@@ -27,24 +27,13 @@ impl Blob {
         Self(Vec::with_capacity(128))
     }
 
-    /// With room for candidates of a usual size.
-    fn with_room(candidates: usize) -> Self {
-        Self(Vec::with_capacity(candidates * 192))
-    }
-
     fn candidate(self, c: &Candidate<'_>) -> Self {
-        self.numbers([
-            limit(c.limits.rpm),
-            limit(c.limits.tpm),
-            limit(c.limits.rpd),
-            limit(c.limits.burst),
-            limit(c.concurrency.map(u64::from)),
-        ])
-        .display(&DomainName(&c.domain.project, &c.domain.bucket))
-        .text(c.domain.bucket.as_str())
-        .text(c.domain.project.as_str())
-        .text(c.key.as_str())
-        .display(&c.fingerprint)
+        self.numbers(limits(&c.limits, c.concurrency))
+            .display(&DomainName(&c.domain.project, &c.domain.bucket))
+            .text(c.domain.bucket.as_str())
+            .text(c.domain.project.as_str())
+            .text(c.key.as_str())
+            .display(&c.fingerprint)
     }
 
     /// What is displayed, behind its length.
@@ -74,12 +63,6 @@ impl Blob {
         let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
         self.0.extend_from_slice(&length.to_le_bytes());
         self.0.extend_from_slice(text.as_bytes());
-        self
-    }
-
-    pub(super) fn permit(mut self, id: PermitId) -> Self {
-        // Writing to memory cannot fail.
-        let _ = write!(self.0, "{:032x}", id.0);
         self
     }
 
@@ -118,18 +101,50 @@ pub(super) fn common(now: Option<Timestamp>, fresh: f64) -> Vec<u8> {
     Blob::new().numbers([now.map_or(NONE, instant), slack, fresh]).done()
 }
 
+/// Appends numbers.
+pub(super) fn append<const N: usize>(to: &mut Vec<u8>, numbers: [f64; N]) {
+    for number in numbers {
+        to.extend_from_slice(&number.to_le_bytes());
+    }
+}
+
+/// A candidate's limits.
+pub(super) fn limits(limits: &Limits, concurrency: Option<u32>) -> [f64; 5] {
+    let Limits { rpm, tpm, rpd, burst } = *limits;
+    [limit(rpm), limit(tpm), limit(rpd), limit(burst), limit(concurrency.map(u64::from))]
+}
+
+/// A permit's name, as the scripts have it: 32 hexadecimal digits.
+pub(super) fn permit(id: PermitId) -> [u8; 32] {
+    let mut digits = [0; 32];
+    for (byte, pair) in id.0.to_be_bytes().iter().zip(digits.chunks_exact_mut(2)) {
+        pair[0] = HEX[usize::from(byte >> 4)];
+        pair[1] = HEX[usize::from(byte & 15)];
+    }
+    digits
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// Appends a place: whose key it is, where it is counted, and what the call does.
+pub(super) fn place(
+    to: &mut Vec<u8>,
+    (key, fingerprint, domain, method): (&KeyId, Fingerprint, &Domain, Method),
+) {
+    let mut blob = Blob(std::mem::take(to));
+    blob.0.push(method_no(method));
+    *to = blob
+        .display(&DomainName(&domain.project, &domain.bucket))
+        .text(domain.bucket.as_str())
+        .text(domain.project.as_str())
+        .text(key.as_str())
+        .display(&fingerprint)
+        .0;
+}
+
 /// A candidate's part of a question.
 pub(super) fn candidate(c: &Candidate<'_>) -> Vec<u8> {
     Blob::new().candidate(c).done()
-}
-
-/// The candidates of a question: the first, which mostly is the one, and all the others.
-pub(super) fn candidates(all: &[Candidate<'_>]) -> [Vec<u8>; 2] {
-    let all = &all[..all.len().min(MAX_CANDIDATES)];
-    let (first, rest) = all.split_at(all.len().min(1));
-    let write =
-        |some: &[Candidate<'_>]| some.iter().fold(Blob::with_room(some.len()), Blob::candidate).done();
-    [write(first), write(rest)]
 }
 
 /// A domain's name in a key: no two have the same.

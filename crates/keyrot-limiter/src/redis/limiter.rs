@@ -1,18 +1,19 @@
 //! The limiter's calls: what is sent for each, and what the answers mean.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
 use keyrot_core::{
-    Ask, Candidate, CoolFor, CoolReport, Cooled, Cost, Ended, Grant, Headroom, Lifted, LimitError, Method,
-    Permit, RateLimiter, Reason, Reply, Scope, Stamp, Standing,
+    Ask, Candidate, CoolFor, CoolReport, Cooled, Cost, Ended, Grant, Headroom, Lifted, LimitError,
+    MAX_CANDIDATES, Method, Permit, RateLimiter, Reason, Reply, Scope, Stamp, Standing,
 };
 use redis::Value;
 
 use super::RedisStore;
+use super::batch::Batch;
 use super::coding::{self, Answer, Blob, NONE, count, instant, method_no, millis, reason_no};
-use super::link::{Again, Args, STORE, senseless};
+use super::courier::Handed;
+use super::link::{Again, STORE, senseless};
 use super::script::SCRIPTS;
 use crate::degrading::{Beat, Charges, DayCharge, Mark, Reading, Shared, Used};
 
@@ -25,56 +26,41 @@ struct Asking<'a> {
     ask: &'a Ask<'a>,
     /// Tells this asking from any other of the same permit.
     name: f64,
-    /// Whether it may have reached the server.
-    sent: AtomicBool,
+    handed: Option<Handed>,
 }
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
-        if self.sent.load(Ordering::Relaxed) {
-            let what = Blob::new()
-                .numbers([f64::from(method_no(self.ask.method)), self.name])
-                .permit(self.ask.permit)
-                .done();
-            let [first, rest] = coding::candidates(self.ask.candidates);
-            self.store.link.deliver(&SCRIPTS.give_back, vec![self.store.common(), what, first, rest]);
+        if let Some(handed) = &self.handed {
+            self.store.courier.give_up(handed, self.ask, self.name, self.store.now());
         }
     }
 }
 
 impl RedisStore {
     async fn decide(&self, ask: &Ask<'_>) -> Result<(Reply, Reading), LimitError> {
+        let ask = &Ask { candidates: &ask.candidates[..ask.candidates.len().min(MAX_CANDIDATES)], ..*ask };
         let name = fastrand::u64(..1 << 53) as f64;
-        let asking = Asking { store: self, ask, name, sent: AtomicBool::new(false) };
-        let what = Blob::new()
-            .numbers([
-                f64::from(ask.cost.requests),
-                count(ask.cost.tokens),
-                millis(ask.lease),
-                f64::from(method_no(ask.method)),
-                name,
-            ])
-            .permit(ask.permit)
-            .done();
-        if ask.candidates.is_empty() {
-            return Err(LimitError::Unavailable { store: STORE, why: "nobody to ask for".to_owned() });
-        }
-        let [first, rest] = coding::candidates(ask.candidates);
-        let args: Args = vec![self.common(), what, first, rest];
-        let sent = || asking.sent.store(true, Ordering::Relaxed);
-        let (answer, live) = self.link.call(&SCRIPTS.reserve, &args, Again::Yes, sent).await?;
-        let answer = reply(bytes(&answer)?, ask, self, &live.run)?;
+        let handed = self.courier.ask(ask, name, self.now());
+        let mut asking = Asking { store: self, ask, name, handed: Some(handed) };
+        let Some(handed) = &mut asking.handed else { return Err(senseless()) };
+        let answer = (&mut handed.answer).await.map_err(|_| cut_short())??;
+        let answer = reply(answer.bytes(), ask, self, &answer.run)?;
         // Answered: from here on it is the asker's to give back.
-        asking.sent.store(false, Ordering::Relaxed);
+        asking.handed = None;
         Ok(answer)
     }
 
     /// Has it done in order, without waiting.
-    async fn accept(&self, script: &'static super::script::Script, args: Args) -> Result<(), LimitError> {
+    async fn accept(&self, add: impl FnOnce(&mut Batch)) -> Result<(), LimitError> {
         self.link.reach().await?;
-        self.link.deliver(script, args);
+        self.courier.tell(self.now(), 0, add);
         Ok(())
     }
+}
+
+fn cut_short() -> LimitError {
+    LimitError::Unavailable { store: STORE, why: "the call was cut short".to_owned() }
 }
 
 fn bytes(answer: &Value) -> Result<&[u8], LimitError> {
@@ -143,33 +129,18 @@ fn headroom(candidate: &Candidate<'_>, used: &Used) -> Headroom {
 
 impl RateLimiter for RedisStore {
     async fn reserve(&self, ask: &Ask<'_>) -> Result<Reply, LimitError> {
+        if ask.candidates.is_empty() {
+            return Ok(Reply { refusals: ArrayVec::new(), grant: None });
+        }
         self.decide(ask).await.map(|(reply, _)| reply)
     }
 
     async fn settle(&self, permit: &Permit, tokens: u64) -> Result<(), LimitError> {
-        let what = Blob::new().number(count(tokens)).permit(permit.id).done();
-        let domain = coding::domain(&permit.domain.project, &permit.domain.bucket);
-        self.accept(&SCRIPTS.settle, vec![self.common(), what, domain.into_bytes()]).await
+        self.accept(|batch| batch.settle(permit, tokens)).await
     }
 
     async fn release(&self, permit: &Permit, ended: Ended) -> Result<(), LimitError> {
-        let ended = match ended {
-            Ended::Succeeded => 0.0,
-            Ended::Failed => 1.0,
-            Ended::NeverSent => 2.0,
-        };
-        let what = Blob::new()
-            .numbers([ended, f64::from(u8::from(permit.probe)), f64::from(method_no(permit.method))])
-            .permit(permit.id)
-            .done();
-        let whose = Candidate {
-            key: &permit.key,
-            fingerprint: permit.fingerprint,
-            domain: &permit.domain,
-            limits: Default::default(),
-            concurrency: None,
-        };
-        self.accept(&SCRIPTS.release, vec![self.common(), what, coding::candidate(&whose)]).await
+        self.accept(|batch| batch.release(permit, ended)).await
     }
 
     async fn cool(&self, report: &CoolReport) -> Result<Cooled, LimitError> {
@@ -203,7 +174,7 @@ impl RateLimiter for RedisStore {
             .text(domain.map_or("", |d| d.project.as_str()))
             .done();
         let args = vec![self.common(), what];
-        let (answer, _) = self.link.call(&SCRIPTS.cool, &args, Again::Yes, || ()).await?;
+        let (answer, _) = self.call(&SCRIPTS.cool, &args, Again::Yes).await?;
         let mut answer = Answer::new(bytes(&answer)?);
         let scope = if answer.count()? == 1 { Scope::Pool } else { report.scope.clone() };
         Ok(Cooled { scope, lasts: answer.lasts()? })
@@ -219,7 +190,7 @@ impl RateLimiter for RedisStore {
 
     async fn lift(&self, scope: &Scope) -> Result<(), LimitError> {
         let args = vec![self.common(), coding::scope(scope).into_bytes()];
-        self.link.call(&SCRIPTS.lift, &args, Again::Yes, || ()).await.map(drop)
+        self.call(&SCRIPTS.lift, &args, Again::Yes).await.map(drop)
     }
 
     async fn snapshot(
@@ -233,7 +204,7 @@ impl RateLimiter for RedisStore {
             let what = [f64::from(cost.requests), count(cost.tokens), f64::from(method_no(method))];
             let mut args = vec![self.common(), Blob::new().numbers(what).done()];
             args.extend(some.iter().map(coding::candidate));
-            let (answer, _) = self.link.call(&SCRIPTS.snapshot, &args, Again::Yes, || ()).await?;
+            let (answer, _) = self.call(&SCRIPTS.snapshot, &args, Again::Yes).await?;
             let mut answer = Answer::new(bytes(&answer)?);
             for _ in some {
                 standings.push(Standing {
@@ -261,7 +232,7 @@ impl Shared for RedisStore {
     async fn heartbeat(&self, instance: &str, ttl: Duration) -> Result<Beat, LimitError> {
         let life = Blob::new().number(millis(ttl)).done();
         let args = vec![self.common(), life, instance.as_bytes().to_vec()];
-        let (answer, live) = self.link.call(&SCRIPTS.heartbeat, &args, Again::Yes, || ()).await?;
+        let (answer, live) = self.call(&SCRIPTS.heartbeat, &args, Again::Yes).await?;
         let Value::Array(answer) = answer else { return Err(senseless()) };
         let (first, rest) = answer.split_first().ok_or_else(senseless)?;
         let mark = self.mark(&mut Answer::new(bytes(first)?), &live.run)?;
@@ -289,7 +260,7 @@ impl Shared for RedisStore {
             }
             blob.done()
         }));
-        self.link.call(&SCRIPTS.absorb, &args, Again::Yes, || ()).await.map(drop)
+        self.call(&SCRIPTS.absorb, &args, Again::Yes).await.map(drop)
     }
 }
 

@@ -1,4 +1,6 @@
--- What belongs to the whole pool: the count of admissions and lifts, and the guard.
+-- What belongs to the whole pool: the count of admissions and lifts, the guard, and its cooldown's key.
+
+local POOL_SCOPE = prefix .. 'c:pool'
 
 local NARROWEST, WIDEST = 250, 2000
 

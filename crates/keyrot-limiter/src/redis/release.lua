@@ -1,19 +1,18 @@
 -- Ends a permit: its place in flight and its probe come back, and its charge if it was never sent.
 
-local c = open_candidate(ARGV[3])
-
-local function succeeded(pool_text, names)
+local function succeeded(c, probe)
+  local names = { POOL_SCOPE, scopes_of(c, method) }
+  local texts = recall(names)
   local cooldowns, matters = {}, probe == 1
   for i = 1, SCOPES do
-    if texts[1 + i] then
-      cooldowns[i] = open_cooldown(texts[1 + i])
+    if texts[i] then
+      cooldowns[i] = open_cooldown(texts[i])
       matters = matters or cooldowns[i].strikes > 0
     end
   end
   if not matters then
     return
   end
-  open_pool(pool_text)
   seq = seq + 1
   save_pool()
   for i = 1, SCOPES do
@@ -28,17 +27,18 @@ local function succeeded(pool_text, names)
   end
 end
 
-local p = open_permit(texts[1])
-if p then
-  call('DEL', permit)
-  if ended == NEVER_SENT then
-    refund(open_ledger(c.domain, call('GET', prefix .. 'd:' .. c.domain)), p)
+local function release(c, ended, probe)
+  local p = permit_now()
+  if p then
+    settled[permit], gone[permit], known[permit] = nil, true, false
+    if ended == NEVER_SENT then
+      refund(ledger_of(c.domain), p)
+    end
+  end
+  typed_call('ZREM', prefix .. 'f:' .. c.key, id)
+  if ended == SUCCEEDED then
+    succeeded(c, probe)
+  elseif probe == 1 then
+    free_probes(c, id, method)
   end
 end
-call('ZREM', prefix .. 'f:' .. c.key, id)
-if ended == SUCCEEDED then
-  succeeded(call('GET', KEYS[1]), { POOL_SCOPE, scopes_of(c, method) })
-elseif probe == 1 then
-  free_probes(c, id, method)
-end
-return ''

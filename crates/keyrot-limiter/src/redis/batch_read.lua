@@ -1,0 +1,64 @@
+-- What a batch is about, read in one go. What several of its questions change is kept in tables
+-- while they are answered, and written once at the end.
+--
+-- ARGV[2] holds the places that are surely looked at, ARGV[3] those that may be, ARGV[4] the names of
+-- permits, and ARGV[5] what is asked and told, in order. Each refers to the others by number.
+local PLACE, LATER = '<BI4c0I4c0I4c0I4c0I4c0', 32768
+local ops = ARGV[5]
+-- What each of it is, and how a permit ended.
+local GIVEN_UP, ASK, SETTLE, RELEASE, GIVE_BACK, EMPTY = 0, 1, 2, 3, 4, 5
+local SUCCEEDED, NEVER_SENT = 0, 2
+
+-- What was read under each key, as this batch has left it; false where there is nothing.
+local known, ledgers = {}, {}
+-- Places by number, permits by number: their names and their keys.
+local places, ids, permits = {}, {}, {}
+-- Permits that were settled and that ended here, by key; who left which key's places in flight.
+local settled, gone, leavers = {}, {}, {}
+-- What closed to the later questions of a class; whether nothing of the pool's cools and no cooldown
+-- was changed here; whether the pool must be written.
+local shut, calm, pool_changed = nil, true, false
+
+-- The place that stands in `text` from `at`, and where the next one stands.
+local function open_place(text, at)
+  local method, domain, bucket, project, key, fingerprint, next_at = unpack(PLACE, text, at)
+  return {
+    method = method, domain = domain, bucket = bucket, project = project, key = key, fingerprint = fingerprint,
+    ledger = false, clear = false,
+  }, next_at
+end
+
+do
+  local names, n, at = { KEYS[1], POOL_SCOPE }, 2, 1
+  while at <= #ARGV[2] do
+    local p
+    p, at = open_place(ARGV[2], at)
+    places[#places + 1] = p
+    local identity = prefix .. 'c:k:' .. p.key .. ':' .. p.fingerprint
+    names[n + 1], names[n + 2], names[n + 3], names[n + 4], names[n + 5], names[n + 6] =
+      prefix .. 'd:' .. p.domain, prefix .. 'c:m:' .. p.bucket, prefix .. 'c:p:' .. p.project,
+      prefix .. 'c:d:' .. p.domain, identity, identity .. ':' .. p.method .. ':' .. p.bucket
+    n = n + 6
+  end
+  for i = 1, #ARGV[4] / 32 do
+    local id = string.sub(ARGV[4], 32 * i - 31, 32 * i)
+    n = n + 1
+    ids[i], permits[i], names[n] = id, prefix .. 'i:' .. id, prefix .. 'i:' .. id
+  end
+  local texts = call('MGET', spread(names, 1, n))
+  for i = 1, n do
+    known[names[i]] = texts[i]
+  end
+  for i = 1, #places do
+    local p, first = places[i], 6 * i - 3
+    local l = ledgers[p.domain]
+    if not l then
+      l = open_ledger(p.domain, texts[first])
+      ledgers[p.domain] = l
+    end
+    p.ledger = l
+    p.clear = not (texts[first + 1] or texts[first + 2] or texts[first + 3] or texts[first + 4] or texts[first + 5])
+  end
+  open_pool(texts[1])
+  calm = not texts[2]
+end
