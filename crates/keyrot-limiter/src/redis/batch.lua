@@ -11,14 +11,13 @@ end
 local answers, n, at = {}, 0, 1
 -- Lifetimes as texts: a number is turned into one more slowly than it is looked up.
 local lives, SETTLED = {}, pack('<d', 1)
-local WAY_LENGTH = 42
 
 while at <= #ops do
   local kind = string.byte(ops, at)
   if kind == ASK then
     local _, requests, tokens, lease, asking, class, number, ways, place, rpm, tpm, rpd, burst, concurrency =
-      unpack('<BdddddHBHddddd', ops, at)
-    local ways_at = at + 44
+      unpack(QUESTION, ops, at)
+    local ways_at = at + QUESTION_LENGTH
     at = ways_at + WAY_LENGTH * ways
     local permit, p = permits[number + 1], places[place + 1]
     local l = p.ledger
@@ -95,7 +94,7 @@ while at <= #ops do
     answers[n] = pack('<I4ddddd', 40, now, epoch, seq, 0, 0)
   else
     local _, requests, tokens, lease, asking, class, number, ways = unpack('<BdddddHB', ops, at)
-    local ways_at = at + 44
+    local ways_at = at + QUESTION_LENGTH
     at = ways_at + WAY_LENGTH * ways
     if kind == GIVE_BACK then
       thorough()[GIVE_BACK](number, requests, tokens, lease, asking, class, ways, ways_at)

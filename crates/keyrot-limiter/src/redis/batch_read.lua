@@ -3,11 +3,7 @@
 --
 -- ARGV[2] holds the places that are surely looked at, ARGV[3] those that may be, ARGV[4] the names of
 -- permits, and ARGV[5] what is asked and told, in order. Each refers to the others by number.
-local PLACE, LATER = '<BI4c0I4c0I4c0I4c0I4c0', 32768
-local ops = ARGV[5]
--- What each of it is, and how a permit ended.
-local GIVEN_UP, ASK, SETTLE, RELEASE, GIVE_BACK, EMPTY = 0, 1, 2, 3, 4, 5
-local SUCCEEDED, NEVER_SENT = 0, 2
+local LATER = 32768
 
 -- What was read under each key, as this batch has left it; false where there is nothing.
 local known, ledgers = {}, {}

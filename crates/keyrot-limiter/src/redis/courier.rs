@@ -48,19 +48,27 @@ impl Answer {
     }
 }
 
+/// Flights, one after the other.
+type Flights = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// A question that was handed over.
 #[derive(Debug)]
 pub(super) struct Handed {
     batch: u64,
     at: usize,
-    pub(super) answer: oneshot::Receiver<Answered>,
+    answer: oneshot::Receiver<Answered>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Queue {
     waiting: VecDeque<Batch>,
     /// Batches so far.
     batches: u64,
+    /// A batch under way that only one question travels in: its asker carries it, until anybody else
+    /// hands something over. A task of its own would have to be woken first.
+    alone: Option<(u64, Flights)>,
+    /// Whether a task is about to look for ends that may go.
+    called: bool,
     /// Batches under way, and those among them that ask anything.
     flights: usize,
     asking: usize,
@@ -100,8 +108,49 @@ impl Courier {
     /// Puts a question. `asking` tells it from any other of the same permit.
     pub(super) fn ask(self: &Arc<Self>, ask: &Ask<'_>, asking: f64, now: Option<Timestamp>) -> Handed {
         let (to, answer) = oneshot::channel();
-        let (batch, at) = self.gather(now, ask.candidates.len(), |batch| batch.ask(ask, asking, to));
+        let (batch, at, go) = self.gather(now, ask.candidates.len(), |batch| batch.ask(ask, asking, to));
+        if go {
+            self.depart(false, Some(batch));
+        }
         Handed { batch, at, answer }
+    }
+
+    /// Waits for the answer to a question.
+    pub(super) async fn answer(self: &Arc<Self>, handed: &mut Handed) -> Answered {
+        let answered = poll_fn(|cx| {
+            if let Poll::Ready(answer) = Pin::new(&mut handed.answer).poll(cx) {
+                return Poll::Ready(answer);
+            }
+            if let Some(mut flights) = self.alone(handed.batch) {
+                if flights.as_mut().poll(cx).is_pending() {
+                    self.carry_on(handed.batch, flights);
+                }
+                return Pin::new(&mut handed.answer).poll(cx);
+            }
+            Poll::Pending
+        })
+        .await;
+        if let Some(flights) = self.alone(handed.batch) {
+            spawn(flights);
+        }
+        answered.unwrap_or_else(|_| Err(unanswered()))
+    }
+
+    /// The flight of a batch, if its asker carries it.
+    fn alone(&self, batch: u64) -> Option<Flights> {
+        let mut queue = self.queue.lock();
+        queue.alone.take_if(|(number, _)| *number == batch).map(|(_, flights)| flights)
+    }
+
+    /// Leaves a flight to the asker of `batch`, or to a task if anybody else waits for it.
+    fn carry_on(&self, batch: u64, flights: Flights) {
+        let mut queue = self.queue.lock();
+        if queue.alone.is_none() && queue.waiting.is_empty() {
+            queue.alone = Some((batch, flights));
+        } else {
+            drop(queue);
+            spawn(flights);
+        }
     }
 
     /// Has something done without anybody waiting, before whatever is asked afterwards.
@@ -117,7 +166,16 @@ impl Courier {
         if self.background.fetch_add(1, Ordering::AcqRel) >= MOST_IN_BACKGROUND {
             return self.done(1);
         }
-        self.gather(now, candidates, add);
+        let (.., go) = self.gather(now, candidates, add);
+        if go && !std::mem::replace(&mut self.queue.lock().called, true) {
+            // Not at once: what ends one request mostly is told together.
+            let called = Called(Arc::clone(self));
+            tokio::spawn(async move {
+                let courier = Arc::clone(&called.0);
+                drop(called);
+                courier.fly(false).await;
+            });
+        }
     }
 
     /// Takes a question back that nobody waits for any more: what was or will be granted is given back.
@@ -139,7 +197,7 @@ impl Courier {
 
     /// Sends whatever has gathered: what is asked by another way comes after it.
     pub(super) fn hurry(self: &Arc<Self>) {
-        while !self.queue.lock().waiting.is_empty() && self.depart(true) {}
+        while !self.queue.lock().waiting.is_empty() && self.depart(true, None) {}
     }
 
     /// Waits until nothing is under way that nobody waits for.
@@ -154,12 +212,13 @@ impl Courier {
         }
     }
 
+    /// Adds to the batch that leaves next. Returns its number, what was added, and whether it may go.
     fn gather<T>(
-        self: &Arc<Self>,
+        &self,
         now: Option<Timestamp>,
         candidates: usize,
         add: impl FnOnce(&mut Batch) -> T,
-    ) -> (u64, T) {
+    ) -> (u64, T, bool) {
         let mut queue = self.queue.lock();
         let room = |batch: &mut Batch| !batch.is_full(candidates) && batch.now == now;
         let mut batch = match queue.waiting.pop_back_if(room) {
@@ -172,23 +231,29 @@ impl Courier {
         let added = add(&mut batch);
         let number = batch.number;
         queue.waiting.push_back(batch);
-        let go = queue.may_go();
+        let (alone, go) = (queue.alone.take(), queue.may_go());
         drop(queue);
-        if go {
-            self.depart(false);
+        if let Some((_, flights)) = alone {
+            spawn(flights);
         }
-        (number, added)
+        (number, added, go)
     }
 
-    /// Sends what may go, or whatever waits if it must. Returns whether there is a runtime to do it.
-    fn depart(self: &Arc<Self>, must: bool) -> bool {
-        let Ok(runtime) = Handle::try_current() else { return false };
-        let mut flights = Box::pin(Self::fly(Arc::clone(self), must));
+    /// Sends what may go, or whatever waits if it must. `asker` carries it if its question is alone in
+    /// batch `asker`. Returns whether there is a runtime to do it.
+    fn depart(self: &Arc<Self>, must: bool, asker: Option<u64>) -> bool {
+        if Handle::try_current().is_err() {
+            return false;
+        }
+        let mut flights: Flights = Box::pin(Self::fly(Arc::clone(self), must));
         // Polled once, the first is on its way before this task sends anything else.
         let mut context = Context::from_waker(Waker::noop());
         let first = tokio::task::unconstrained(poll_fn(|cx| flights.as_mut().poll(cx)));
         if pin!(first).poll(&mut context).is_pending() {
-            runtime.spawn(flights);
+            match asker {
+                Some(batch) => self.carry_on(batch, flights),
+                None => spawn(flights),
+            }
         }
         true
     }
@@ -196,7 +261,7 @@ impl Courier {
     /// Carries batch after batch, as long as there is one that may go.
     async fn fly(self: Arc<Self>, mut must: bool) {
         loop {
-            let mut flight: Option<(Flight, Pin<Box<dyn Future<Output = ()> + Send>>)> = None;
+            let mut flight: Option<(Flight, Flights)> = None;
             let flown = poll_fn(|cx| {
                 if let Some((_, carry)) = &mut flight {
                     return carry.as_mut().poll(cx).map(|()| true);
@@ -211,9 +276,11 @@ impl Courier {
             if !flown.await {
                 return;
             }
-            // Whoever was answered asks next: all of them before the next batch leaves.
-            tokio::task::yield_now().await;
             if let Some((under_way, _)) = flight {
+                if under_way.asks > 1 {
+                    // Whoever was answered asks next: all of them before the next batch leaves.
+                    tokio::task::yield_now().await;
+                }
                 under_way.land();
             }
             must = false;
@@ -226,9 +293,9 @@ impl Courier {
             return None;
         }
         let batch = queue.waiting.pop_front()?;
-        let asks = !batch.asks.is_empty();
+        let asks = batch.asks.len();
         queue.flights += 1;
-        queue.asking += usize::from(asks);
+        queue.asking += usize::from(asks > 0);
         Some((Flight { courier: Arc::clone(self), asks, landed: false }, batch))
     }
 
@@ -277,7 +344,7 @@ impl Courier {
 /// A batch is under way, or has just been answered.
 struct Flight {
     courier: Arc<Courier>,
-    asks: bool,
+    asks: usize,
     landed: bool,
 }
 
@@ -291,13 +358,29 @@ impl Drop for Flight {
     fn drop(&mut self) {
         let mut queue = self.courier.queue.lock();
         queue.flights -= 1;
-        queue.asking -= usize::from(self.asks);
+        queue.asking -= usize::from(self.asks > 0);
         if !self.landed {
             // Its runtime has ended, and nobody else is there to carry what waits.
             let lost = std::mem::take(&mut queue.waiting);
             drop(queue);
             self.courier.done(lost.iter().map(|batch| batch.tells).sum());
         }
+    }
+}
+
+/// A task was called that has not begun.
+struct Called(Arc<Courier>);
+
+impl Drop for Called {
+    fn drop(&mut self) {
+        self.0.queue.lock().called = false;
+    }
+}
+
+/// Leaves flights to a task. Without a runtime there is nothing that they could wait for.
+fn spawn(flights: Flights) {
+    if let Ok(runtime) = Handle::try_current() {
+        runtime.spawn(flights);
     }
 }
 
@@ -322,6 +405,10 @@ fn deliver(asks: Vec<Waiting>, answers: Value, live: &Live) {
         // Who has gone needs no answer.
         let _gone = ask.to.send(answer);
     }
+}
+
+fn unanswered() -> LimitError {
+    LimitError::Unavailable { store: STORE, why: "the call was cut short".to_owned() }
 }
 
 /// One failure for each of those it concerns.

@@ -44,7 +44,7 @@ impl RedisStore {
         let handed = self.courier.ask(ask, name, self.now());
         let mut asking = Asking { store: self, ask, name, handed: Some(handed) };
         let Some(handed) = &mut asking.handed else { return Err(senseless()) };
-        let answer = (&mut handed.answer).await.map_err(|_| cut_short())??;
+        let answer = self.courier.answer(handed).await?;
         let answer = reply(answer.bytes(), ask, self, &answer.run)?;
         // Answered: from here on it is the asker's to give back.
         asking.handed = None;
@@ -57,10 +57,6 @@ impl RedisStore {
         self.courier.tell(self.now(), 0, add);
         Ok(())
     }
-}
-
-fn cut_short() -> LimitError {
-    LimitError::Unavailable { store: STORE, why: "the call was cut short".to_owned() }
 }
 
 fn bytes(answer: &Value) -> Result<&[u8], LimitError> {

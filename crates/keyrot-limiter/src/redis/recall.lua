@@ -1,6 +1,6 @@
 -- The question or end that is looked at: its permit and that one's key, and the rest of what was sent.
 local id, permit, requests, tokens, lease, asking, class, ways, ways_at, method
-local WAY, WAY_SIZE = '<Hddddd', 42
+local WAY = '<Hddddd'
 
 -- What stands under `names`, read unless it is known.
 local function recall(names)
@@ -48,7 +48,7 @@ end
 
 -- The candidate of the question by its number, from 0.
 local function candidate(index)
-  local number, rpm, tpm, rpd, burst, concurrency = unpack(WAY, ops, ways_at + WAY_SIZE * index)
+  local number, rpm, tpm, rpd, burst, concurrency = unpack(WAY, ops, ways_at + WAY_LENGTH * index)
   local p = place(number)
   method = p.method
   return {

@@ -65,7 +65,7 @@ impl Scripts {
         Self {
             hello: with(&[begin], include_str!("hello.lua")),
             batch: batch(
-                &[begin, typed, pool, text, include_str!("batch_read.lua")],
+                &[begin, include_str!("lone.lua"), typed, pool, text, include_str!("batch_read.lua")],
                 &[
                     zone,
                     include_str!("thorough.lua"),
