@@ -19,14 +19,15 @@ while at <= #ops do
       unpack(QUESTION, ops, at)
     local ways_at = at + QUESTION_LENGTH
     at = ways_at + WAY_LENGTH * ways
-    local permit, p = permits[number + 1], places[place + 1]
+    number = number + 1
+    local p = places[place + 1]
     local l = p.ledger
     local in_minute, tokens_in_minute, today = l.requests + requests, l.tokens + tokens, l.today + requests
     -- The permit is new, nothing cools, no request is counted but by the minute and the day, and nothing
     -- is closed. The limits are those known, no slot begins or leaves the window, it is not about
     -- midnight, and it fits. The guard is taken as wide as it last was: it may be narrower by now, which
     -- forbids less.
-    if not known[permit] and calm and p.clear and not shut
+    if not held[number] and calm and p.clear and not shut
       and concurrency < 0 and burst < 0 and requests > 0 and tokens <= MOST_TOKENS
       and rpm == l.rpm and tpm == l.tpm and rpd == l.rpd and burst == l.burst
       and l.newest >= floor(now / SLOT) and (l.oldest + 1) * SLOT + WINDOW + width > now
@@ -44,8 +45,8 @@ while at <= #ops do
         lives[lease] = life
       end
       local text = pack(PERMIT, asking, 0, seq, now, 0, 1, l.newest, requests, tokens, 0, l.start, l.ends, 0, 0)
-      call('SET', permit, text, 'PX', life)
-      known[permit], gone[permit] = text, nil
+      call('SET', permits[number], text, 'PX', life)
+      held[number], gone[number] = text, nil
       n = n + 1
       answers[n] = pack('<I4dddddddddddd',
         96, now, epoch, seq, 0, 1, 0, seq, now, 0, in_minute, tokens_in_minute, today)
@@ -57,15 +58,16 @@ while at <= #ops do
   elseif kind == SETTLE then
     local _, used, number, place, next_at = unpack('<BdHH', ops, at)
     at = next_at
-    local permit, p = permits[number + 1], places[place + 1]
-    local l, text, more = p.ledger, known[permit], nil
-    if text and #text == PERMIT_SIZE and not settled[permit] then
+    number = number + 1
+    local p, text, more = places[place + 1], held[number], nil
+    local l = p.ledger
+    if text and #text == PERMIT_SIZE and not settled[number] then
       local charged, slot, _, estimate, was_settled = unpack('<ddddd', text, 41)
       more = charged == 1 and was_settled == 0 and slot == l.newest and min(used, MOST_TOKENS) - min(estimate, MOST_TOKENS)
     end
     -- The slot that was charged is still the newest.
     if more and l.newest_tokens + more >= 0 and l.tokens + more <= MOST then
-      settled[permit] = true
+      settled[number] = true
       l.tokens, l.newest_tokens, l.dirty = l.tokens + more, l.newest_tokens + more, true
     elseif text then
       thorough()[SETTLE](number, p, used)
@@ -73,17 +75,18 @@ while at <= #ops do
   elseif kind == RELEASE then
     local _, ended, probe, number, place, next_at = unpack('<BBBHH', ops, at)
     at = next_at
-    local permit, p = permits[number + 1], places[place + 1]
+    number = number + 1
+    local p = places[place + 1]
     -- The request was sent, and nothing is known against the way it went.
     if ended ~= NEVER_SENT and calm and p.clear then
-      if known[permit] and #known[permit] == PERMIT_SIZE then
-        settled[permit], gone[permit], known[permit] = nil, true, false
+      if held[number] and #held[number] == PERMIT_SIZE then
+        settled[number], gone[number], held[number] = nil, true, false
       end
       local leaving = leavers[p.key]
       if leaving then
-        leaving[#leaving + 1] = ids[number + 1]
+        leaving[#leaving + 1] = ids[number]
       else
-        leavers[p.key] = { ids[number + 1] }
+        leavers[p.key] = { ids[number] }
       end
     else
       thorough()[RELEASE](number, p, ended, probe)
@@ -97,21 +100,21 @@ while at <= #ops do
     local ways_at = at + QUESTION_LENGTH
     at = ways_at + WAY_LENGTH * ways
     if kind == GIVE_BACK then
-      thorough()[GIVE_BACK](number, requests, tokens, lease, asking, class, ways, ways_at)
+      thorough()[GIVE_BACK](number + 1, requests, tokens, lease, asking, class, ways, ways_at)
     end
   end
 end
 
-for permit in pairs(settled) do
-  local text = known[permit]
-  call('SET', permit, string.sub(text, 1, 72) .. SETTLED .. string.sub(text, 81), 'KEEPTTL')
+for number in pairs(settled) do
+  local text = held[number]
+  call('SET', permits[number], string.sub(text, 1, 72) .. SETTLED .. string.sub(text, 81), 'KEEPTTL')
 end
-local names = {}
-for permit in pairs(gone) do
-  names[#names + 1] = permit
+local ended = {}
+for number in pairs(gone) do
+  ended[#ended + 1] = permits[number]
 end
-if #names > 0 then
-  call('DEL', spread(names))
+if #ended > 0 then
+  call('DEL', spread(ended))
 end
 for key, leaving in pairs(leavers) do
   typed_call('ZREM', prefix .. 'f:' .. key, spread(leaving))

@@ -50,7 +50,7 @@ pub(super) struct Batch {
     first: Places,
     later: Places,
     permits: Vec<u8>,
-    newest: Option<PermitId>,
+    numbers: HashMap<PermitId, u16, RandomState>,
     contents: Vec<u8>,
     pub(super) asks: Vec<Waiting>,
     candidates: usize,
@@ -67,7 +67,7 @@ impl Batch {
             first: Places::default(),
             later: Places::default(),
             permits: Vec::new(),
-            newest: None,
+            numbers: HashMap::default(),
             contents: Vec::new(),
             asks: Vec::new(),
             candidates: 0,
@@ -167,13 +167,13 @@ impl Batch {
         (self.permit(permit.id), self.first.number(place))
     }
 
-    /// The number of a permit's name. What is settled and released at once has it once.
+    /// The number of a permit's name: each has one.
     fn permit(&mut self, id: PermitId) -> u16 {
-        if self.newest != Some(id) {
+        let next = number(self.numbers.len());
+        *self.numbers.entry(id).or_insert_with(|| {
             self.permits.extend_from_slice(&coding::permit(id));
-            self.newest = Some(id);
-        }
-        number(self.permits.len() / 32 - 1)
+            next
+        })
     }
 
     /// The arguments of the script, `common` before them.

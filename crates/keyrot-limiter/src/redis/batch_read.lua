@@ -5,12 +5,14 @@
 -- permits, and ARGV[5] what is asked and told, in order. Each refers to the others by number.
 local LATER = 32768
 
--- What was read under each key, as this batch has left it; false where there is nothing.
-local known, ledgers = {}, {}
--- Places by number, permits by number: their names and their keys.
-local places, ids, permits = {}, {}, {}
--- Permits that were settled and that ended here, by key; who left which key's places in flight.
-local settled, gone, leavers = {}, {}, {}
+-- What was read, by number and under which key; ledgers by domain.
+local names, texts, ledgers = { KEYS[1], POOL_SCOPE }, nil, {}
+local places = {}
+-- Permits by number: their names, their keys, what these hold (false for nothing), whether they were
+-- settled and whether they ended here.
+local ids, permits, held, settled, gone = {}, {}, {}, {}, {}
+-- Who left which key's places in flight.
+local leavers = {}
 -- What closed to the later questions of a class; whether nothing of the pool's cools and no cooldown
 -- was changed here; whether the pool must be written.
 local shut, calm, pool_changed = nil, true, false
@@ -25,7 +27,7 @@ local function open_place(text, at)
 end
 
 do
-  local names, n, at = { KEYS[1], POOL_SCOPE }, 2, 1
+  local n, at = 2, 1
   while at <= #ARGV[2] do
     local p
     p, at = open_place(ARGV[2], at)
@@ -36,14 +38,16 @@ do
       prefix .. 'c:d:' .. p.domain, identity, identity .. ':' .. p.method .. ':' .. p.bucket
     n = n + 6
   end
-  for i = 1, #ARGV[4] / 32 do
-    local id = string.sub(ARGV[4], 32 * i - 31, 32 * i)
-    n = n + 1
-    ids[i], permits[i], names[n] = id, prefix .. 'i:' .. id, prefix .. 'i:' .. id
+  local text, before, of_permit = ARGV[4], n, prefix .. 'i:'
+  local count = #text / 32
+  for i = 1, count do
+    local id = string.sub(text, 32 * i - 31, 32 * i)
+    local name = of_permit .. id
+    ids[i], permits[i], names[before + i] = id, name, name
   end
-  local texts = call('MGET', spread(names, 1, n))
-  for i = 1, n do
-    known[names[i]] = texts[i]
+  texts = call('MGET', spread(names))
+  for i = 1, count do
+    held[i] = texts[before + i]
   end
   for i = 1, #places do
     local p, first = places[i], 6 * i - 3

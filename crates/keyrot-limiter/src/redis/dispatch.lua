@@ -1,11 +1,11 @@
 -- The thorough way, by what is to be done.
 
-local function about(number)
-  id, permit = ids[number + 1], permits[number + 1]
+local function about(this)
+  number, id, permit = this, ids[this], permits[this]
 end
 
-local function question(number, ...)
-  about(number)
+local function question(this, ...)
+  about(this)
   requests, tokens, lease, asking, class, ways, ways_at = ...
 end
 
@@ -18,12 +18,12 @@ return {
     question(...)
     give_back()
   end,
-  [SETTLE] = function(number, p, used)
-    about(number)
+  [SETTLE] = function(this, p, used)
+    about(this)
     settle(p.domain, used)
   end,
-  [RELEASE] = function(number, p, ended, probe)
-    about(number)
+  [RELEASE] = function(this, p, ended, probe)
+    about(this)
     method = p.method
     release(p, ended, probe)
   end,

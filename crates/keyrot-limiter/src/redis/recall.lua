@@ -1,5 +1,5 @@
 -- The question or end that is looked at: its permit and that one's key, and the rest of what was sent.
-local id, permit, requests, tokens, lease, asking, class, ways, ways_at, method
+local number, id, permit, requests, tokens, lease, asking, class, ways, ways_at, method
 local WAY = '<Hddddd'
 
 -- What stands under `names`, read unless it is known.
@@ -48,8 +48,8 @@ end
 
 -- The candidate of the question by its number, from 0.
 local function candidate(index)
-  local number, rpm, tpm, rpd, burst, concurrency = unpack(WAY, ops, ways_at + WAY_LENGTH * index)
-  local p = place(number)
+  local at_place, rpm, tpm, rpd, burst, concurrency = unpack(WAY, ops, ways_at + WAY_LENGTH * index)
+  local p = place(at_place)
   method = p.method
   return {
     rpm = rpm, tpm = tpm, rpd = rpd, burst = burst, concurrency = concurrency,
@@ -60,16 +60,17 @@ end
 
 -- The permit as it is by now.
 local function permit_now()
-  local p = open_permit(known[permit])
-  if p and settled[permit] then
+  local p = open_permit(held[number])
+  if p and settled[number] then
     p.settled = 1
   end
   return p
 end
 
-local function remember(text, life)
-  settled[permit], gone[permit] = nil, nil
-  call('SET', permit, text, 'PX', life)
+-- Writes the permit, or what stands in its place.
+local function remember(text, ...)
+  held[number], settled[number], gone[number] = text, nil, nil
+  call('SET', permit, text, ...)
 end
 
 -- Takes who left out of a key's places in flight before these are counted.

@@ -30,7 +30,7 @@ end
 local function release(c, ended, probe)
   local p = permit_now()
   if p then
-    settled[permit], gone[permit], known[permit] = nil, true, false
+    settled[number], gone[number], held[number] = nil, true, false
     if ended == NEVER_SENT then
       refund(ledger_of(c.domain), p)
     end

@@ -25,8 +25,7 @@ local function asked_before(text)
   end
   if p.asking ~= asking then
     p.asking = asking
-    settled[permit] = nil
-    call('SET', permit, pack_permit(p), 'KEEPTTL')
+    remember(pack_permit(p), 'KEEPTTL')
   end
   if p.index >= ways then
     return answer(0, granted_as(p), {}, {})
@@ -72,14 +71,14 @@ local function grant(c, l, index, guard_now)
       end
     end
   end
-  remember(pack_permit(p), min(max(PERMIT_LIFE, lease), LONGEST) + slack)
+  remember(pack_permit(p), 'PX', min(max(PERMIT_LIFE, lease), LONGEST) + slack)
   save_pool()
   return p
 end
 
 local function reserve()
-  if known[permit] then
-    local before = asked_before(known[permit])
+  if held[number] then
+    local before = asked_before(held[number])
     if before then
       return before
     end

@@ -2,7 +2,7 @@
 local function settle(domain, used)
   local p = permit_now()
   if p and p.charged == 1 and p.settled == 0 then
-    settled[permit] = true
+    settled[number] = true
     amend_slot(ledger_of(domain), p.slot, 0, min(used, MOST_TOKENS) - min(p.tokens, MOST_TOKENS))
   end
 end

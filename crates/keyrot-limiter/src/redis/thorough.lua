@@ -1,5 +1,11 @@
 -- What the thorough way of a batch works with: whatever it writes, the rest of the batch sees.
 
+-- What was read or written under each key; false where there is nothing.
+local known = {}
+for i = 1, #names do
+  known[names[i]] = texts[i]
+end
+
 -- Cooldowns are written at once.
 local plain_call = call
 local function call(command, name, value, ...)
