@@ -24,6 +24,7 @@ mod scenario;
 mod settling;
 mod shared;
 mod storm;
+mod together;
 
 pub use beside::relive;
 pub use explore::{explore, search};
@@ -49,4 +50,5 @@ pub async fn suite<L: RateLimiter, F: AsyncFn(FakeClock) -> L>(make: F) {
     cooling::suite(&make).await;
     breaker::suite(&make).await;
     storm::suite(&make).await;
+    together::suite(&make).await;
 }
