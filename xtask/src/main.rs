@@ -35,6 +35,8 @@ usage: cargo xtask COMMAND
   bench core [ARGS]    time selection + reserve + settle, as ratios to a baseline of the same run
   bench limiter [--seconds N] [--store memory|sqlite|redis]
                        time reserve on each store, beside the store's bare round trip
+  bench limiter --check [--seconds N]
+                       whole requests on Redis beside a script that does nothing; fails if a target is missed
   soak limiter [--minutes N] [--store sqlite|redis]
                        eight processes on one store: no window above a limit, 99 % of each used; without
                        arguments 6 minutes on each, kept in docs/soak-limiter.md

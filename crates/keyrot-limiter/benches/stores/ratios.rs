@@ -23,7 +23,7 @@ const ROUNDS: usize = 5;
 const REQUESTS: f64 = 0.3;
 /// This process's CPU time per whole request, at most so many times that of a bare call: a third of
 /// what it was when each question, settlement and release was a call of its own.
-const CPU: f64 = 2.6;
+const CPU: f64 = 1.6;
 /// A reserve on an idle store, at most so many times a bare call.
 const LONE: f64 = 1.5;
 /// The share of scripts that may keep the server for longer than a millisecond.
