@@ -66,9 +66,9 @@ impl Batch {
             now,
             first: Places::default(),
             later: Places::default(),
-            permits: Vec::new(),
+            permits: Vec::with_capacity(64),
             numbers: HashMap::default(),
-            contents: Vec::new(),
+            contents: Vec::with_capacity(512),
             asks: Vec::new(),
             candidates: 0,
             tells: 0,
@@ -208,6 +208,9 @@ impl Places {
         );
         if let Some(known) = self.numbers.get(&identity) {
             return *known;
+        }
+        if self.bytes.is_empty() {
+            self.bytes.reserve(256);
         }
         let new = number(self.names.len());
         coding::place(&mut self.bytes, place);

@@ -26,6 +26,11 @@ local CANDIDATE = '<dddddI4c0I4c0I4c0I4c0I4c0'
 -- The caller's clock, or -1 for the server's; what every lifetime is longer by; a name for the memory
 -- of a pool that is found empty.
 local now, slack, fresh = unpack('<ddd', ARGV[1])
+-- The usual lifetimes as texts: the server turns a number into one slowly.
+local ledger_life, longest_life, permit_life = '187200000', '34560000000', '65000'
+if slack > 0 then
+  ledger_life, longest_life, permit_life = LEDGER_LIFE + slack, LONGEST + slack, PERMIT_LIFE + slack
+end
 if now < 0 then
   local t = call('TIME')
   now = t[1] * 1000 + floor(t[2] / 1000)

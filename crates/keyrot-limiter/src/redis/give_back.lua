@@ -5,7 +5,7 @@ local function give_back()
     -- The same question was asked again, and it is the later asking that holds the permit.
     return
   end
-  remember(pack('<d', asking), 'PX', PERMIT_LIFE + slack)
+  remember(pack('<d', asking), 'PX', permit_life)
   if p and p.index < ways then
     local c = candidate(p.index)
     refund(ledger_of(c.domain), p)

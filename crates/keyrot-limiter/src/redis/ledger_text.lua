@@ -50,6 +50,6 @@ local function save_ledger(l)
   call('SET', l.name, pack(LEDGER,
     l.requests, l.tokens, l.oldest, l.newest, l.newest_requests, l.newest_tokens,
     l.start, l.ends, l.yesterday, l.today, l.tomorrow,
-    l.rpm, l.tpm, l.rpd, l.burst, l.since), 'PX', LEDGER_LIFE + slack)
+    l.rpm, l.tpm, l.rpd, l.burst, l.since), 'PX', ledger_life)
   l.dirty = false
 end

@@ -43,10 +43,10 @@ if string.byte(ops) == ASK and #ops == QUESTION_LENGTH + WAY_LENGTH * string.byt
       seq = seq + 1
       call('SET', ledger, pack(LEDGER,
         in_minute, tokens_in_minute, oldest, newest, newest_requests + requests, newest_tokens + tokens,
-        start, ends, yesterday, today, tomorrow, rpm, tpm, rpd, burst, since), 'PX', LEDGER_LIFE + slack)
+        start, ends, yesterday, today, tomorrow, rpm, tpm, rpd, burst, since), 'PX', ledger_life)
       call('SET', permit, pack(PERMIT, asking, 0, seq, now, 0, 1, newest, requests, tokens, 0, start, ends, 0, 0),
-        'PX', min(max(PERMIT_LIFE, lease), LONGEST) + slack)
-      call('SET', KEYS[1], pack('<dddd', epoch, seq, width, changed), 'PX', LONGEST + slack)
+        'PX', lease <= PERMIT_LIFE and permit_life or min(lease, LONGEST) + slack)
+      call('SET', KEYS[1], pack('<dddd', epoch, seq, width, changed), 'PX', longest_life)
       return pack('<I4dddddddddddd', 96, now, epoch, seq, 0, 1, 0, seq, now, 0, in_minute, tokens_in_minute, today)
     end
   end

@@ -21,7 +21,7 @@ local function open_pool(text)
 end
 
 local function save_pool()
-  call('SET', KEYS[1], pack('<dddd', epoch, seq, width, changed), 'PX', LONGEST + slack)
+  call('SET', KEYS[1], pack('<dddd', epoch, seq, width, changed), 'PX', longest_life)
 end
 
 -- How much longer than a minute the window is.
