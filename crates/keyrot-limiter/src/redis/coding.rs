@@ -41,9 +41,14 @@ impl Blob {
         let start = self.0.len();
         // Writing to memory cannot fail.
         let _ = write!(self.0, "0000{what}");
+        self.close(start);
+        self
+    }
+
+    /// Writes the length of what began at `start` into the four bytes there.
+    fn close(&mut self, start: usize) {
         let length = u32::try_from(self.0.len() - start - 4).unwrap_or(u32::MAX);
         self.0[start..start + 4].copy_from_slice(&length.to_le_bytes());
-        self
     }
 
     pub(super) fn number(mut self, number: f64) -> Self {
@@ -116,15 +121,19 @@ pub(super) fn limits(limits: &Limits, concurrency: Option<u32>) -> [f64; 5] {
 
 /// A permit's name, as the scripts have it: 32 hexadecimal digits.
 pub(super) fn permit(id: PermitId) -> [u8; 32] {
-    let mut digits = [0; 32];
-    for (byte, pair) in id.0.to_be_bytes().iter().zip(digits.chunks_exact_mut(2)) {
-        pair[0] = HEX[usize::from(byte >> 4)];
-        pair[1] = HEX[usize::from(byte & 15)];
+    hex(&id.0.to_be_bytes())
+}
+
+/// `N` hexadecimal digits.
+fn hex<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut digits = [0; N];
+    for (byte, pair) in bytes.iter().zip(digits.chunks_exact_mut(2)) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
     }
     digits
 }
-
-const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Appends a place: whose key it is, where it is counted, and what the call does.
 pub(super) fn place(
@@ -132,14 +141,25 @@ pub(super) fn place(
     (key, fingerprint, domain, method): (&KeyId, Fingerprint, &Domain, Method),
 ) {
     let mut blob = Blob(std::mem::take(to));
+    let (project, bucket) = (domain.project.as_str(), domain.bucket.as_str());
     blob.0.push(method_no(method));
-    *to = blob
-        .display(&DomainName(&domain.project, &domain.bucket))
-        .text(domain.bucket.as_str())
-        .text(domain.project.as_str())
-        .text(key.as_str())
-        .display(&fingerprint)
-        .0;
+    let start = blob.0.len();
+    blob.0.extend_from_slice(&[0; 4]);
+    // As it is displayed, which is itself where all of it is visible.
+    if project.bytes().chain(bucket.bytes()).all(|byte| byte.is_ascii_graphic()) {
+        // Writing to memory cannot fail.
+        let _ = write!(blob.0, "{}:", project.len());
+        blob.0.extend_from_slice(project.as_bytes());
+        blob.0.push(b'/');
+        blob.0.extend_from_slice(bucket.as_bytes());
+    } else {
+        let _ = write!(blob.0, "{}", DomainName(&domain.project, &domain.bucket));
+    }
+    blob.close(start);
+    blob = blob.text(bucket).text(project).text(key.as_str());
+    blob.0.extend_from_slice(&16_u32.to_le_bytes());
+    blob.0.extend_from_slice(&hex::<16>(&fingerprint.to_u64().to_be_bytes()));
+    *to = blob.0;
 }
 
 /// A candidate's part of a question.
@@ -323,6 +343,27 @@ mod tests {
     fn no_two_domains_have_one_name() {
         let names = [("a", "b/c"), ("a/b", "c"), ("1:a", "b/c")].map(|(p, b)| domain(&p.into(), &b.into()));
         assert!(names[0] != names[1] && names[0] != names[2] && names[1] != names[2]);
+    }
+
+    #[test]
+    fn a_place_is_written_as_its_parts_are_displayed() {
+        let key = KeyId::new("key-1").unwrap();
+        let fingerprint = Fingerprint::of(&key, "secret");
+        for (project, bucket) in
+            [("p-1", "gemini/2.5:flash\\"), ("ein Projekt", "m"), ("p\u{7}", "m\n"), ("é", "")]
+        {
+            let domain = Domain::new(project, bucket);
+            let mut written = Vec::new();
+            place(&mut written, (&key, fingerprint, &domain, Method::Models));
+            let displayed = Blob(vec![2])
+                .display(&DomainName(&domain.project, &domain.bucket))
+                .text(bucket)
+                .text(project)
+                .text("key-1")
+                .display(&fingerprint);
+            assert_eq!(written, displayed.done());
+        }
+        assert_eq!(permit(PermitId(0xab << 120)), *b"ab000000000000000000000000000000");
     }
 
     #[test]
