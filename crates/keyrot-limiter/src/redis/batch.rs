@@ -75,6 +75,18 @@ impl Batch {
         }
     }
 
+    /// Empties it for what travels next: its memory is of the right size by now.
+    pub(super) fn reuse(&mut self, number: u64, deadline: Instant, now: Option<Timestamp>) {
+        (self.number, self.deadline, self.now) = (number, deadline, now);
+        self.first.clear();
+        self.later.clear();
+        self.permits.clear();
+        self.numbers.clear();
+        self.contents.clear();
+        self.asks.clear();
+        (self.candidates, self.tells) = (0, 0);
+    }
+
     /// Whether there is no room for another question of so many candidates, or another end.
     pub(super) fn is_full(&self, candidates: usize) -> bool {
         self.asks.len() >= MOST_ASKS
@@ -196,6 +208,12 @@ struct Places {
 type Identity = (usize, Fingerprint, usize, usize, Method);
 
 impl Places {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.numbers.clear();
+        self.names.clear();
+    }
+
     fn number(&mut self, place: (&KeyId, Fingerprint, &Domain, Method)) -> u16 {
         let (key, fingerprint, domain, method) = place;
         let address = |text: &str| text.as_ptr().addr();

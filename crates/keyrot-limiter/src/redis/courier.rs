@@ -52,16 +52,19 @@ impl Answer {
 type Flights = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A question that was handed over.
-#[derive(Debug)]
 pub(super) struct Handed {
     batch: u64,
     at: usize,
     answer: oneshot::Receiver<Answered>,
+    /// The question may go at once: its asker sends it.
+    flights: Option<Flights>,
 }
 
 #[derive(Default)]
 struct Queue {
     waiting: VecDeque<Batch>,
+    /// Batches that have arrived, to be used again.
+    spare: Vec<Batch>,
     /// Batches so far.
     batches: u64,
     /// A batch under way that only one question travels in: its asker carries it, until anybody else
@@ -109,10 +112,8 @@ impl Courier {
     pub(super) fn ask(self: &Arc<Self>, ask: &Ask<'_>, asking: f64, now: Option<Timestamp>) -> Handed {
         let (to, answer) = oneshot::channel();
         let (batch, at, go) = self.gather(now, ask.candidates.len(), |batch| batch.ask(ask, asking, to));
-        if go {
-            self.depart(false, Some(batch));
-        }
-        Handed { batch, at, answer }
+        let flights = go.then(|| -> Flights { Box::pin(Self::fly(Arc::clone(self), false)) });
+        Handed { batch, at, answer, flights }
     }
 
     /// Waits for the answer to a question.
@@ -121,8 +122,8 @@ impl Courier {
             if let Poll::Ready(answer) = Pin::new(&mut handed.answer).poll(cx) {
                 return Poll::Ready(answer);
             }
-            if let Some(mut flights) = self.alone(handed.batch) {
-                if flights.as_mut().poll(cx).is_pending() {
+            if let Some(mut flights) = handed.flights.take().or_else(|| self.alone(handed.batch)) {
+                if poll_fully(&mut flights, cx).is_pending() {
                     self.carry_on(handed.batch, flights);
                 }
                 return Pin::new(&mut handed.answer).poll(cx);
@@ -197,7 +198,7 @@ impl Courier {
 
     /// Sends whatever has gathered: what is asked by another way comes after it.
     pub(super) fn hurry(self: &Arc<Self>) {
-        while !self.queue.lock().waiting.is_empty() && self.depart(true, None) {}
+        while !self.queue.lock().waiting.is_empty() && self.depart() {}
     }
 
     /// Waits until nothing is under way that nobody waits for.
@@ -225,7 +226,14 @@ impl Courier {
             Some(batch) => batch,
             None => {
                 queue.batches += 1;
-                Batch::new(queue.batches, self.link.deadline(), now)
+                let (number, deadline) = (queue.batches, self.link.deadline());
+                match queue.spare.pop() {
+                    Some(mut batch) => {
+                        batch.reuse(number, deadline, now);
+                        batch
+                    }
+                    None => Batch::new(number, deadline, now),
+                }
             }
         };
         let added = add(&mut batch);
@@ -239,21 +247,15 @@ impl Courier {
         (number, added, go)
     }
 
-    /// Sends what may go, or whatever waits if it must. `asker` carries it if its question is alone in
-    /// batch `asker`. Returns whether there is a runtime to do it.
-    fn depart(self: &Arc<Self>, must: bool, asker: Option<u64>) -> bool {
+    /// Sends whatever waits. Returns whether there is a runtime to do it.
+    fn depart(self: &Arc<Self>) -> bool {
         if Handle::try_current().is_err() {
             return false;
         }
-        let mut flights: Flights = Box::pin(Self::fly(Arc::clone(self), must));
+        let mut flights: Flights = Box::pin(Self::fly(Arc::clone(self), true));
         // Polled once, the first is on its way before this task sends anything else.
-        let mut context = Context::from_waker(Waker::noop());
-        let first = tokio::task::unconstrained(poll_fn(|cx| flights.as_mut().poll(cx)));
-        if pin!(first).poll(&mut context).is_pending() {
-            match asker {
-                Some(batch) => self.carry_on(batch, flights),
-                None => spawn(flights),
-            }
+        if poll_fully(&mut flights, &mut Context::from_waker(Waker::noop())).is_pending() {
+            spawn(flights);
         }
         true
     }
@@ -308,7 +310,11 @@ impl Courier {
         match self.link.call(&SCRIPTS.batch, &args, Again::Yes, batch.deadline).await {
             Ok((answers, live)) => {
                 self.done(batch.tells);
-                deliver(std::mem::take(&mut batch.asks), answers, &live);
+                deliver(batch.asks.drain(..), answers, &live);
+                let spare = &mut self.queue.lock().spare;
+                if spare.len() < MOST_FLIGHTS {
+                    spare.push(batch);
+                }
             }
             Err(error) => {
                 for ask in batch.give_up_all() {
@@ -377,6 +383,11 @@ impl Drop for Called {
     }
 }
 
+/// Polls flights however often this task was polled already: a batch that was taken must also be sent.
+fn poll_fully(flights: &mut Flights, cx: &mut Context<'_>) -> Poll<()> {
+    pin!(tokio::task::unconstrained(poll_fn(|cx| flights.as_mut().poll(cx)))).poll(cx)
+}
+
 /// Leaves flights to a task. Without a runtime there is nothing that they could wait for.
 fn spawn(flights: Flights) {
     if let Ok(runtime) = Handle::try_current() {
@@ -385,9 +396,9 @@ fn spawn(flights: Flights) {
 }
 
 /// Hands each question its part of the answers.
-fn deliver(asks: Vec<Waiting>, answers: Value, live: &Live) {
+fn deliver(asks: impl Iterator<Item = Waiting>, answers: Value, live: &Live) {
     let Value::BulkString(answers) = answers else {
-        return asks.into_iter().for_each(|ask| drop(ask.to.send(Err(senseless()))));
+        return asks.for_each(|ask| drop(ask.to.send(Err(senseless()))));
     };
     let batch = Arc::new(answers);
     let mut at = 0;
