@@ -28,6 +28,9 @@ const PAUSES_MS: [u64; 9] = [20, 100, 500, 1_000, 3_000, 8_000, 12_000, 16_000, 
 const MOST_IN_BACKGROUND: usize = 16_384;
 /// Batches under way, if those that wait are full: a full batch gains nothing by waiting.
 const MOST_FLIGHTS: usize = 4;
+/// Questions that are enough for a second batch beside one that is under way: the server decides the one
+/// while this process reads the answers to the other.
+const ENOUGH: usize = 32;
 
 /// A question's answer.
 pub(super) type Answered = Result<Answer, LimitError>;
@@ -86,7 +89,7 @@ impl Queue {
         match (full, next.asks.is_empty()) {
             (true, _) => self.flights < MOST_FLIGHTS,
             (false, true) => self.flights == 0,
-            (false, false) => self.asking == 0,
+            (false, false) => self.asking == 0 || self.asking == 1 && next.asks.len() >= ENOUGH,
         }
     }
 }
