@@ -38,6 +38,8 @@ usage: cargo xtask COMMAND
   bench goodput [--only ROW] [--demand N] [--pool] [--seed N] [--quick]
                        the pool under load and trouble in virtual time, beside three plain policies; fails when a
                        target is missed; without arguments kept in docs/bench-goodput.md
+  bench limiter --check [--seconds N]
+                       whole requests on Redis beside a script that does nothing; fails if a target is missed
   soak limiter [--minutes N] [--store sqlite|redis]
                        eight processes on one store: no window above a limit, 99 % of each used; without
                        arguments 6 minutes on each, kept in docs/soak-limiter.md

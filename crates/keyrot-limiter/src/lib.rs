@@ -9,6 +9,8 @@ pub mod window;
 mod account;
 #[cfg(feature = "sqlite")]
 mod bytes;
+#[cfg(feature = "sqlite")]
+mod closed;
 #[cfg(feature = "degrading")]
 mod degrading;
 mod facts;

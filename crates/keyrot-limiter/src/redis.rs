@@ -4,12 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyrot_core::{Clock, Endpoint};
+use keyrot_core::{Clock, Endpoint, LimitError};
 use parking_lot::Mutex;
+use redis::Value;
 use secrecy::SecretString;
 
 mod address;
+mod batch;
+mod caller;
 mod coding;
+mod courier;
 mod facts;
 mod lifts;
 mod limiter;
@@ -19,8 +23,10 @@ mod script;
 pub use address::RedisConfigError;
 
 use address::Address;
-use lifts::Lifts;
-use link::Link;
+use caller::Caller;
+use courier::Courier;
+use link::{Again, Link, Live};
+use script::Script;
 
 /// The version of the scripts and of what they keep: part of every key, so that two releases whose
 /// scripts differ do not read each other's keys.
@@ -41,8 +47,9 @@ pub struct RedisConfig {
 /// A [`RateLimiter`](keyrot_core::RateLimiter) and [`FactStore`](keyrot_core::FactStore) on Redis 6.2
 /// or newer, or Valkey.
 ///
-/// The server decides, by its own clock, one script and one round trip for each question; what is
-/// settled and released is on its way, in order, when the call returns. All keys of a pool begin with
+/// The server decides, by its own clock, one script and one round trip for each question. What is asked,
+/// settled and released while a question is under way gathers and travels in the next call together,
+/// in order, and what several of it need is read and written once. All keys of a pool begin with
 /// `{keyrot:POOL}`, are therefore on one server of a cluster, and have an end.
 ///
 /// Made lazily: a server that is away makes calls fail with
@@ -61,14 +68,11 @@ pub struct RedisConfig {
 /// ```
 pub struct RedisStore {
     link: Arc<Link>,
+    courier: Arc<Courier>,
+    caller: Arc<Caller>,
     pool: String,
-    /// Tests have a clock; without one it is the server's.
-    clock: Option<Arc<dyn Clock>>,
     /// The name of the server's memory as last heard, as a number and as text.
     epoch: Mutex<(f64, Arc<str>)>,
-    lifts: Lifts,
-    /// What the names of cooldowns begin with; empty for Google itself.
-    tag: String,
 }
 
 impl RedisStore {
@@ -97,22 +101,17 @@ impl RedisStore {
         let address = Address::read(url, *timeout)?;
         let key = format!("{{keyrot:{pool}}}:{VERSION}:pool");
         let link = Arc::new(Link::new(address, *timeout, key));
-        Ok(Self {
-            link,
-            pool: pool.clone(),
-            clock,
-            epoch: Mutex::new((0.0, "".into())),
-            lifts: Lifts::default(),
-            tag: String::new(),
-        })
+        let caller = Arc::new(Caller::new(clock, Endpoint::default()));
+        let courier = Arc::new(Courier::new(Arc::clone(&link), Arc::clone(&caller)));
+        Ok(Self { link, courier, caller, pool: pool.clone(), epoch: Mutex::new((0.0, "".into())) })
     }
 
     /// The same store for requests to `endpoint`: what cools there, but for the whole pool, is its own; what
     /// is counted is not.
     #[must_use]
     pub fn for_endpoint(mut self, endpoint: Endpoint) -> Self {
-        let tag = endpoint.to_u64();
-        self.tag = if tag == 0 { String::new() } else { format!("{tag:016x}") };
+        self.caller = Arc::new(self.caller.at(endpoint));
+        self.courier = Arc::new(Courier::new(Arc::clone(&self.link), Arc::clone(&self.caller)));
         self
     }
 
@@ -137,16 +136,30 @@ impl RedisStore {
     /// Waits until what was settled and released has been delivered: before a process ends. What the
     /// server does not take is tried for about a minute; have a deadline of your own.
     pub async fn flush(&self) {
-        self.link.quiet().await;
+        self.courier.quiet().await;
     }
 
-    /// The first argument of every script.
-    fn common(&self) -> Vec<u8> {
-        let now = self.clock.as_ref().map(|clock| clock.now());
-        let mut common = coding::common(now, fastrand::u64(..1 << 53) as f64);
-        common.extend_from_slice(&self.lifts.newest());
-        common.extend_from_slice(self.tag.as_bytes());
-        common
+    /// Runs a script of its own, after whatever was settled and released before.
+    async fn call(
+        &self,
+        script: &Script,
+        more: impl IntoIterator<Item = Vec<u8>>,
+        again: Again,
+    ) -> Result<(Value, Arc<Live>), LimitError> {
+        self.courier.hurry();
+        let mut args = vec![self.caller.common(self.caller.now())];
+        args.extend(more);
+        self.link.call(script, &args, again, self.link.deadline()).await
+    }
+
+    /// Runs a script that tells beside its answer what was lifted, and may be run twice.
+    async fn question(
+        &self,
+        script: &Script,
+        more: impl IntoIterator<Item = Vec<u8>>,
+    ) -> Result<Value, LimitError> {
+        let (answer, _) = self.call(script, more, Again::Yes).await?;
+        Ok(self.caller.lifts.hear(answer))
     }
 
     /// The name of the server's memory.

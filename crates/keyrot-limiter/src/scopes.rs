@@ -463,7 +463,7 @@ fn key_scope(key: &KeyId, fingerprint: Fingerprint, only: Option<&(Method, Bucke
 }
 
 /// The refusal that lasts longest; of two that never end, the later one.
-pub(crate) fn longest(refusals: [Option<Refusal>; 3]) -> Option<Refusal> {
+pub(crate) fn longest<const N: usize>(refusals: [Option<Refusal>; N]) -> Option<Refusal> {
     refusals.into_iter().flatten().max_by_key(|refusal| refusal.retry_after)
 }
 

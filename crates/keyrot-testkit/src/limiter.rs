@@ -26,6 +26,7 @@ mod scenario;
 mod settling;
 mod shared;
 mod storm;
+mod together;
 
 pub use beside::relive;
 pub use explore::{explore, search};
@@ -53,4 +54,5 @@ pub async fn suite<L: RateLimiter, F: AsyncFn(FakeClock) -> L>(make: F) {
     storm::suite(&make).await;
     overload::suite(&make).await;
     lifts::suite(&make).await;
+    together::suite(&make).await;
 }

@@ -11,6 +11,12 @@ pub(crate) fn monotonic() -> Duration {
     Duration::new(at.tv_sec.try_into().unwrap_or(0), at.tv_nsec.try_into().unwrap_or(0))
 }
 
+/// The CPU time that this process has used.
+pub(crate) fn process_cpu() -> Duration {
+    let used = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(used.tv_sec.try_into().unwrap_or(0), used.tv_nsec.try_into().unwrap_or(0))
+}
+
 /// The wall clock, for a store in memory.
 #[derive(Debug)]
 pub(crate) struct Wall;

@@ -8,6 +8,7 @@ mod baseline;
 mod clock;
 mod load;
 mod pool;
+mod ratios;
 mod soak;
 mod speed;
 mod worker;
@@ -18,7 +19,8 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 const USAGE: &str = "\
-speed [--seconds N] [--store memory|sqlite|redis]   time reserve
+speed [--seconds N] [--store memory|sqlite|redis]   time reserve, and what Redis must show
+speed --check [--seconds N]                         the latter alone: fails if a target is missed
 soak [--minutes N] [--store sqlite|redis] [--keep FILE]  eight processes on one store";
 
 fn main() -> ExitCode {
@@ -41,8 +43,13 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
     let number = |name: &str, default: u64| option(name).map_or(Ok(default), str::parse);
     match args.first().map(String::as_str) {
         Some("speed") => {
-            speed::run(option("--store").unwrap_or("all"), number("--seconds", 1)?)?;
-            Ok(ExitCode::SUCCESS)
+            let (stores, seconds) = (option("--store").unwrap_or("all"), number("--seconds", 1)?);
+            let checked = args.iter().any(|arg| arg == "--check");
+            if !checked {
+                speed::run(stores, seconds)?;
+            }
+            let met = !matches!(stores, "all" | "redis") || ratios::run(seconds)?;
+            Ok(if met || !checked { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Some("soak") => {
             let kept = soak::run(

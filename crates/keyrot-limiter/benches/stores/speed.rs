@@ -132,7 +132,7 @@ where
 }
 
 /// A request as it is in life: reserved, settled and released; how long the first took.
-async fn request(pool: &Pool, store: &impl RateLimiter) -> Result<Duration> {
+pub(crate) async fn request(pool: &Pool, store: &impl RateLimiter) -> Result<Duration> {
     let start = now();
     let grant = pool.reserve(store).await?.grant;
     let took = start.elapsed();
@@ -142,7 +142,7 @@ async fn request(pool: &Pool, store: &impl RateLimiter) -> Result<Duration> {
     Ok(took)
 }
 
-async fn timed<T: Future<Output = Result<()>>>(what: impl FnOnce() -> T) -> Result<Duration> {
+pub(crate) async fn timed<T: Future<Output = Result<()>>>(what: impl FnOnce() -> T) -> Result<Duration> {
     let start = now();
     what().await?;
     Ok(start.elapsed())

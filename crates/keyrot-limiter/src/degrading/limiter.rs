@@ -209,6 +209,9 @@ impl<S: Shared> Inner<S> {
 #[deny(clippy::missing_trait_methods)]
 impl<S: Shared> RateLimiter for Degrading<S> {
     async fn reserve(&self, ask: &Ask<'_>) -> Result<Reply, LimitError> {
+        if ask.candidates.is_empty() {
+            return Ok(Reply { refusals: ArrayVec::new(), grant: None });
+        }
         let inner = &*self.inner;
         loop {
             let answer = match inner.way() {

@@ -28,6 +28,13 @@ local CANDIDATE = '<dddddI4c0I4c0I4c0I4c0I4c0'
 local now, slack, fresh = unpack('<ddd', ARGV[1])
 -- The number of the newest lift that the caller has heard of, as its bytes; the tag of its endpoint.
 local heard, tag = string.sub(ARGV[1], 25, 32), string.sub(ARGV[1], 33)
+-- That number where nothing was ever lifted, and how a breaker that is not tripped begins.
+local NO_LIFT, NOT_TRIPPED = string.rep('\0', 8), string.byte('c')
+-- The usual lifetimes as texts: the server turns a number into one slowly.
+local ledger_life, longest_life, permit_life = '187200000', '34560000000', '65000'
+if slack > 0 then
+  ledger_life, longest_life, permit_life = LEDGER_LIFE + slack, LONGEST + slack, PERMIT_LIFE + slack
+end
 if now < 0 then
   local t = call('TIME')
   now = t[1] * 1000 + floor(t[2] / 1000)

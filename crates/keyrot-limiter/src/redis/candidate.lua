@@ -16,15 +16,6 @@ local function open_candidate(text, at)
   }, next_at
 end
 
--- The candidate of a question by its number, from 0: the first is one argument, all others another.
-local function candidate(index)
-  local c, at = open_candidate(ARGV[3]), 1
-  for _ = 1, index do
-    c, at = open_candidate(ARGV[4], at)
-  end
-  return c
-end
-
 -- The keys of its cooldowns but the pool's: model, project, domain, key, key for the method on the model; and
 -- that of the model's breaker.
 local function scopes_of(c, method)

@@ -6,8 +6,8 @@ use std::io::Write;
 use std::time::Duration;
 
 use keyrot_core::{
-    Bucket, Candidate, Domain, Fingerprint, KeyFault, KeyId, LimitError, LimitKind, MAX_CANDIDATES, Method,
-    PermitId, Project, ProjectFault, Reason, Refusal, Scope, ScopeKind, Timestamp, Why,
+    Bucket, Candidate, Domain, Fingerprint, KeyFault, KeyId, LimitError, LimitKind, Limits, Method, PermitId,
+    Project, ProjectFault, Reason, Refusal, Scope, ScopeKind, Timestamp, Why,
 };
 
 use super::link::senseless;
@@ -27,24 +27,13 @@ impl Blob {
         Self(Vec::with_capacity(128))
     }
 
-    /// With room for candidates of a usual size.
-    fn with_room(candidates: usize) -> Self {
-        Self(Vec::with_capacity(candidates * 192))
-    }
-
     fn candidate(self, c: &Candidate<'_>) -> Self {
-        self.numbers([
-            limit(c.limits.rpm),
-            limit(c.limits.tpm),
-            limit(c.limits.rpd),
-            limit(c.limits.burst),
-            limit(c.concurrency.map(u64::from)),
-        ])
-        .display(&DomainName(&c.domain.project, &c.domain.bucket))
-        .text(c.domain.bucket.as_str())
-        .text(c.domain.project.as_str())
-        .text(c.key.as_str())
-        .display(&c.fingerprint)
+        self.numbers(limits(&c.limits, c.concurrency))
+            .display(&DomainName(&c.domain.project, &c.domain.bucket))
+            .text(c.domain.bucket.as_str())
+            .text(c.domain.project.as_str())
+            .text(c.key.as_str())
+            .display(&c.fingerprint)
     }
 
     /// What is displayed, behind its length.
@@ -52,9 +41,14 @@ impl Blob {
         let start = self.0.len();
         // Writing to memory cannot fail.
         let _ = write!(self.0, "0000{what}");
+        self.close(start);
+        self
+    }
+
+    /// Writes the length of what began at `start` into the four bytes there.
+    fn close(&mut self, start: usize) {
         let length = u32::try_from(self.0.len() - start - 4).unwrap_or(u32::MAX);
         self.0[start..start + 4].copy_from_slice(&length.to_le_bytes());
-        self
     }
 
     pub(super) fn number(mut self, number: f64) -> Self {
@@ -74,12 +68,6 @@ impl Blob {
         let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
         self.0.extend_from_slice(&length.to_le_bytes());
         self.0.extend_from_slice(text.as_bytes());
-        self
-    }
-
-    pub(super) fn permit(mut self, id: PermitId) -> Self {
-        // Writing to memory cannot fail.
-        let _ = write!(self.0, "{:032x}", id.0);
         self
     }
 
@@ -118,18 +106,65 @@ pub(super) fn common(now: Option<Timestamp>, fresh: f64) -> Vec<u8> {
     Blob::new().numbers([now.map_or(NONE, instant), slack, fresh]).done()
 }
 
+/// Appends numbers.
+pub(super) fn append<const N: usize>(to: &mut Vec<u8>, numbers: [f64; N]) {
+    for number in numbers {
+        to.extend_from_slice(&number.to_le_bytes());
+    }
+}
+
+/// A candidate's limits.
+pub(super) fn limits(limits: &Limits, concurrency: Option<u32>) -> [f64; 5] {
+    let Limits { rpm, tpm, rpd, burst } = *limits;
+    [limit(rpm), limit(tpm), limit(rpd), limit(burst), limit(concurrency.map(u64::from))]
+}
+
+/// A permit's name, as the scripts have it: 32 hexadecimal digits.
+pub(super) fn permit(id: PermitId) -> [u8; 32] {
+    hex(&id.0.to_be_bytes())
+}
+
+/// `N` hexadecimal digits.
+fn hex<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut digits = [0; N];
+    for (byte, pair) in bytes.iter().zip(digits.chunks_exact_mut(2)) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    digits
+}
+
+/// Appends a place: whose key it is, where it is counted, and what the call does.
+pub(super) fn place(
+    to: &mut Vec<u8>,
+    (key, fingerprint, domain, method): (&KeyId, Fingerprint, &Domain, Method),
+) {
+    let mut blob = Blob(std::mem::take(to));
+    let (project, bucket) = (domain.project.as_str(), domain.bucket.as_str());
+    blob.0.push(method_no(method));
+    let start = blob.0.len();
+    blob.0.extend_from_slice(&[0; 4]);
+    // As it is displayed, which is itself where all of it is visible.
+    if project.bytes().chain(bucket.bytes()).all(|byte| byte.is_ascii_graphic()) {
+        // Writing to memory cannot fail.
+        let _ = write!(blob.0, "{}:", project.len());
+        blob.0.extend_from_slice(project.as_bytes());
+        blob.0.push(b'/');
+        blob.0.extend_from_slice(bucket.as_bytes());
+    } else {
+        let _ = write!(blob.0, "{}", DomainName(&domain.project, &domain.bucket));
+    }
+    blob.close(start);
+    blob = blob.text(bucket).text(project).text(key.as_str());
+    blob.0.extend_from_slice(&16_u32.to_le_bytes());
+    blob.0.extend_from_slice(&hex::<16>(&fingerprint.to_u64().to_be_bytes()));
+    *to = blob.0;
+}
+
 /// A candidate's part of a question.
 pub(super) fn candidate(c: &Candidate<'_>) -> Vec<u8> {
     Blob::new().candidate(c).done()
-}
-
-/// The candidates of a question: the first, which mostly is the one, and all the others.
-pub(super) fn candidates(all: &[Candidate<'_>]) -> [Vec<u8>; 2] {
-    let all = &all[..all.len().min(MAX_CANDIDATES)];
-    let (first, rest) = all.split_at(all.len().min(1));
-    let write =
-        |some: &[Candidate<'_>]| some.iter().fold(Blob::with_room(some.len()), Blob::candidate).done();
-    [write(first), write(rest)]
 }
 
 /// A domain's name in a key: no two have the same.
@@ -374,6 +409,27 @@ mod tests {
     fn no_two_domains_have_one_name() {
         let names = [("a", "b/c"), ("a/b", "c"), ("1:a", "b/c")].map(|(p, b)| domain(&p.into(), &b.into()));
         assert!(names[0] != names[1] && names[0] != names[2] && names[1] != names[2]);
+    }
+
+    #[test]
+    fn a_place_is_written_as_its_parts_are_displayed() {
+        let key = KeyId::new("key-1").unwrap();
+        let fingerprint = Fingerprint::of(&key, "secret");
+        for (project, bucket) in
+            [("p-1", "gemini/2.5:flash\\"), ("ein Projekt", "m"), ("p\u{7}", "m\n"), ("é", "")]
+        {
+            let domain = Domain::new(project, bucket);
+            let mut written = Vec::new();
+            place(&mut written, (&key, fingerprint, &domain, Method::Models));
+            let displayed = Blob(vec![2])
+                .display(&DomainName(&domain.project, &domain.bucket))
+                .text(bucket)
+                .text(project)
+                .text("key-1")
+                .display(&fingerprint);
+            assert_eq!(written, displayed.done());
+        }
+        assert_eq!(permit(PermitId(0xab << 120)), *b"ab000000000000000000000000000000");
     }
 
     #[test]

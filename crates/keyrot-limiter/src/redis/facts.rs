@@ -23,8 +23,8 @@ fn text(bytes: &[u8]) -> Result<String, LimitError> {
 
 impl FactStore for RedisStore {
     async fn get(&self, name: &str) -> Result<Option<Fact>, LimitError> {
-        let args = vec![self.common(), name.as_bytes().to_vec()];
-        match self.link.call(&SCRIPTS.fact_get, &args, Again::Yes, || ()).await?.0 {
+        let args = [name.as_bytes().to_vec()];
+        match self.call(&SCRIPTS.fact_get, args, Again::Yes).await?.0 {
             Value::Nil => Ok(None),
             // One that is damaged is none.
             Value::BulkString(bytes) => Ok(fact(&bytes).ok()),
@@ -34,13 +34,13 @@ impl FactStore for RedisStore {
 
     async fn put(&self, name: &str, value: &str, ttl: Option<Duration>) -> Result<(), LimitError> {
         let life = Blob::new().number(ttl.map_or(f64::INFINITY, millis)).done();
-        let args = vec![self.common(), name.as_bytes().to_vec(), life, value.as_bytes().to_vec()];
-        self.link.call(&SCRIPTS.fact_put, &args, Again::Yes, || ()).await.map(drop)
+        let args = [name.as_bytes().to_vec(), life, value.as_bytes().to_vec()];
+        self.call(&SCRIPTS.fact_put, args, Again::Yes).await.map(drop)
     }
 
     async fn scan(&self, prefix: &str) -> Result<Vec<(String, Fact)>, LimitError> {
-        let args = vec![self.common(), prefix.as_bytes().to_vec()];
-        let answer = self.link.call(&SCRIPTS.fact_scan, &args, Again::Yes, || ()).await?.0;
+        let args = [prefix.as_bytes().to_vec()];
+        let answer = self.call(&SCRIPTS.fact_scan, args, Again::Yes).await?.0;
         let Value::Array(pairs) = answer else { return Err(senseless()) };
         let (pairs, []) = pairs.as_chunks::<2>() else { return Err(senseless()) };
         let facts = pairs.iter().map(|pair| match pair {
@@ -54,8 +54,8 @@ impl FactStore for RedisStore {
     }
 
     async fn increment(&self, name: &str, by: u64) -> Result<u64, LimitError> {
-        let args = vec![self.common(), name.as_bytes().to_vec(), Blob::new().number(count(by)).done()];
-        match self.link.call(&SCRIPTS.fact_add, &args, Again::No, || ()).await?.0 {
+        let args = [name.as_bytes().to_vec(), Blob::new().number(count(by)).done()];
+        match self.call(&SCRIPTS.fact_add, args, Again::No).await?.0 {
             Value::BulkString(bytes) => text(&bytes)?.parse().map_err(|_| senseless()),
             _ => Err(senseless()),
         }

@@ -5,10 +5,9 @@
 -- client whose newest number is not found here has missed what cannot be told one by one.
 
 local REMEMBERED = 64
-local POOL_SCOPE = prefix .. 'c:pool'
 local LIFTS = prefix .. 'l' .. tag
--- As a client that has not asked yet names the newest, and as one does that found none.
-local NEVER_ASKED, NONE_YET = pack('<d', -1), pack('<d', 0)
+-- As a client that has not asked yet names the newest.
+local NEVER_ASKED = pack('<d', -1)
 -- The scopes that this run has lifted.
 local lifted = {}
 
@@ -16,11 +15,20 @@ local function note_lift(scope)
   lifted[#lifted + 1] = scope
 end
 
+-- The number that stands in `text` from `at`, if one does.
+local function number_in(text, at)
+  local number = text and #text >= at + 7 and unpack('<d', text, at)
+  return number and number >= 0 and number < MOST and number or nil
+end
+
 -- The number of the newest that was forgotten, and the others. What is damaged is forgotten.
 local function open_lifts(text)
   local all, at = {}, 17
   if not text then
-    return NONE_YET, all
+    return NO_LIFT, all
+  end
+  if not number_in(text, 9) then
+    return '', all
   end
   while at <= #text do
     local length = #text >= at + 11 and unpack('<I4', text, at + 8) or MOST
@@ -39,10 +47,7 @@ local function save_lifts()
   end
   local text = call('MGET', LIFTS)[1]
   local before, all = open_lifts(text)
-  local newest = text and #text >= 16 and unpack('<d', text) or 0
-  if not (newest >= 0 and newest < MOST) then
-    newest = 0
-  end
+  local newest = number_in(text, 1) or 0
   for i = 1, #lifted do
     newest = max(newest + 1, now * 1024)
     all[#all + 1] = { pack('<d', newest), lifted[i] }
@@ -51,7 +56,7 @@ local function save_lifts()
   if first > 1 then
     before = all[first - 1][1]
   end
-  local parts = { pack('<d', newest), before == '' and NONE_YET or before }
+  local parts = { pack('<d', newest), before == '' and NO_LIFT or before }
   for i = first, #all do
     parts[#parts + 1] = all[i][1] .. pack('<I4', #all[i][2]) .. all[i][2]
   end
@@ -59,11 +64,11 @@ local function save_lifts()
 end
 
 -- An answer, and with it what the client has yet to hear of, if there is anything: the newest number, and
--- each scope; an empty one for all.
+-- each scope behind its own; an empty text for all.
 local function told(answer)
   save_lifts()
   local text = call('MGET', LIFTS)[1]
-  local newest = text and #text >= 16 and string.sub(text, 1, 8) or NONE_YET
+  local newest = number_in(text, 1) and string.sub(text, 1, 8) or NO_LIFT
   if newest == heard then
     return answer
   end
@@ -83,7 +88,7 @@ local function told(answer)
     return reply
   end
   for i = found + 1, #all do
-    reply[#reply + 1] = all[i][2]
+    reply[#reply + 1] = all[i][1] .. all[i][2]
   end
   return reply
 end

@@ -1,19 +1,20 @@
 //! The limiter's calls: what is sent for each, and what the answers mean.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
 use keyrot_core::{
-    Ask, Candidate, CoolFor, CoolReport, Cooled, Cost, Ended, Grant, Headroom, Lifted, LimitError, Method,
-    Permit, RateLimiter, Reason, Reply, Sample, Scope, Stamp, Standing,
+    Ask, Candidate, CoolFor, CoolReport, Cooled, Cost, Ended, Grant, Headroom, Lifted, LimitError,
+    MAX_CANDIDATES, Method, Permit, RateLimiter, Reason, Reply, Sample, Scope, Stamp, Standing,
 };
 use redis::Value;
 
 use super::RedisStore;
+use super::batch::Batch;
 use super::coding::{self, Answer, Blob, NONE, count, instant, method_no, millis, reason_no};
-use super::link::{Again, Args, STORE, senseless};
-use super::script::{SCRIPTS, Script};
+use super::courier::Handed;
+use super::link::{Again, STORE, senseless};
+use super::script::SCRIPTS;
 use crate::degrading::{Beat, Charges, DayCharge, Mark, Reading, Shared, Used};
 
 /// The most candidates looked at in one go, so that no other question waits for long.
@@ -25,61 +26,35 @@ struct Asking<'a> {
     ask: &'a Ask<'a>,
     /// Tells this asking from any other of the same permit.
     name: f64,
-    /// Whether it may have reached the server.
-    sent: AtomicBool,
+    handed: Option<Handed>,
 }
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
-        if self.sent.load(Ordering::Relaxed) {
-            let what = Blob::new()
-                .numbers([f64::from(method_no(self.ask.method)), self.name])
-                .permit(self.ask.permit)
-                .done();
-            let [first, rest] = coding::candidates(self.ask.candidates);
-            self.store.link.deliver(&SCRIPTS.give_back, vec![self.store.common(), what, first, rest]);
+        if let Some(handed) = &self.handed {
+            self.store.courier.give_up(handed, self.ask, self.name, self.store.caller.now());
         }
     }
 }
 
 impl RedisStore {
     async fn decide(&self, ask: &Ask<'_>) -> Result<(Reply, Reading), LimitError> {
+        let ask = &Ask { candidates: &ask.candidates[..ask.candidates.len().min(MAX_CANDIDATES)], ..*ask };
         let name = fastrand::u64(..1 << 53) as f64;
-        let asking = Asking { store: self, ask, name, sent: AtomicBool::new(false) };
-        let what = Blob::new()
-            .numbers([
-                f64::from(ask.cost.requests),
-                count(ask.cost.tokens),
-                millis(ask.lease),
-                f64::from(method_no(ask.method)),
-                name,
-            ])
-            .permit(ask.permit)
-            .done();
-        if ask.candidates.is_empty() {
-            return Err(LimitError::Unavailable { store: STORE, why: "nobody to ask for".to_owned() });
-        }
-        let [first, rest] = coding::candidates(ask.candidates);
-        let args: Args = vec![self.common(), what, first, rest];
-        let sent = || asking.sent.store(true, Ordering::Relaxed);
-        let (answer, live) = self.link.call(&SCRIPTS.reserve, &args, Again::Yes, sent).await?;
-        let answer = self.lifts.hear(answer);
-        let answer = reply(bytes(&answer)?, ask, self, &live.run)?;
+        let handed = self.courier.ask(ask, name, self.caller.now());
+        let mut asking = Asking { store: self, ask, name, handed: Some(handed) };
+        let Some(handed) = &mut asking.handed else { return Err(senseless()) };
+        let answer = self.courier.answer(handed).await?;
+        let answer = reply(answer.bytes(), ask, self, &answer.run)?;
         // Answered: from here on it is the asker's to give back.
-        asking.sent.store(false, Ordering::Relaxed);
+        asking.handed = None;
         Ok(answer)
     }
 
-    /// Asks what may be asked twice.
-    async fn question(&self, script: &Script, args: &Args) -> Result<Value, LimitError> {
-        let (answer, _) = self.link.call(script, args, Again::Yes, || ()).await?;
-        Ok(self.lifts.hear(answer))
-    }
-
     /// Has it done in order, without waiting.
-    async fn accept(&self, script: &'static Script, args: Args) -> Result<(), LimitError> {
+    async fn accept(&self, add: impl FnOnce(&mut Batch)) -> Result<(), LimitError> {
         self.link.reach().await?;
-        self.link.deliver(script, args);
+        self.courier.tell(self.caller.now(), 0, add);
         Ok(())
     }
 }
@@ -150,38 +125,18 @@ fn headroom(candidate: &Candidate<'_>, used: &Used) -> Headroom {
 
 impl RateLimiter for RedisStore {
     async fn reserve(&self, ask: &Ask<'_>) -> Result<Reply, LimitError> {
+        if ask.candidates.is_empty() {
+            return Ok(Reply { refusals: ArrayVec::new(), grant: None });
+        }
         self.decide(ask).await.map(|(reply, _)| reply)
     }
 
     async fn settle(&self, permit: &Permit, tokens: u64) -> Result<(), LimitError> {
-        let what = Blob::new().number(count(tokens)).permit(permit.id).done();
-        let domain = coding::domain(&permit.domain.project, &permit.domain.bucket);
-        self.accept(&SCRIPTS.settle, vec![self.common(), what, domain.into_bytes()]).await
+        self.accept(|batch| batch.settle(permit, tokens)).await
     }
 
     async fn release(&self, permit: &Permit, ended: Ended) -> Result<(), LimitError> {
-        let ended = match ended {
-            Ended::Succeeded => 0.0,
-            Ended::Failed => 1.0,
-            Ended::NeverSent => 2.0,
-        };
-        let what = Blob::new()
-            .numbers([
-                ended,
-                f64::from(u8::from(permit.probe)),
-                f64::from(method_no(permit.method)),
-                count(permit.stamp.seq),
-            ])
-            .permit(permit.id)
-            .done();
-        let whose = Candidate {
-            key: &permit.key,
-            fingerprint: permit.fingerprint,
-            domain: &permit.domain,
-            limits: Default::default(),
-            concurrency: None,
-        };
-        self.accept(&SCRIPTS.release, vec![self.common(), what, coding::candidate(&whose)]).await
+        self.accept(|batch| batch.release(permit, ended)).await
     }
 
     async fn cool(&self, report: &CoolReport) -> Result<Cooled, LimitError> {
@@ -214,29 +169,28 @@ impl RateLimiter for RedisStore {
             .text(&domain.map(|d| coding::domain(&d.project, &d.bucket)).unwrap_or_default())
             .text(domain.map_or("", |d| d.project.as_str()))
             .done();
-        let mut args = vec![self.common(), what];
+        let mut args = vec![what];
         if let (Scope::Model(_), Reason::Overloaded) = (&report.scope, report.reason) {
             let sample =
                 |blob: Blob, s: &Sample| blob.numbers([s.age.into(), s.succeeded.into(), s.failed.into()]);
             args.push(report.samples.iter().fold(Blob::new(), sample).done());
         }
-        let answer = self.question(&SCRIPTS.cool, &args).await?;
+        let answer = self.question(&SCRIPTS.cool, args).await?;
         let mut answer = Answer::new(bytes(&answer)?);
         let scope = if answer.count()? == 1 { Scope::Pool } else { report.scope.clone() };
         Ok(Cooled { scope, lasts: answer.lasts()? })
     }
 
     fn lifted(&self) -> Lifted {
-        self.lifts.take()
+        self.caller.lifts.take()
     }
 
     async fn listen(&self) -> Result<(), LimitError> {
-        self.question(&SCRIPTS.listen, &vec![self.common()]).await.map(drop)
+        self.question(&SCRIPTS.listen, []).await.map(drop)
     }
 
     async fn lift(&self, scope: &Scope) -> Result<(), LimitError> {
-        let args = vec![self.common(), coding::scope(scope).into_bytes()];
-        self.question(&SCRIPTS.lift, &args).await.map(drop)
+        self.question(&SCRIPTS.lift, [coding::scope(scope).into_bytes()]).await.map(drop)
     }
 
     async fn snapshot(
@@ -248,9 +202,9 @@ impl RateLimiter for RedisStore {
         let mut standings = Vec::with_capacity(candidates.len());
         for some in candidates.chunks(MOST_STANDINGS) {
             let what = [f64::from(cost.requests), count(cost.tokens), f64::from(method_no(method))];
-            let mut args = vec![self.common(), Blob::new().numbers(what).done()];
+            let mut args = vec![Blob::new().numbers(what).done()];
             args.extend(some.iter().map(coding::candidate));
-            let answer = self.question(&SCRIPTS.snapshot, &args).await?;
+            let answer = self.question(&SCRIPTS.snapshot, args).await?;
             let mut answer = Answer::new(bytes(&answer)?);
             for _ in some {
                 standings.push(Standing {
@@ -277,8 +231,8 @@ impl Shared for RedisStore {
 
     async fn heartbeat(&self, instance: &str, ttl: Duration) -> Result<Beat, LimitError> {
         let life = Blob::new().number(millis(ttl)).done();
-        let args = vec![self.common(), life, instance.as_bytes().to_vec()];
-        let (answer, live) = self.link.call(&SCRIPTS.heartbeat, &args, Again::Yes, || ()).await?;
+        let args = [life, instance.as_bytes().to_vec()];
+        let (answer, live) = self.call(&SCRIPTS.heartbeat, args, Again::Yes).await?;
         let Value::Array(answer) = answer else { return Err(senseless()) };
         let (first, rest) = answer.split_first().ok_or_else(senseless)?;
         let mark = self.mark(&mut Answer::new(bytes(first)?), &live.run)?;
@@ -289,7 +243,7 @@ impl Shared for RedisStore {
     }
 
     async fn absorb(&self, once: &str, charges: &[Charges]) -> Result<(), LimitError> {
-        let mut args = vec![self.common(), once.as_bytes().to_vec()];
+        let mut args = vec![once.as_bytes().to_vec()];
         args.extend(charges.iter().map(|charges| {
             let mut blob = Blob::new()
                 .text(&coding::domain(&charges.domain.project, &charges.domain.bucket))
@@ -306,7 +260,7 @@ impl Shared for RedisStore {
             }
             blob.done()
         }));
-        self.link.call(&SCRIPTS.absorb, &args, Again::Yes, || ()).await.map(drop)
+        self.call(&SCRIPTS.absorb, args, Again::Yes).await.map(drop)
     }
 }
 

@@ -1,31 +1,21 @@
 //! The connection: made when it is first needed, given up when it fails, never waited for longer than
 //! the deadline.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Waker};
 use std::time::Duration;
 
 use keyrot_core::LimitError;
 use parking_lot::RwLock;
 use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::address::{Address, Wire};
 use super::script::{SCRIPTS, Script};
 
 /// What errors call the store.
 pub(super) const STORE: &str = "redis";
-
-/// How long to wait before each further attempt to deliver what nobody waits for: together as long as
-/// a charge is in the window.
-const PAUSES_MS: [u64; 9] = [20, 100, 500, 1_000, 3_000, 8_000, 12_000, 16_000, 20_000];
-/// The most that may be under way without anybody waiting: what is beyond it is lost, safely, for an
-/// estimate that is not settled stays charged and a lease passes by itself.
-const MOST_IN_BACKGROUND: usize = 16_384;
 
 /// A connection, and the server at its other end.
 pub(super) struct Live {
@@ -35,9 +25,6 @@ pub(super) struct Live {
     /// What it does when its memory is full.
     pub(super) policy: Arc<str>,
 }
-
-/// What a script is called with: the pool's key and these.
-pub(super) type Args = Vec<Vec<u8>>;
 
 /// Whether what was sent may be sent again when nobody knows whether it was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,22 +41,11 @@ pub(super) struct Link {
     key: String,
     live: RwLock<Option<Arc<Live>>>,
     connecting: Mutex<()>,
-    /// How much is under way without anybody waiting.
-    background: AtomicUsize,
-    quiet: Notify,
 }
 
 impl Link {
     pub(super) fn new(address: Address, timeout: Duration, key: String) -> Self {
-        Self {
-            address,
-            timeout,
-            key,
-            live: RwLock::new(None),
-            connecting: Mutex::new(()),
-            background: AtomicUsize::new(0),
-            quiet: Notify::new(),
-        }
+        Self { address, timeout, key, live: RwLock::new(None), connecting: Mutex::new(()) }
     }
 
     /// The connection as it is, if there is one.
@@ -140,17 +116,21 @@ impl Link {
         }
     }
 
-    /// Runs a script and gives its answer, within the deadline. `sent` is called before anything is.
+    /// When a call that begins now must have ended.
+    pub(super) fn deadline(&self) -> Instant {
+        tokio::time::sleep(self.timeout).deadline()
+    }
+
+    /// Runs a script and gives its answer, by the deadline.
     pub(super) async fn call(
         self: &Arc<Self>,
         script: &Script,
-        args: &Args,
+        args: &[impl AsRef<[u8]>],
         again: Again,
-        mut sent: impl FnMut(),
+        deadline: Instant,
     ) -> Result<(Value, Arc<Live>), LimitError> {
         let mut at = None;
-        match tokio::time::timeout(self.timeout, self.attempt(script, args, again, &mut at, &mut sent)).await
-        {
+        match tokio::time::timeout_at(deadline, self.attempt(script, args, again, &mut at)).await {
             Ok(answer) => answer.map_err(|error| unavailable(&error)),
             Err(_) => {
                 // A path that swallows packets swallows them for as long as it is used.
@@ -165,21 +145,19 @@ impl Link {
     async fn attempt(
         self: &Arc<Self>,
         script: &Script,
-        args: &Args,
+        args: &[impl AsRef<[u8]>],
         again: Again,
         at: &mut Option<Arc<Live>>,
-        sent: &mut impl FnMut(),
     ) -> RedisResult<(Value, Arc<Live>)> {
         let mut command = redis::cmd("EVALSHA");
         command.arg(&script.hash).arg(1).arg(&self.key);
         for arg in args {
-            command.arg(arg);
+            command.arg(arg.as_ref());
         }
         let mut tries = 0;
         loop {
             let live = self.live().await?;
             *at = Some(Arc::clone(&live));
-            sent();
             let error = match live.wire.clone().send(&command).await {
                 Ok(answer) => return Ok((answer, live)),
                 Err(error) => error,
@@ -204,62 +182,6 @@ impl Link {
     fn too_late(&self) -> LimitError {
         let why = format!("no answer within {:.1} s", self.timeout.as_secs_f64());
         LimitError::Unavailable { store: STORE, why }
-    }
-
-    /// Waits until nothing is under way that nobody waits for.
-    pub(super) async fn quiet(&self) {
-        loop {
-            let mut quiet = pin!(self.quiet.notified());
-            quiet.as_mut().enable();
-            if self.background.load(Ordering::Acquire) == 0 {
-                return;
-            }
-            quiet.await;
-        }
-    }
-
-    /// Delivers a command without anybody waiting: what is asked on the same connection afterwards is
-    /// answered after it was done. It must be one that done twice is done once.
-    pub(super) fn deliver(self: &Arc<Self>, script: &'static Script, args: Args) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        if self.background.fetch_add(1, Ordering::AcqRel) >= MOST_IN_BACKGROUND {
-            self.one_less();
-            return;
-        }
-        let under_way = UnderWay(Arc::clone(self));
-        let mut delivery = Box::pin(async move { under_way.0.persist(script, &args).await });
-        // Polled once, it is on its way before this task sends anything else.
-        let mut context = Context::from_waker(Waker::noop());
-        let first = tokio::task::unconstrained(poll_fn(|cx| delivery.as_mut().poll(cx)));
-        if pin!(first).poll(&mut context).is_pending() {
-            runtime.spawn(delivery);
-        }
-    }
-
-    async fn persist(self: &Arc<Self>, script: &Script, args: &Args) {
-        for pause in PAUSES_MS {
-            if self.call(script, args, Again::Yes, || ()).await.is_ok() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(pause)).await;
-        }
-        // The last word.
-        drop(self.call(script, args, Again::Yes, || ()).await);
-    }
-
-    fn one_less(&self) {
-        if self.background.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.quiet.notify_waiters();
-        }
-    }
-}
-
-/// Something is under way in the background.
-struct UnderWay(Arc<Link>);
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.one_less();
     }
 }
 

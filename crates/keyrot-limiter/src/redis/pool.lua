@@ -1,4 +1,6 @@
--- What belongs to the whole pool: the count of admissions and lifts, and the guard.
+-- What belongs to the whole pool: the count of admissions and lifts, the guard, and its cooldown's key.
+
+local POOL_SCOPE = prefix .. 'c:pool'
 
 local NARROWEST, WIDEST = 250, 2000
 
@@ -19,7 +21,7 @@ local function open_pool(text)
 end
 
 local function save_pool()
-  call('SET', KEYS[1], pack('<dddd', epoch, seq, width, changed), 'PX', LONGEST + slack)
+  call('SET', KEYS[1], pack('<dddd', epoch, seq, width, changed), 'PX', longest_life)
 end
 
 -- How much longer than a minute the window is.

@@ -1,19 +1,18 @@
 -- Ends a permit: its place in flight and its probe come back, and its charge if it was never sent.
 
-local c = open_candidate(ARGV[3])
-
-local function succeeded(pool_text, names, p)
+local function succeeded(c, p, probe, stamp)
+  local names = { POOL_SCOPE, scopes_of(c, method) }
+  local texts = recall(names)
   local cooldowns, matters = {}, probe == 1
   for i = 1, SCOPES do
-    if texts[1 + i] then
-      cooldowns[i] = open_cooldown(texts[1 + i])
+    if texts[i] then
+      cooldowns[i] = open_cooldown(texts[i])
       matters = matters or cooldowns[i].strikes > 0
     end
   end
   if not matters then
     return
   end
-  open_pool(pool_text)
   seq = seq + 1
   save_pool()
   for i = 1, SCOPES do
@@ -32,21 +31,21 @@ local function succeeded(pool_text, names, p)
   end
 end
 
-local p = open_permit(texts[1])
-if p then
-  call('DEL', permit)
-  if ended == NEVER_SENT then
-    refund(open_ledger(c.domain, call('GET', prefix .. 'd:' .. c.domain)), p)
-  end
-end
-call('ZREM', prefix .. 'f:' .. c.key, id)
-if ended == SUCCEEDED then
-  succeeded(call('GET', KEYS[1]), { POOL_SCOPE, scopes_of(c, method) }, p)
-elseif probe == 1 then
-  free_probes(c, id, method)
+local function release(c, ended, probe, stamp)
+  local p = permit_now()
   if p then
-    end_call(c.bucket, p, false)
+    settled[number], gone[number], held[number] = nil, true, false
+    if ended == NEVER_SENT then
+      refund(ledger_of(c.domain), p)
+    end
+  end
+  typed_call('ZREM', prefix .. 'f:' .. c.key, id)
+  if ended == SUCCEEDED then
+    succeeded(c, p, probe, stamp)
+  elseif probe == 1 then
+    free_probes(c, id, method)
+    if p then
+      end_call(c.bucket, p, false)
+    end
   end
 end
-save_lifts()
-return ''

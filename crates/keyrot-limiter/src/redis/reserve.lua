@@ -3,7 +3,7 @@
 -- The answer: now, epoch, seq; how many were refused; whether one was granted and what; what each of
 -- the refused was told; what each of all these has used.
 local function answer(refused, granted, refusals, used)
-  return told(pack('<dddd', now, epoch, seq, refused) .. granted .. table.concat(refusals) .. table.concat(used))
+  return pack('<dddd', now, epoch, seq, refused) .. granted .. table.concat(refusals) .. table.concat(used)
 end
 
 local function used_by(l)
@@ -18,29 +18,31 @@ local NOT_GRANTED = pack('<d', 0)
 
 -- What was asked is asked again, or has been given up.
 local function asked_before(text)
-  local p = open_permit(text)
+  local p = permit_now()
   if not p then
     -- A tombstone: of this asking, or of another that says nothing of this one.
     return #text >= 8 and unpack('<d', text) == asking and answer(0, NOT_GRANTED, {}, {})
   end
   if p.asking ~= asking then
     p.asking = asking
-    call('SET', permit, pack_permit(p), 'KEEPTTL')
+    remember(pack_permit(p), 'KEEPTTL')
   end
-  local c = candidate(p.index)
-  local l = open_ledger(c.domain, call('GET', prefix .. 'd:' .. c.domain))
+  if p.index >= ways then
+    return answer(0, granted_as(p), {}, {})
+  end
+  local l = ledger_of(candidate(p.index).domain)
   prune(l, WINDOW + guard())
   roll(l)
   return answer(0, granted_as(p), {}, { used_by(l) })
 end
 
 local function enter(c)
-  local places, ends = prefix .. 'f:' .. c.key, now + lease
-  typed_call('ZREMRANGEBYSCORE', places, '-inf', now)
-  call('ZADD', places, ends, id)
+  local name, ends = prefix .. 'f:' .. c.key, now + lease
+  typed_call('ZREMRANGEBYSCORE', name, '-inf', now)
+  call('ZADD', name, ends, id)
   local life = min(lease, LONGEST) + slack
-  if call('PTTL', places) < life then
-    call('PEXPIRE', places, life)
+  if call('PTTL', name) < life then
+    call('PEXPIRE', name, life)
   end
 end
 
@@ -72,49 +74,49 @@ local function grant(c, l, index, guard_now)
       breaker_admits(breaker_name(c.bucket), c.breaker)
     end
   end
-  if l.dirty then
-    save_ledger(l)
-  end
-  call('SET', permit, pack_permit(p), 'PX', min(max(PERMIT_LIFE, lease), LONGEST) + slack)
+  remember(pack_permit(p), 'PX', min(max(PERMIT_LIFE, lease), LONGEST) + slack)
   save_pool()
   return p
 end
 
-open_pool(texts[1])
-if texts[2] then
-  local before = asked_before(texts[2])
-  if before then
-    return before
+local function reserve()
+  if held[number] then
+    local before = asked_before(held[number])
+    if before then
+      return before
+    end
   end
-end
-
-local guard_now, pool_cooldown, is_new = guard(), texts[4], not texts[1]
-local refusals, used, index = {}, {}, 0
--- What was read is the pool's, the permit's, and then the first candidate's.
-local c, next_at, read = open_candidate(ARGV[3]), 1, 3
-while true do
-  local l = open_ledger(c.domain, texts[read])
-  note(l, c)
-  local wait, sort, what, more = refusal(l, c, requests, tokens, guard_now, texts, read + 1)
-  if not wait then
-    local p = grant(c, l, index, guard_now)
+  local guard_now = guard()
+  local refused, refusals, used = {}, {}, {}
+  for index = 0, ways - 1 do
+    local c = candidate(index)
+    local texts = recall({ prefix .. 'd:' .. c.domain, POOL_SCOPE, scopes_of(c, method) })
+    local l = ledger_of(c.domain)
+    note(l, c)
+    if c.concurrency >= 0 then
+      let_leave(c.key)
+    end
+    local wait, sort, what, more = refusal(l, c, requests, tokens, guard_now, texts, 2)
+    local closed_wait, kind = closed_to(c)
+    if closed_wait and (not wait or closed_wait > wait) then
+      wait, sort, what, more = closed_wait, LIMIT, kind, 0
+    end
+    if not wait then
+      local p = grant(c, l, index, guard_now)
+      used[index + 1] = used_by(l)
+      return answer(index, granted_as(p), refusals, used)
+    end
+    if sort == LIMIT then
+      refused[#refused + 1] = { c, what, wait }
+    end
+    refusals[index + 1] = pack('<dddd', wait, sort, what, more)
     used[index + 1] = used_by(l)
-    return answer(index, granted_as(p), refusals, used)
   end
-  index = index + 1
-  refusals[index] = pack('<dddd', wait, sort, what, more)
-  used[index] = used_by(l)
-  if l.dirty then
-    save_ledger(l)
+  for i = 1, #refused do
+    close(spread(refused[i]))
   end
-  if next_at > #ARGV[4] then
-    break
+  if not known[KEYS[1]] then
+    save_pool()
   end
-  c, next_at = open_candidate(ARGV[4], next_at)
-  read, texts = 1, call('MGET', prefix .. 'd:' .. c.domain, scopes_of(c, method))
-  table.insert(texts, 2, pool_cooldown)
+  return answer(ways, NOT_GRANTED, refusals, used)
 end
-if is_new then
-  save_pool()
-end
-return answer(index, NOT_GRANTED, refusals, used)

@@ -33,10 +33,7 @@ impl Script {
 #[derive(Debug)]
 pub(super) struct Scripts {
     pub(super) hello: Script,
-    pub(super) reserve: Script,
-    pub(super) give_back: Script,
-    pub(super) settle: Script,
-    pub(super) release: Script,
+    pub(super) batch: Script,
     pub(super) cool: Script,
     pub(super) lift: Script,
     pub(super) listen: Script,
@@ -58,14 +55,11 @@ impl Scripts {
         let zone = zone.as_str();
         let longest = longest();
         let longest = longest.as_str();
-        let (begin, pool, ledger, day) = (
-            include_str!("begin.lua"),
-            include_str!("pool.lua"),
-            include_str!("ledger.lua"),
-            include_str!("day.lua"),
-        );
-        let (typed, lifts, breaker) =
-            (include_str!("typed.lua"), include_str!("lifts.lua"), include_str!("breaker.lua"));
+        let (begin, typed, pool) =
+            (include_str!("begin.lua"), include_str!("typed.lua"), include_str!("pool.lua"));
+        let (text, ledger, day) =
+            (include_str!("ledger_text.lua"), include_str!("ledger.lua"), include_str!("day.lua"));
+        let (lifts, breaker) = (include_str!("lifts.lua"), include_str!("breaker.lua"));
         let (cooldown, candidate, refusal, permit, facts) = (
             include_str!("cooldown.lua"),
             include_str!("candidate.lua"),
@@ -73,41 +67,48 @@ impl Scripts {
             include_str!("permit.lua"),
             include_str!("facts.lua"),
         );
-        let ends =
-            [begin, zone, typed, pool, ledger, day, lifts, longest, cooldown, breaker, candidate, permit];
         let with = |parts: &[&str], last: &str| Script::new(&[parts, &[last]].concat());
         Self {
             hello: with(&[begin], include_str!("hello.lua")),
-            reserve: quick_or(
-                include_str!("reserve_quick.lua"),
+            batch: batch(
+                &[begin, include_str!("lone.lua"), typed, pool, text, include_str!("batch_read.lua")],
                 &[
-                    begin, zone, typed, pool, ledger, day, lifts, longest, cooldown, breaker, candidate,
-                    refusal, permit,
+                    zone,
+                    include_str!("thorough.lua"),
+                    ledger,
+                    day,
+                    lifts,
+                    longest,
+                    cooldown,
+                    breaker,
+                    candidate,
+                    refusal,
+                    permit,
+                    include_str!("recall.lua"),
+                    include_str!("closed.lua"),
+                    include_str!("settle.lua"),
+                    include_str!("release.lua"),
+                    include_str!("give_back.lua"),
+                    include_str!("reserve.lua"),
+                    include_str!("dispatch.lua"),
                 ],
-                include_str!("reserve.lua"),
+                include_str!("batch.lua"),
             ),
-            give_back: with(&ends, include_str!("give_back.lua")),
-            settle: quick_or(
-                include_str!("settle_quick.lua"),
-                &[begin, zone, typed, ledger, day, permit],
-                include_str!("settle.lua"),
-            ),
-            release: quick_or(include_str!("release_quick.lua"), &ends, include_str!("release.lua")),
             cool: with(
-                &[begin, zone, typed, pool, ledger, day, lifts, longest, cooldown, breaker],
+                &[begin, zone, typed, pool, text, ledger, day, lifts, longest, cooldown, breaker],
                 include_str!("cool.lua"),
             ),
             lift: with(&[begin, pool, lifts, longest, cooldown, breaker], include_str!("lift.lua")),
             listen: with(&[begin, lifts], include_str!("listen.lua")),
             snapshot: with(
                 &[
-                    begin, zone, typed, pool, ledger, day, lifts, longest, cooldown, breaker, candidate,
-                    refusal,
+                    begin, zone, typed, pool, text, ledger, day, lifts, longest, cooldown, breaker,
+                    candidate, refusal,
                 ],
                 include_str!("snapshot.lua"),
             ),
             heartbeat: with(&[begin, typed, pool], include_str!("heartbeat.lua")),
-            absorb: with(&[begin, zone, typed, pool, ledger, day], include_str!("absorb.lua")),
+            absorb: with(&[begin, zone, typed, pool, text, ledger, day], include_str!("absorb.lua")),
             fact_get: with(&[begin, typed, facts], include_str!("fact_get.lua")),
             fact_put: with(&[begin, typed, facts], include_str!("fact_put.lua")),
             fact_scan: with(&[begin, typed, facts], include_str!("fact_scan.lua")),
@@ -116,13 +117,10 @@ impl Scripts {
     }
 
     /// All of them, to be made known to a server.
-    pub(super) fn all(&self) -> [&Script; 15] {
+    pub(super) fn all(&self) -> [&Script; 12] {
         [
             &self.hello,
-            &self.reserve,
-            &self.give_back,
-            &self.settle,
-            &self.release,
+            &self.batch,
             &self.cool,
             &self.lift,
             &self.listen,
@@ -137,13 +135,11 @@ impl Scripts {
     }
 }
 
-/// A script that begins with what is common, which ends there, and defines the rest only when it is needed:
-/// functions are made anew each time a script is run, and most of its time goes into that.
-fn quick_or(quick: &str, parts: &[&str], last: &str) -> Script {
-    let (begin, parts) = parts.split_first().unwrap_or((&"", &[]));
+/// A script that does itself what is common, and defines `rest` only when it is needed: functions are
+/// made anew each time a script is run, and most of a short one's time would go into that.
+fn batch(parts: &[&str], rest: &[&str], last: &str) -> Script {
     let open = "local function thoroughly()\n";
-    let close = "end\nreturn thoroughly()\n";
-    Script::new(&[&[*begin, quick, open], parts, &[last, close]].concat())
+    Script::new(&[parts, &[open], rest, &["end\n", last]].concat())
 }
 
 /// The calendar as a line of Lua: the first midnight of each stretch of time in which midnights are 24

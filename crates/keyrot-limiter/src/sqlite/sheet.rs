@@ -14,6 +14,7 @@ use super::cooling::Cooling;
 use super::failure::Done;
 use super::rows::{Open, Pool, Rows};
 use super::time::Clocks;
+use crate::closed::Closed;
 use crate::flight::InFlight;
 use crate::ledger::{Ledger, Now};
 use crate::scopes::{Holder, longest};
@@ -36,6 +37,7 @@ pub(super) struct Sheet<'c> {
     was: (u64, u64),
     pool: Pool,
     pages: HashMap<Domain, Page, RandomState>,
+    closed: Closed,
     /// Permits granted here.
     pub(super) granted: u32,
 }
@@ -44,8 +46,8 @@ impl<'c> Sheet<'c> {
     pub(super) fn begin(rows: Rows<'c>, clocks: &'c Clocks, cooling: &'c mut Cooling) -> Done<Self> {
         let pool = rows.pool()?;
         cooling.sync(rows, &pool)?;
-        let pages = HashMap::default();
-        Ok(Self { rows, clocks, cooling, was: (pool.seq, pool.version), pool, pages, granted: 0 })
+        let (pages, closed) = (HashMap::default(), Closed::default());
+        Ok(Self { rows, clocks, cooling, was: (pool.seq, pool.version), pool, pages, closed, granted: 0 })
     }
 
     /// Writes what is still to be written.
@@ -115,6 +117,7 @@ impl<'c> Sheet<'c> {
                 Err(refusal) => refusals.push(refusal),
             }
         }
+        self.closed.close(ask, &refusals);
         Ok(Reply { refusals, grant: None })
     }
 
@@ -131,13 +134,14 @@ impl<'c> Sheet<'c> {
             Some(limit) => self.rows.places(key)?.refusal(limit, now.minute),
             None => None,
         };
+        let closed = self.closed.refusal(ask, candidate);
         let page = self.page(domain)?;
         page.changed |= page.ledger.note(&limits, now);
         let oldest = page.ledger.oldest();
         let limit = page.ledger.refusal(&limits, ask.cost, guard, now);
         // What has left is gone for a refused request too: a guard that widens must not count it again.
         page.changed |= page.ledger.oldest() != oldest;
-        if let Some(refusal) = longest([full, gate.err(), limit]) {
+        if let Some(refusal) = longest([closed, full, gate.err(), limit]) {
             return Ok(Err(refusal));
         }
         let charge = page.ledger.charge(ask.cost, guard, now);
@@ -248,3 +252,6 @@ impl<'c> Sheet<'c> {
         Ok(Standing { requests, tokens, day, in_flight, refusal: longest([full, gate.err(), limit]) })
     }
 }
+
+#[cfg(test)]
+mod tests;

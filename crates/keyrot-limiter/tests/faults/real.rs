@@ -9,6 +9,7 @@ use keyrot_core::Limits;
 use keyrot_testkit::server::{Kind, Server};
 
 mod crowd;
+mod far;
 mod machine;
 mod network;
 

@@ -179,6 +179,15 @@ impl<L: RateLimiter> Rig<L> {
         way.ask(&self.store, self.permit(), cost).await.expect("the store is there")
     }
 
+    /// The same for a request of one of this handle's lines.
+    pub(super) async fn ask_of(&self, class: u32, way: &Way, cost: Cost) -> Result<Grant, Refusal> {
+        let candidates = [way.candidate()];
+        let (permit, method) = (self.permit(), Method::Generate);
+        let ask = Ask { permit, candidates: &candidates, method, cost, lease: LEASE, class };
+        let reply = self.store.reserve(&ask).await.expect("the store is there");
+        reply.grant.ok_or_else(|| reply.refusals[0])
+    }
+
     /// A permit that must be granted.
     #[track_caller]
     pub(super) fn go(&self, way: &Way, cost: Cost) -> impl Future<Output = Permit> {
