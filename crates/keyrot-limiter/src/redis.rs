@@ -18,6 +18,7 @@ mod facts;
 mod lifts;
 mod limiter;
 mod link;
+mod places;
 mod script;
 
 pub use address::RedisConfigError;
@@ -26,6 +27,7 @@ use address::Address;
 use caller::Caller;
 use courier::Courier;
 use link::{Again, Link, Live};
+use places::Places;
 use script::Script;
 
 /// The version of the scripts and of what they keep: part of every key, so that two releases whose
@@ -70,6 +72,7 @@ pub struct RedisStore {
     link: Arc<Link>,
     courier: Arc<Courier>,
     caller: Arc<Caller>,
+    places: Arc<Places>,
     pool: String,
     /// The name of the server's memory as last heard, as a number and as text.
     epoch: Mutex<(f64, Arc<str>)>,
@@ -103,7 +106,14 @@ impl RedisStore {
         let link = Arc::new(Link::new(address, *timeout, key));
         let caller = Arc::new(Caller::new(clock, Endpoint::default()));
         let courier = Arc::new(Courier::new(Arc::clone(&link), Arc::clone(&caller)));
-        Ok(Self { link, courier, caller, pool: pool.clone(), epoch: Mutex::new((0.0, "".into())) })
+        Ok(Self {
+            link,
+            courier,
+            caller,
+            places: Arc::default(),
+            pool: pool.clone(),
+            epoch: Mutex::new((0.0, "".into())),
+        })
     }
 
     /// The same store for requests to `endpoint`: what cools there, but for the whole pool, is its own; what

@@ -20,6 +20,8 @@ local MOST = 2 ^ 53
 -- tomorrow; as long as a charge may be in the window, if the lease is not longer.
 local LEDGER, LEDGER_SIZE, LEDGER_LIFE = '<dddddddddddddddd', 128, 52 * HOUR
 local PERMIT, PERMIT_LIFE, PERMIT_SIZE = '<dddddddddddddd', 65000, 112
+-- How long a place in flight is kept for whom nothing was heard of.
+local PLACE_LIFE = 30000
 -- How a candidate is written in a question: its limits, its domain, and what these are made of.
 local CANDIDATE = '<dddddI4c0I4c0I4c0I4c0I4c0'
 

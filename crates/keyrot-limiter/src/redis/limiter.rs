@@ -48,6 +48,11 @@ impl RedisStore {
         let answer = reply(answer.bytes(), ask, self, &answer.run)?;
         // Answered: from here on it is the asker's to give back.
         asking.handed = None;
+        if let Some(grant) = &answer.0.grant
+            && ask.candidates.get(grant.index).is_some_and(|candidate| candidate.concurrency.is_some())
+        {
+            self.places.enter(&grant.permit, ask.lease, &self.link, &self.caller);
+        }
         Ok(answer)
     }
 
@@ -136,6 +141,7 @@ impl RateLimiter for RedisStore {
     }
 
     async fn release(&self, permit: &Permit, ended: Ended) -> Result<(), LimitError> {
+        self.places.leave(permit.id);
         self.accept(|batch| batch.release(permit, ended)).await
     }
 

@@ -39,6 +39,7 @@ pub(super) struct Scripts {
     pub(super) listen: Script,
     pub(super) snapshot: Script,
     pub(super) heartbeat: Script,
+    pub(super) stay: Script,
     pub(super) absorb: Script,
     pub(super) fact_get: Script,
     pub(super) fact_put: Script,
@@ -108,6 +109,7 @@ impl Scripts {
                 include_str!("snapshot.lua"),
             ),
             heartbeat: with(&[begin, typed, pool], include_str!("heartbeat.lua")),
+            stay: with(&[begin, typed], include_str!("stay.lua")),
             absorb: with(&[begin, zone, typed, pool, text, ledger, day], include_str!("absorb.lua")),
             fact_get: with(&[begin, typed, facts], include_str!("fact_get.lua")),
             fact_put: with(&[begin, typed, facts], include_str!("fact_put.lua")),
@@ -117,7 +119,7 @@ impl Scripts {
     }
 
     /// All of them, to be made known to a server.
-    pub(super) fn all(&self) -> [&Script; 12] {
+    pub(super) fn all(&self) -> [&Script; 13] {
         [
             &self.hello,
             &self.batch,
@@ -126,6 +128,7 @@ impl Scripts {
             &self.listen,
             &self.snapshot,
             &self.heartbeat,
+            &self.stay,
             &self.absorb,
             &self.fact_get,
             &self.fact_put,

@@ -11,6 +11,8 @@ mod keys;
 #[cfg(test)]
 mod lifted;
 #[cfg(test)]
+mod owners;
+#[cfg(test)]
 mod people;
 #[cfg(test)]
 mod servers;
