@@ -331,7 +331,7 @@ pub struct Standing {
 }
 
 /// The store could not decide.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LimitError {
     /// It did not answer, or its answer made no sense.
@@ -341,6 +341,19 @@ pub enum LimitError {
         store: &'static str,
         /// What happened.
         why: String,
+    },
+    /// A newer release keeps there what this one would spoil.
+    #[error(
+        "limit store {store} is kept by a newer release (format {found}, this one knows {known})\n\
+         hint: use the newer release, or another pool"
+    )]
+    Newer {
+        /// The store's name.
+        store: &'static str,
+        /// The format found there.
+        found: u64,
+        /// The newest that this release knows.
+        known: u64,
     },
 }
 

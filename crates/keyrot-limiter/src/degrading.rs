@@ -76,6 +76,8 @@ struct Inner<S> {
     instance: String,
     timeout: Duration,
     fail_closed: bool,
+    /// Why this instance must not go on alone either: others count in a way that it does not know.
+    unfit: Mutex<Option<LimitError>>,
     state: Mutex<State>,
     /// The facts last seen or written here.
     facts: MemoryFacts,
@@ -90,7 +92,20 @@ impl<S: Shared> Degrading<S> {
         let state = Mutex::new(State::new(instance.clone(), known, assumed, clock.now()));
         let facts = MemoryFacts::new(Arc::clone(&clock));
         let wake = Arc::new(Wake::default());
-        Self { inner: Arc::new(Inner { store, clock, instance, timeout, fail_closed, state, facts, wake }) }
+        let unfit = Mutex::default();
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                clock,
+                instance,
+                timeout,
+                fail_closed,
+                unfit,
+                state,
+                facts,
+                wake,
+            }),
+        }
     }
 
     /// Heartbeats, and the way back when the store is away. To be spawned once; it ends soon after the
@@ -144,12 +159,17 @@ impl<S: Shared> Inner<S> {
     /// What the store answers in time, or why it does not.
     async fn timed<T>(&self, call: impl Future<Output = Result<T, LimitError>>) -> Result<T, String> {
         let late = self.clock.sleep_until(self.clock.now() + self.timeout);
-        match select(pin!(call), late).await {
-            Either::Left((Ok(answer), _)) => Ok(answer),
-            Either::Left((Err(LimitError::Unavailable { why, .. }), _)) => Err(why),
-            Either::Left((Err(error), _)) => Err(error.to_string()),
-            Either::Right(_) => Err(format!("no answer within {:.1} s", self.timeout.as_secs_f64())),
-        }
+        let (unfit, why) = match select(pin!(call), late).await {
+            Either::Left((Ok(answer), _)) => return Ok(answer),
+            Either::Left((Err(LimitError::Unavailable { why, .. }), _)) => (None, why),
+            Either::Left((Err(error), _)) => {
+                let why = error.to_string();
+                (Some(error), why)
+            }
+            Either::Right(_) => (None, format!("no answer within {:.1} s", self.timeout.as_secs_f64())),
+        };
+        *self.unfit.lock() = unfit;
+        Err(why)
     }
 
     /// What is known before the store is asked: of its memory, and how often it came back.

@@ -30,8 +30,8 @@ use link::{Again, Link, Live};
 use places::Places;
 use script::Script;
 
-/// The version of the scripts and of what they keep: part of every key, so that two releases whose
-/// scripts differ do not read each other's keys.
+/// Part of every key, whatever the release: two that keep something differently tell it apart by its length
+/// or its first byte, for what was counted before an upgrade counts after it.
 const VERSION: u32 = 1;
 
 /// Where the store is, and which pool of it.

@@ -55,6 +55,9 @@ impl<S: Shared> Inner<S> {
     fn here(&self, ask: &Ask<'_>) -> Option<Result<Reply, LimitError>> {
         let mut state = self.state.lock();
         let away = state.away.as_ref()?;
+        if let Some(error) = &*self.unfit.lock() {
+            return Some(Err(error.clone()));
+        }
         if self.fail_closed {
             let why = format!("{}; requests are refused until it is back", away.why);
             return Some(Err(LimitError::Unavailable { store: self.store.name(), why }));

@@ -323,7 +323,7 @@ impl Courier {
             }
             Err(error) => {
                 for ask in batch.give_up_all() {
-                    let _gone = ask.to.send(Err(same(&error)));
+                    let _gone = ask.to.send(Err(error.clone()));
                 }
                 if batch.tells > 0 {
                     tokio::spawn(self.persist(batch));
@@ -427,12 +427,4 @@ fn deliver(asks: impl Iterator<Item = Waiting>, answers: Value, live: &Live) {
 
 fn unanswered() -> LimitError {
     LimitError::Unavailable { store: STORE, why: "the call was cut short".to_owned() }
-}
-
-/// One failure for each of those it concerns.
-fn same(error: &LimitError) -> LimitError {
-    match error {
-        LimitError::Unavailable { store, why } => LimitError::Unavailable { store, why: why.clone() },
-        other => LimitError::Unavailable { store: STORE, why: other.to_string() },
-    }
 }

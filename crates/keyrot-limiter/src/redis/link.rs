@@ -2,6 +2,7 @@
 //! the deadline.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use keyrot_core::LimitError;
@@ -13,6 +14,10 @@ use tokio::time::Instant;
 
 use super::address::{Address, Wire};
 use super::script::{SCRIPTS, Script};
+
+/// The newest format of what is kept that this release knows. A release that changes it so that this one
+/// would spoil it writes its own number under the key `format`.
+const FORMAT: u64 = 1;
 
 /// What errors call the store.
 pub(super) const STORE: &str = "redis";
@@ -41,11 +46,14 @@ pub(super) struct Link {
     key: String,
     live: RwLock<Option<Arc<Live>>>,
     connecting: Mutex<()>,
+    /// The format last found.
+    found: AtomicU64,
 }
 
 impl Link {
     pub(super) fn new(address: Address, timeout: Duration, key: String) -> Self {
-        Self { address, timeout, key, live: RwLock::new(None), connecting: Mutex::new(()) }
+        let (live, connecting, found) = (RwLock::default(), Mutex::default(), AtomicU64::new(FORMAT));
+        Self { address, timeout, key, live, connecting, found }
     }
 
     /// The connection as it is, if there is one.
@@ -87,7 +95,13 @@ impl Link {
             .arg(&self.key)
             .arg(super::coding::common(None, 0.0))
             .to_owned();
-        let (run, policy): (String, String) = redis::from_redis_value(wire.send(&hello).await?)?;
+        let (run, policy, format): (String, String, String) =
+            redis::from_redis_value(wire.send(&hello).await?)?;
+        let format = format.parse().unwrap_or(FORMAT);
+        self.found.store(format, Ordering::Relaxed);
+        if format > FORMAT {
+            return Err((ErrorKind::InvalidClientConfig, "a newer release keeps the pool").into());
+        }
         for script in SCRIPTS.all() {
             wire.send(redis::cmd("SCRIPT").arg("LOAD").arg(&script.code)).await?;
         }
@@ -111,14 +125,14 @@ impl Link {
         }
         match tokio::time::timeout(self.timeout, self.live()).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(unavailable(&error)),
+            Ok(Err(error)) => Err(self.unavailable(&error)),
             Err(_) => Err(self.too_late()),
         }
     }
 
     /// When a call that begins now must have ended.
     pub(super) fn deadline(&self) -> Instant {
-        tokio::time::sleep(self.timeout).deadline()
+        after(self.timeout)
     }
 
     /// Runs a script and gives its answer, by the deadline.
@@ -131,7 +145,7 @@ impl Link {
     ) -> Result<(Value, Arc<Live>), LimitError> {
         let mut at = None;
         match tokio::time::timeout_at(deadline, self.attempt(script, args, again, &mut at)).await {
-            Ok(answer) => answer.map_err(|error| unavailable(&error)),
+            Ok(answer) => answer.map_err(|error| self.unavailable(&error)),
             Err(_) => {
                 // A path that swallows packets swallows them for as long as it is used.
                 if let Some(live) = at {
@@ -183,18 +197,28 @@ impl Link {
         let why = format!("no answer within {:.1} s", self.timeout.as_secs_f64());
         LimitError::Unavailable { store: STORE, why }
     }
+
+    /// What went wrong. What a server says of a user's rights names the user, never the password.
+    fn unavailable(&self, error: &RedisError) -> LimitError {
+        let found = self.found.load(Ordering::Relaxed);
+        if found > FORMAT {
+            return LimitError::Newer { store: STORE, found, known: FORMAT };
+        }
+        let mut why = error.to_string();
+        if error.kind() == ErrorKind::AuthenticationFailed
+            || matches!(error.code(), Some("NOAUTH" | "WRONGPASS"))
+        {
+            why.push_str("; hint: check the user and the password in `REDIS_URL`");
+        } else if error.code() == Some("NOPERM") {
+            why.push_str("; hint: give the user the rights the README lists under `ACL SETUSER`");
+        }
+        LimitError::Unavailable { store: STORE, why }
+    }
 }
 
-/// What went wrong. What a server says of a user's rights names the user, never the password.
-fn unavailable(error: &RedisError) -> LimitError {
-    let mut why = error.to_string();
-    if error.kind() == ErrorKind::AuthenticationFailed || matches!(error.code(), Some("NOAUTH" | "WRONGPASS"))
-    {
-        why.push_str("; hint: check the user and the password in `REDIS_URL`");
-    } else if error.code() == Some("NOPERM") {
-        why.push_str("; hint: give the user the rights the README lists under `ACL SETUSER`");
-    }
-    LimitError::Unavailable { store: STORE, why }
+/// The instant that is `wait` from now.
+pub(super) fn after(wait: Duration) -> Instant {
+    tokio::time::sleep(wait).deadline()
 }
 
 /// An answer that makes no sense.

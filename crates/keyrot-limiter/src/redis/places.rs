@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::caller::Caller;
 use super::coding::{self, Blob, millis};
-use super::link::{Again, Link};
+use super::link::{Again, Link, after};
 use super::script::SCRIPTS;
 
 /// How often the server hears of them: what is missed twice is not lost yet.
@@ -43,7 +43,7 @@ impl Places {
         caller: &Arc<Caller>,
     ) {
         let mut held = self.0.lock();
-        let ends = Instant::now() + lease.min(LONGEST);
+        let ends = after(lease.min(LONGEST));
         held.places.insert(permit.id, (permit.key.clone(), ends));
         if !std::mem::replace(&mut held.told, true) {
             let task = Telling(Arc::downgrade(self));
@@ -60,7 +60,7 @@ impl Places {
     /// is none any more.
     fn news(&self) -> Option<Vec<Vec<u8>>> {
         let mut held = self.0.lock();
-        let now = Instant::now();
+        let now = after(Duration::ZERO);
         held.places.retain(|_, (_, ends)| *ends > now);
         if held.places.is_empty() {
             held.told = false;

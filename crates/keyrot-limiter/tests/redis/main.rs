@@ -7,6 +7,8 @@ mod conformance;
 #[cfg(test)]
 mod damaged;
 #[cfg(test)]
+mod format;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod lifted;
