@@ -1,11 +1,11 @@
 //! A pool that a newer release keeps in a way this one would spoil.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use keyrot_core::{FakeClock, LimitError, Timestamp};
+use keyrot_core::{FakeClock, LimitError};
 use keyrot_limiter::{Degrading, Manner, RedisStore};
-use keyrot_testkit::limiter::{FREE, Way};
+use keyrot_testkit::limiter::{FREE, NOON, Way};
 
 use crate::people::{ask, go};
 use crate::servers::{KINDS, config, fresh_pool, shared};
@@ -27,8 +27,6 @@ async fn a_pool_of_a_newer_release_is_left_alone_and_named() {
         assert!(newer.to_string().contains("format 2") && newer.to_string().contains("hint: "), "{newer}");
 
         // Nor does it go on alone, as it would if the server were away.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970");
-        let clock = FakeClock::new(Timestamp::from_millis(now.as_millis() as u64));
         let manner = Manner {
             instance: "old".to_owned(),
             known: Vec::new(),
@@ -36,7 +34,7 @@ async fn a_pool_of_a_newer_release_is_left_alone_and_named() {
             timeout: Duration::from_secs(20),
             fail_closed: false,
         };
-        let alone = Degrading::new(connect(), Arc::new(clock), manner);
+        let alone = Degrading::new(connect(), Arc::new(FakeClock::new(NOON)), manner);
         for _ in 0..2 {
             assert_eq!(ask(&alone, &way).await.expect_err("it is newer"), newer);
         }
