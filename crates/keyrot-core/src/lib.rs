@@ -33,7 +33,8 @@ pub use keys::{
 };
 pub use limit::{
     Ask, Candidate, CoolReport, Cooled, Ended, Fact, FactStore, Grant, Lifted, LimitError, LimitKind,
-    MAX_CANDIDATES, Method, Permit, RateLimiter, Refusal, Reply, Sample, Samples, Scope, Standing, Why,
+    MAX_CANDIDATES, Method, Permit, RateLimiter, Refusal, Refusals, Reply, Sample, Samples, Scope, Standing,
+    Why,
 };
 pub use outcome::{Condemn, Effect, Learned, Outcome, Retry, ScopeKind, Usage};
 pub use pacific::PacificDay;

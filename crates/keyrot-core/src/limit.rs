@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use arrayvec::ArrayVec;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::clock::Timestamp;
 use crate::cooldown::{CoolFor, Reason, Stamp};
@@ -158,12 +159,16 @@ pub struct Grant {
     pub headroom: Headroom,
 }
 
+/// Refusals of candidates, in their order. There is room for one without allocation: a store in this process
+/// is asked for one candidate at a time.
+pub type Refusals = SmallVec<[Refusal; 1]>;
+
 /// The limiter's answer: the refusals of the candidates tried, in their order, and the grant that
 /// ended the trying, if one did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// One per candidate before the granted one; all of them when none was granted.
-    pub refusals: ArrayVec<Refusal, MAX_CANDIDATES>,
+    pub refusals: Refusals,
     /// The permit.
     pub grant: Option<Grant>,
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use arrayvec::ArrayVec;
 use dashmap::DashMap;
 use dashmap::mapref::one::RefMut;
 use foldhash::fast::RandomState;
 use keyrot_core::{
     Ask, Candidate, Clock, CoolReport, Cooled, Cost, Domain, Ended, Gate, Grant, KeyId, Lifted, LimitError,
-    MAX_CANDIDATES, Method, Permit, PermitId, RateLimiter, Reason, Refusal, Reply, Scope, Stamp, Standing,
+    MAX_CANDIDATES, Method, Permit, PermitId, RateLimiter, Reason, Refusal, Refusals, Reply, Scope, Stamp,
+    Standing,
 };
 use parking_lot::{Mutex, RwLock};
 
@@ -205,7 +205,7 @@ impl fmt::Debug for MemoryLimiter {
 
 impl RateLimiter for MemoryLimiter {
     async fn reserve(&self, ask: &Ask<'_>) -> Result<Reply, LimitError> {
-        let mut refusals = ArrayVec::new();
+        let mut refusals = Refusals::new();
         if let Some(grant) = self.granted.get(&ask.permit) {
             return Ok(Reply { refusals, grant: Some(grant.clone()) });
         }

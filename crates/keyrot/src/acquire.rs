@@ -10,6 +10,7 @@ use keyrot_core::{
     Reply, ScopeKind, Timestamp, Why,
 };
 use keyrot_secrets::Resolved;
+use smallvec::SmallVec;
 
 use crate::claim::Claimed;
 use crate::event::Event;
@@ -109,7 +110,8 @@ impl Search<'_> {
             Ok(place) => Ok((place, began)),
             Err(Some(stop)) => Err(stop),
             Err(None) => {
-                let place = self.in_line(tried).await;
+                // Few wait, and all others would carry what it needs.
+                let place = Box::pin(self.in_line(tried)).await;
                 let now = self.pool.clock.now();
                 *waited += now.since(began);
                 place.map(|place| (place, now))
@@ -214,16 +216,16 @@ impl Search<'_> {
                     Err(refused) => return Err(refused.into()),
                 };
             stay = None;
-            // Filled where they are: what is collected is moved, room for all candidates with it.
-            let mut usable = ArrayVec::<_, MAX_CANDIDATES>::new();
-            usable.extend(drawn.picks.iter().filter_map(|pick| self.usable(*pick, now)));
+            // A store in this process is asked for one, and pays for no room for more.
+            let usable: SmallVec<[_; 1]> =
+                drawn.picks.iter().filter_map(|pick| self.usable(*pick, now)).collect();
             if usable.is_empty() {
                 continue;
             }
-            let mut candidates = ArrayVec::<_, MAX_CANDIDATES>::new();
-            candidates.extend(
-                usable.iter().map(|(pick, secret)| self.lane.candidate(pick.key, pick.group, secret, now)),
-            );
+            let candidate = |(pick, secret): &(Pick, Arc<Resolved>)| {
+                self.lane.candidate(pick.key, pick.group, secret, now)
+            };
+            let candidates: SmallVec<[_; 1]> = usable.iter().map(candidate).collect();
             let ask = Ask {
                 permit: drawn.permit,
                 candidates: &candidates,

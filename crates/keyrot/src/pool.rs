@@ -236,7 +236,10 @@ impl Pool {
         }
         let mut judgement = Judgement::default();
         if *step == Step::Judge {
-            judgement = self.judge(attempt, outcome, now).await;
+            // A success teaches nothing and blames nobody.
+            if !matches!(outcome, Outcome::Success { .. }) {
+                judgement = Box::pin(self.judge(attempt, outcome, now)).await;
+            }
             *step = Step::Settle;
         }
         if *step == Step::Settle {
@@ -247,7 +250,7 @@ impl Pool {
                 }
             }
             if matches!(outcome, Outcome::Success { .. }) && names::are_others(&lane.bucket) {
-                self.give_a_place(attempt).await;
+                Box::pin(self.give_a_place(attempt)).await;
             }
             *step = Step::Release;
         }

@@ -4,11 +4,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use arrayvec::ArrayVec;
 use foldhash::fast::RandomState;
 use keyrot_core::{
     Ask, Candidate, Cost, Domain, Ended, Gate, Grant, KeyId, MAX_CANDIDATES, Method, PacificDay, Permit,
-    PermitId, Refusal, Reply, Stamp, Standing, Timestamp,
+    PermitId, Refusal, Refusals, Reply, Stamp, Standing, Timestamp,
 };
 
 use super::batch::Offset;
@@ -214,7 +213,7 @@ impl Books {
 
     /// Decides here.
     pub(super) fn decide(&mut self, ask: &Ask<'_>, share: Share, batch: u64, now: Timestamp) -> Reply {
-        let mut refusals = ArrayVec::new();
+        let mut refusals = Refusals::new();
         if let Some(open) = self.open.get(&ask.permit) {
             return Reply { refusals, grant: Some(open.grant.clone()) };
         }

@@ -1,9 +1,8 @@
 //! The limiter: through to the store, or here.
 
-use arrayvec::ArrayVec;
 use keyrot_core::{
     Ask, Candidate, CoolReport, Cooled, Cost, Ended, Grant, Lifted, LimitError, Method, Permit, RateLimiter,
-    Reply, Scope, Standing,
+    Refusals, Reply, Scope, Standing,
 };
 
 use super::late::{End, Word};
@@ -162,11 +161,11 @@ impl<S: Shared> Inner<S> {
 
     /// The store decides, one candidate after the other, each charged here first.
     async fn cautiously(&self, ask: &Ask<'_>, share: Share) -> Option<Reply> {
-        let mut refusals = ArrayVec::new();
+        let mut refusals = Refusals::new();
         for (index, candidate) in ask.candidates.iter().enumerate() {
             let held = self.state.lock().books.hold(ask, candidate, share, self.clock.now());
             if let Err(refusal) = held {
-                let _ = refusals.try_push(refusal);
+                refusals.push(refusal);
                 continue;
             }
             let mut held = Held { inner: self, ask, candidate, kept: false };
@@ -213,7 +212,7 @@ impl<S: Shared> Inner<S> {
 impl<S: Shared> RateLimiter for Degrading<S> {
     async fn reserve(&self, ask: &Ask<'_>) -> Result<Reply, LimitError> {
         if ask.candidates.is_empty() {
-            return Ok(Reply { refusals: ArrayVec::new(), grant: None });
+            return Ok(Reply { refusals: Refusals::new(), grant: None });
         }
         let inner = &*self.inner;
         loop {

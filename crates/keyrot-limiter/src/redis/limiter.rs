@@ -5,7 +5,7 @@ use std::time::Duration;
 use arrayvec::ArrayVec;
 use keyrot_core::{
     Ask, Candidate, CoolFor, CoolReport, Cooled, Cost, Ended, Grant, Headroom, Lifted, LimitError,
-    MAX_CANDIDATES, Method, Permit, RateLimiter, Reason, Reply, Sample, Scope, Stamp, Standing,
+    MAX_CANDIDATES, Method, Permit, RateLimiter, Reason, Refusals, Reply, Sample, Scope, Stamp, Standing,
 };
 use redis::Value;
 
@@ -88,10 +88,13 @@ fn reply(
     } else {
         None
     };
-    let mut refusals = ArrayVec::new();
+    if refused > MAX_CANDIDATES as u64 {
+        return Err(senseless());
+    }
+    let mut refusals = Refusals::new();
     for _ in 0..refused {
         let refusal = answer.refusal()?.ok_or_else(senseless)?;
-        refusals.try_push(refusal).map_err(|_| senseless())?;
+        refusals.push(refusal);
     }
     let mut used = ArrayVec::new();
     while !answer.is_empty() {
@@ -131,7 +134,7 @@ fn headroom(candidate: &Candidate<'_>, used: &Used) -> Headroom {
 impl RateLimiter for RedisStore {
     async fn reserve(&self, ask: &Ask<'_>) -> Result<Reply, LimitError> {
         if ask.candidates.is_empty() {
-            return Ok(Reply { refusals: ArrayVec::new(), grant: None });
+            return Ok(Reply { refusals: Refusals::new(), grant: None });
         }
         self.decide(ask).await.map(|(reply, _)| reply)
     }

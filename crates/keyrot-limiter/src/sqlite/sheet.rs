@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use arrayvec::ArrayVec;
 use foldhash::fast::RandomState;
 use keyrot_core::{
     Ask, Candidate, CoolReport, Cooled, Cost, Domain, Ended, Gate, Grant, MAX_CANDIDATES, Method, Permit,
-    Reason, Refusal, Reply, Scope, Stamp, Standing, Timestamp,
+    Reason, Refusal, Refusals, Reply, Scope, Stamp, Standing, Timestamp,
 };
 
 use super::cooling::Cooling;
@@ -105,7 +104,7 @@ impl<'c> Sheet<'c> {
     }
 
     pub(super) fn reserve(&mut self, ask: &Ask<'_>) -> Done<Reply> {
-        let mut refusals = ArrayVec::new();
+        let mut refusals = Refusals::new();
         if let Some(Open { choice, permit, .. }) = self.rows.open(ask.permit)? {
             let limits = ask.candidates.get(choice).map(|candidate| candidate.limits).unwrap_or_default();
             let headroom = self.page(&permit.domain)?.ledger.headroom(&limits);
