@@ -40,9 +40,10 @@ usage: cargo xtask COMMAND
                        target is missed; without arguments kept in docs/bench-goodput.md
   bench limiter --check [--seconds N]
                        whole requests on Redis beside a script that does nothing; fails if a target is missed
-  soak limiter [--minutes N] [--store sqlite|redis]
+  soak limiter [--minutes N] [--store sqlite|redis] [--beside PROGRAM]
                        eight processes on one store: no window above a limit, 99 % of each used; without
-                       arguments 6 minutes on each, kept in docs/soak-limiter.md
+                       arguments 6 minutes on each, kept in docs/soak-limiter.md. Every second process runs
+                       PROGRAM, the same benchmark of another build, if one is named
   soak batch           a hundred descriptions over six keys, made and run: 95 % of the keys' capacity used, no
                        limit passed; takes four minutes, kept in docs/soak-batch.md
   help                 this text";

@@ -2,10 +2,12 @@
 //! which prints each as a ratio to the baseline of the same run.
 
 #![expect(clippy::expect_used, reason = "what a benchmark needs and lacks ends it")]
+#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a benchmark measures and prints")]
 
 use std::collections::HashMap;
 use std::hint::black_box;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use futures_util::FutureExt;
@@ -13,6 +15,7 @@ use keyrot::{Assembly, Profile, Rotator};
 use keyrot_core::keys::{Key, KeySet};
 use keyrot_core::{EnvMap, KeyId, Limits, Outcome, Project, Usage};
 use parking_lot::Mutex;
+use tokio::runtime::Runtime;
 
 /// Limits that are counted and never reached.
 const AMPLE: Limits =
@@ -41,8 +44,21 @@ fn pool(n: usize, limits: Limits) -> Rotator {
         .rotator
 }
 
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime")
+}
+
+const SERVED: Outcome =
+    Outcome::Success { usage: Usage { prompt_tokens: Some(900), output_tokens: Some(100) } };
+
+/// A request from its lease to its end.
+fn ask(rotator: &Rotator, profile: &Profile, outcome: &Outcome) {
+    let lease = rotator.lease(profile).now_or_never().expect("nothing waits").expect("granted");
+    lease.end(outcome).now_or_never().expect("nothing waits");
+}
+
 fn grant(c: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let runtime = runtime();
     let _inside = runtime.enter();
     let mut group = c.benchmark_group("grant");
     group.sample_size(100).measurement_time(Duration::from_secs(4));
@@ -57,23 +73,55 @@ fn grant(c: &mut Criterion) {
         });
     });
     let profile = Profile::new("gemini-2.5-flash").tokens(1_000);
-    let outcome = Outcome::Success { usage: Usage { prompt_tokens: Some(900), output_tokens: Some(100) } };
     for keys in [10, 1_000, 10_000] {
         let rotator = pool(keys, AMPLE);
         group.bench_function(format!("{keys} keys"), |b| {
-            b.iter(|| {
-                let lease = rotator.lease(&profile).now_or_never().expect("nothing waits").expect("granted");
-                lease.end(&outcome).now_or_never().expect("nothing waits");
-            });
+            b.iter(|| ask(&rotator, &profile, &SERVED));
         });
     }
     let full = pool(10_000, Limits { rpm: Some(1), ..AMPLE });
     let at_once = profile.clone().max_wait(Duration::ZERO);
-    let ask = || full.lease(&at_once).now_or_never().expect("nothing waits");
-    while ask().is_ok() {}
-    group.bench_function("10000 keys: a refusal", |b| b.iter(|| ask().expect_err("all are out")));
+    let refused = || full.lease(&at_once).now_or_never().expect("nothing waits");
+    while refused().is_ok() {}
+    group.bench_function("10000 keys: a refusal", |b| b.iter(|| refused().expect_err("all are out")));
     group.finish();
 }
 
-criterion_group!(benches, grant);
+/// One client asks for 100,000 models nobody has heard of, while another uses one that exists: the 99th
+/// percentile of the latter, beside the same with a first client whose models exist.
+fn strangers(_: &mut Criterion) {
+    const NAMES: usize = 100_000;
+    let p99_beside = |model: fn(usize) -> String, outcome: Outcome| {
+        let runtime = runtime();
+        let _inside = runtime.enter();
+        let rotator = pool(1_000, AMPLE);
+        let profile = Profile::new("gemini-2.5-flash").tokens(1_000);
+        let is_over = AtomicBool::new(false);
+        let mut took = Vec::new();
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                let _inside = runtime.enter();
+                for i in 0..NAMES {
+                    ask(&rotator, &Profile::new(model(i).as_str()).tokens(1_000), &outcome);
+                }
+                is_over.store(true, Ordering::Release);
+            });
+            while !is_over.load(Ordering::Acquire) {
+                let began = Instant::now();
+                ask(&rotator, &profile, &SERVED);
+                took.push(began.elapsed());
+            }
+        });
+        took.sort_unstable();
+        took[took.len() * 99 / 100]
+    };
+    let known = p99_beside(|_| "gemini-2.5-pro".to_owned(), SERVED);
+    let unknown = p99_beside(|i| format!("model-{i}"), Outcome::ModelNotFound);
+    let ratio = unknown.as_secs_f64() / known.as_secs_f64();
+    println!(
+        "a known model's p99 beside 100,000 requests of a known one: {known:?}; of unheard-of names: {unknown:?}, {ratio:.2} times"
+    );
+}
+
+criterion_group!(benches, grant, strangers);
 criterion_main!(benches);

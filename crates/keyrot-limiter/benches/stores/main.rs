@@ -21,7 +21,9 @@ use anyhow::{Result, bail};
 const USAGE: &str = "\
 speed [--seconds N] [--store memory|sqlite|redis]   time reserve, and what Redis must show
 speed --check [--seconds N]                         the latter alone: fails if a target is missed
-soak [--minutes N] [--store sqlite|redis] [--keep FILE]  eight processes on one store";
+soak [--minutes N] [--store sqlite|redis] [--keep FILE] [--beside PROGRAM]
+                                                    eight processes on one store, every second one of another
+                                                    build's PROGRAM";
 
 fn main() -> ExitCode {
     let args = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
@@ -55,6 +57,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
             let kept = soak::run(
                 option("--store").unwrap_or("all"),
                 number("--minutes", 6)?,
+                option("--beside").map(Path::new),
                 option("--keep").map(Path::new),
             )?;
             Ok(if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })

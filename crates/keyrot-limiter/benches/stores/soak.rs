@@ -8,7 +8,7 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use keyrot_core::Limits;
+use keyrot_core::{Limits, PacificDay, Timestamp};
 use keyrot_testkit::limiter::FREE;
 use keyrot_testkit::limiter::log::{Admission, busiest, used};
 use keyrot_testkit::server::{Kind, Server};
@@ -22,12 +22,14 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// What of a limit must be used.
 const LEAST: f64 = 0.99;
 
-/// The domains' limits: of requests, of tokens, of both where one of them binds.
-pub(crate) const LIMITS: [Limits; 4] = [
+/// The domains' limits: of requests, of tokens, of both where one of them binds, of a day that is used up in
+/// two minutes.
+pub(crate) const LIMITS: [Limits; 5] = [
     Limits { rpm: Some(60), ..FREE },
     Limits { rpm: Some(600), ..FREE },
     Limits { tpm: Some(20_000), ..FREE },
     Limits { rpm: Some(1_000), tpm: Some(30_000), ..FREE },
+    Limits { rpm: Some(300), rpd: Some(500), ..FREE },
 ];
 
 /// One domain's admissions, in order, by the store's stamps and by the instants of the grants.
@@ -50,7 +52,9 @@ impl Report {
 }
 
 /// Soaks the stores and prints a report, which also goes to `keep`; whether every promise was kept.
-pub(crate) fn run(stores: &str, minutes: u64, keep: Option<&Path>) -> Result<bool> {
+///
+/// Every second process runs `beside`, another build's benchmark, if there is one.
+pub(crate) fn run(stores: &str, minutes: u64, beside: Option<&Path>, keep: Option<&Path>) -> Result<bool> {
     let stores = match stores {
         "all" => vec!["sqlite", "redis"],
         one => vec![one],
@@ -64,7 +68,7 @@ pub(crate) fn run(stores: &str, minutes: u64, keep: Option<&Path>) -> Result<boo
     report.line(&format!("{PROCESSES} processes, {minutes} minutes each store, {} cores.", cores()));
     let mut kept = true;
     for store in stores {
-        kept &= soak(store, minutes, &mut report)?;
+        kept &= soak(store, minutes, beside, &mut report)?;
     }
     report.line(
         "\nThe most in any window of 60 s, wherever it starts: by the store's stamps, and by the instants at",
@@ -78,7 +82,7 @@ pub(crate) fn run(stores: &str, minutes: u64, keep: Option<&Path>) -> Result<boo
     Ok(kept)
 }
 
-fn soak(store: &str, minutes: u64, report: &mut Report) -> Result<bool> {
+fn soak(store: &str, minutes: u64, beside: Option<&Path>, report: &mut Report) -> Result<bool> {
     let folder = tempfile::tempdir()?;
     let server = (store == "redis").then(|| Server::start(Kind::Redis, &[]));
     let place = match store {
@@ -88,11 +92,14 @@ fn soak(store: &str, minutes: u64, report: &mut Report) -> Result<bool> {
     };
     let seconds = (minutes * 60).to_string();
     let logs: Vec<PathBuf> = (0..PROCESSES).map(|i| folder.path().join(format!("log-{i}"))).collect();
-    let start = |log: &PathBuf| -> Result<Child> {
-        let mut command = Command::new(std::env::current_exe()?);
+    let start = |(i, log): (usize, &PathBuf)| -> Result<Child> {
+        let mut command = match beside.filter(|_| i % 2 == 1) {
+            Some(other) => Command::new(other),
+            None => Command::new(std::env::current_exe()?),
+        };
         Ok(command.args([worker::COMMAND, store, &place, &seconds]).arg(log).spawn()?)
     };
-    let children: Vec<Child> = logs.iter().map(start).collect::<Result<_>>()?;
+    let children: Vec<Child> = logs.iter().enumerate().map(start).collect::<Result<_>>()?;
     for mut child in children {
         let status = child.wait()?;
         if !status.success() {
@@ -119,21 +126,33 @@ fn judge(limits: &Limits, log: &Log, report: &mut Report) -> bool {
     let within = |(requests, tokens): (u64, u64)| {
         limits.rpm.is_none_or(|rpm| requests <= rpm) && limits.tpm.is_none_or(|tpm| tokens <= tpm)
     };
-    let kept = within(stamped) && within(granted) && share >= LEAST;
+    let admitted = log.granted.len();
+    let in_day = limits.rpd.is_none_or(|rpd| most_in_a_day(&log.stamped) <= rpd);
+    let kept = within(stamped) && within(granted) && in_day && share >= LEAST;
     let said = |rpm: Option<u64>, tpm: Option<u64>| {
         let number = |n: Option<u64>| n.map_or_else(|| "any".to_owned(), |n| n.to_string());
         format!("{} requests, {} tokens", number(rpm), number(tpm))
     };
+    let a_day = limits.rpd.map_or_else(String::new, |rpd| format!(", {rpd} requests a day"));
     report.line(&format!(
-        "| {} | {} | {} | {} | {:.2} % | {} |",
+        "| {}{a_day} | {admitted} | {} | {} | {:.2} % | {} |",
         said(limits.rpm, limits.tpm),
-        log.granted.len(),
         said(Some(stamped.0), Some(stamped.1)),
         said(Some(granted.0), Some(granted.1)),
         share * 100.0,
         if kept { "kept" } else { "BROKEN" },
     ));
     kept
+}
+
+/// The most requests in a Pacific day, by the store's stamps.
+fn most_in_a_day(stamped: &[Admission]) -> u64 {
+    let mut days = BTreeMap::new();
+    for admission in stamped {
+        let day = PacificDay::containing(Timestamp::from_millis(admission.at / 1_000));
+        *days.entry(day.start).or_default() += 1;
+    }
+    days.into_values().max().unwrap_or(0)
 }
 
 /// The admissions of all processes by domain, how many questions were asked, and how many refused.
