@@ -21,6 +21,7 @@ mod facts;
 mod failure;
 mod job;
 mod open;
+mod owners;
 mod rows;
 mod schema;
 mod sheet;

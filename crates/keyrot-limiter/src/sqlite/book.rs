@@ -11,6 +11,7 @@ use super::broom::Broom;
 use super::cooling::Cooling;
 use super::failure::{Done, Failure, wait};
 use super::open::Base;
+use super::owners::Owners;
 use super::rows::Rows;
 use super::sheet::Sheet;
 use super::time::Clocks;
@@ -26,6 +27,7 @@ const LOOK_AFTER: u64 = 1_000;
 pub(super) struct Book {
     base: Base,
     clocks: Clocks,
+    owners: Owners,
     cooling: Cooling,
     heard: Arc<Heard>,
     broom: Broom,
@@ -50,7 +52,17 @@ impl Book {
         }))?;
         let looked = clocks.since_boot();
         let (cooling, broom) = (Cooling::unread(Endpoint::default()), Broom::new());
-        Ok(Self { base, clocks, cooling, heard, broom, patient, begun: false, looked })
+        Ok(Self {
+            base,
+            clocks,
+            owners: Owners::of_this_process(),
+            cooling,
+            heard,
+            broom,
+            patient,
+            begun: false,
+            looked,
+        })
     }
 
     /// Keeps the cooldowns of `endpoint` from now on.
@@ -95,7 +107,7 @@ impl Book {
     fn attempt<T>(&mut self, writes: bool, work: impl FnOnce(&mut Sheet<'_>) -> Done<T>) -> Done<T> {
         let rows = Rows(&self.base.connection);
         rows.run(if writes { "BEGIN IMMEDIATE" } else { "BEGIN" })?;
-        let mut sheet = Sheet::begin(rows, &self.clocks, &mut self.cooling)?;
+        let mut sheet = Sheet::begin(rows, &self.clocks, &self.owners, &mut self.cooling)?;
         let done = work(&mut sheet)?;
         let (granted, now) = (sheet.granted, sheet.now());
         sheet.end()?;

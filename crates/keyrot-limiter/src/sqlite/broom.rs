@@ -95,8 +95,10 @@ impl Pass {
             seen += 1;
         }
         for (key, permit) in old {
-            let sql = "DELETE FROM place WHERE key = ?1 AND permit = ?2";
-            rows.0.prepare_cached(sql)?.execute(params![key, permit])?;
+            rows.drop_place(&key, &permit)?;
+        }
+        if seen < STEP {
+            rows.forget_owners()?;
         }
         Ok(seen < STEP)
     }

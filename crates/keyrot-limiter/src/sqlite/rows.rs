@@ -192,19 +192,54 @@ impl Rows<'_> {
         Ok(places.collect::<rusqlite::Result<InFlight>>()?)
     }
 
-    /// Takes a place of a key, whose places that have come back by themselves are cleared away.
-    pub(super) fn enter(self, key: &KeyId, permit: PermitId, until: Timestamp, now: Timestamp) -> Done {
+    /// Who has taken a key's places, as far as that is known.
+    pub(super) fn owners(self, key: &KeyId) -> Done<Vec<(PermitId, String)>> {
+        let mut statement = self.0.prepare_cached("SELECT permit, owner FROM place_owner WHERE key = ?1")?;
+        let owners = statement
+            .query_map([key.as_str()], |row| Ok((PermitId(u128::from_be_bytes(row.get(0)?)), row.get(1)?)))?;
+        Ok(owners.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Takes a place of a key for `owner`; places that have come back by themselves are cleared away.
+    pub(super) fn enter(
+        self,
+        key: &KeyId,
+        permit: PermitId,
+        owner: Option<&str>,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Done {
         let sql = "DELETE FROM place WHERE key = ?1 AND until <= ?2";
         self.0.prepare_cached(sql)?.execute(params![key.as_str(), instant(now)])?;
         let sql = "INSERT OR REPLACE INTO place VALUES (?1, ?2, ?3)";
         let permit = permit.0.to_be_bytes();
         self.0.prepare_cached(sql)?.execute(params![key.as_str(), permit, instant(until)])?;
+        if let Some(owner) = owner {
+            let sql = "INSERT OR REPLACE INTO place_owner VALUES (?1, ?2, ?3)";
+            self.0.prepare_cached(sql)?.execute(params![key.as_str(), permit, owner])?;
+        }
         Ok(())
     }
 
     pub(super) fn leave(self, key: &KeyId, permit: PermitId) -> Done {
+        self.drop_place(key.as_str(), &permit.0.to_be_bytes())
+    }
+
+    /// Deletes a place, and whose it was.
+    pub(super) fn drop_place(self, key: &str, permit: &[u8]) -> Done {
         let sql = "DELETE FROM place WHERE key = ?1 AND permit = ?2";
-        self.0.prepare_cached(sql)?.execute(params![key.as_str(), permit.0.to_be_bytes()])?;
+        if self.0.prepare_cached(sql)?.execute(params![key, permit])? > 0 {
+            let sql = "DELETE FROM place_owner WHERE key = ?1 AND permit = ?2";
+            self.0.prepare_cached(sql)?.execute(params![key, permit])?;
+        }
+        Ok(())
+    }
+
+    /// Forgets whose places were that an older build has deleted.
+    pub(super) fn forget_owners(self) -> Done {
+        let sql = "DELETE FROM place_owner WHERE NOT EXISTS (SELECT 1 FROM place \
+                   WHERE place.key = place_owner.key AND place.permit = place_owner.permit)";
+        self.0.prepare_cached(sql)?.execute([])?;
         Ok(())
     }
 }

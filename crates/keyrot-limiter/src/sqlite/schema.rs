@@ -100,14 +100,22 @@ const ADDITIONS: &str = "
         PRIMARY KEY (endpoint, bucket)
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS breaker_version ON breaker (version);
+
+    -- Which process has taken a place in flight.
+    CREATE TABLE IF NOT EXISTS place_owner (
+        key TEXT NOT NULL,
+        permit BLOB NOT NULL,
+        owner TEXT NOT NULL,
+        PRIMARY KEY (key, permit)
+    ) WITHOUT ROWID;
 ";
 /// How many tables and indexes these are.
-const ADDED: u32 = 5;
+const ADDED: u32 = 6;
 
 /// Whether a file has all of [`ADDITIONS`].
 fn is_complete(file: &Connection) -> rusqlite::Result<bool> {
     let sql = "SELECT count(*) FROM sqlite_schema WHERE name IN \
-               ('lift', 'cooling', 'cooling_version', 'breaker', 'breaker_version')";
+               ('lift', 'cooling', 'cooling_version', 'breaker', 'breaker_version', 'place_owner')";
     file.query_row(sql, [], |row| Ok(row.get::<_, u32>(0)? == ADDED))
 }
 

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use keyrot_core::{
-    Ask, Candidate, CoolReport, Cooled, Cost, Domain, Ended, Gate, Grant, MAX_CANDIDATES, Method, Permit,
-    Reason, Refusal, Refusals, Reply, Scope, Stamp, Standing, Timestamp,
+    Ask, Candidate, CoolReport, Cooled, Cost, Domain, Ended, Gate, Grant, KeyId, MAX_CANDIDATES, Method,
+    Permit, Reason, Refusal, Refusals, Reply, Scope, Stamp, Standing, Timestamp,
 };
 
 use super::cooling::Cooling;
 use super::failure::Done;
+use super::owners::Owners;
 use super::rows::{Open, Pool, Rows};
 use super::time::Clocks;
 use crate::closed::Closed;
@@ -31,6 +32,7 @@ struct Page {
 pub(super) struct Sheet<'c> {
     pub(super) rows: Rows<'c>,
     clocks: &'c Clocks,
+    owners: &'c Owners,
     cooling: &'c mut Cooling,
     /// Sequence number and version as they were read.
     was: (u64, u64),
@@ -42,11 +44,17 @@ pub(super) struct Sheet<'c> {
 }
 
 impl<'c> Sheet<'c> {
-    pub(super) fn begin(rows: Rows<'c>, clocks: &'c Clocks, cooling: &'c mut Cooling) -> Done<Self> {
+    pub(super) fn begin(
+        rows: Rows<'c>,
+        clocks: &'c Clocks,
+        owners: &'c Owners,
+        cooling: &'c mut Cooling,
+    ) -> Done<Self> {
         let pool = rows.pool()?;
         cooling.sync(rows, &pool)?;
         let (pages, closed) = (HashMap::default(), Closed::default());
-        Ok(Self { rows, clocks, cooling, was: (pool.seq, pool.version), pool, pages, closed, granted: 0 })
+        let was = (pool.seq, pool.version);
+        Ok(Self { rows, clocks, owners, cooling, was, pool, pages, closed, granted: 0 })
     }
 
     /// Writes what is still to be written.
@@ -130,7 +138,7 @@ impl<'c> Sheet<'c> {
             (scopes.guard.width(now.day), scopes.gate(&holder, now.day))
         };
         let full = match concurrency {
-            Some(limit) => self.rows.places(key)?.refusal(limit, now.minute),
+            Some(limit) => self.places(key, limit, now.minute, true)?.1,
             None => None,
         };
         let closed = self.closed.refusal(ask, candidate);
@@ -149,7 +157,8 @@ impl<'c> Sheet<'c> {
         let headroom = page.ledger.headroom(&limits);
         let id = self.row_of(domain)?;
         if concurrency.is_some() {
-            self.rows.enter(key, ask.permit, now.minute + ask.lease, now.minute)?;
+            let (owner, until) = (self.owners.own(), now.minute + ask.lease);
+            self.rows.enter(key, ask.permit, owner, until, now.minute)?;
         }
         self.granted += 1;
         self.pool.steady.newest = now.minute.as_millis();
@@ -169,6 +178,31 @@ impl<'c> Sheet<'c> {
         let open = Open { choice: index, permit, charge };
         self.rows.add_permit(&open, id)?;
         Ok(Ok(Grant { index, permit: open.permit, headroom }))
+    }
+
+    /// A key's places in flight, and why there is none left, if so: those of processes that have ended are
+    /// given away, once somebody wants one.
+    fn places(
+        &self,
+        key: &KeyId,
+        limit: u32,
+        now: Timestamp,
+        wanted: bool,
+    ) -> Done<(InFlight, Option<Refusal>)> {
+        let mut places = self.rows.places(key)?;
+        let Some(refusal) = places.refusal(limit, now) else { return Ok((places, None)) };
+        let mut given = false;
+        for (permit, owner) in self.rows.owners(key)? {
+            if self.owners.is_gone(&owner, now) {
+                places.leave(permit);
+                if wanted {
+                    self.rows.leave(key, permit)?;
+                }
+                given = true;
+            }
+        }
+        let refusal = if given { places.refusal(limit, now) } else { Some(refusal) };
+        Ok((places, refusal))
     }
 
     pub(super) fn settle(&mut self, permit: &Permit, tokens: u64) -> Done {
@@ -239,11 +273,10 @@ impl<'c> Sheet<'c> {
         let scopes = &self.cooling.scopes;
         let gate = scopes.gate(&Holder::candidate(candidate, method), now.day);
         let guard: Duration = scopes.guard.width(now.day);
-        let mut places = match candidate.concurrency {
-            Some(_) => self.rows.places(candidate.key)?,
-            None => InFlight::default(),
+        let (places, full) = match candidate.concurrency {
+            Some(limit) => self.places(candidate.key, limit, now.minute, false)?,
+            None => (InFlight::default(), None),
         };
-        let full = candidate.concurrency.and_then(|limit| places.refusal(limit, now.minute));
         let ledger = &mut self.page(candidate.domain)?.ledger;
         let limit = ledger.refusal(&candidate.limits, cost, guard, now);
         let (requests, tokens, day) = ledger.used();

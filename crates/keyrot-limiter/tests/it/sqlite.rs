@@ -13,6 +13,8 @@ mod killed;
 mod log;
 mod lost;
 mod opening;
+#[cfg(target_os = "linux")]
+mod owners;
 mod put_back;
 mod rig;
 mod swept;

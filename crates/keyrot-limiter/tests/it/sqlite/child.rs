@@ -2,11 +2,11 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
 
 use keyrot_core::Limits;
-use keyrot_testkit::limiter::{Way, rpm};
+use keyrot_testkit::limiter::{FREE, Way, rpm};
 
 use super::rig::{go, open};
 
@@ -28,13 +28,20 @@ pub(super) fn command() -> Command {
 
 /// What a child says that takes permits from the file, line by line, once it is told to begin.
 pub(super) fn lines(child: &mut Child) -> impl Iterator<Item = String> + use<> {
-    child.stdin.take().expect("piped").write_all(b"go\n").expect("a child that listens");
+    said(child).0
+}
+
+/// The same, and what it listens to.
+pub(super) fn said(child: &mut Child) -> (impl Iterator<Item = String> + use<>, ChildStdin) {
+    let mut listens = child.stdin.take().expect("piped");
+    listens.write_all(b"go\n").expect("a child that listens");
     let said: BufReader<ChildStdout> = BufReader::new(child.stdout.take().expect("piped"));
-    said.lines().map_while(Result::ok)
+    (said.lines().map_while(Result::ok), listens)
 }
 
 /// Nothing by itself: `take PATH FROM EACH RPM` takes EACH permits on two threads, named from FROM on,
-/// and tells each one it has got; `open PATH` opens a file and tells what came of it; `damage PATH`
+/// and tells each one it has got; `hold PATH LIMIT` takes one of LIMIT places in flight and keeps it until it is
+/// told to end; `open PATH` opens a file and tells what came of it; `damage PATH`
 /// overwrites all of it but the list of its tables; `fill FOLDER` lives through a full disk.
 #[test]
 fn does_what_it_is_told() {
@@ -50,6 +57,7 @@ fn does_what_it_is_told() {
             Ok(_) => println!("\nopened"),
             Err(error) => println!("\n{error:?}"),
         },
+        ["hold", path, limit] => hold(Path::new(path), limit.parse().expect("a number")),
         ["damage", path] => damage(Path::new(path)),
         #[cfg(target_os = "linux")]
         ["fill", folder] => super::full::live_through_it(Path::new(folder)),
@@ -74,6 +82,15 @@ fn take(path: &Path, from: u64, each: u64, limits: Limits) {
             });
         }
     });
+}
+
+fn hold(path: &Path, limit: u32) {
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).expect("told to begin");
+    let way = Way::sole(FREE).at_once(limit);
+    go(&open(path), &way, std::process::id().into()).expect("there is a place");
+    writeln!(std::io::stdout(), "held").expect("somebody listens");
+    std::io::stdin().read_line(&mut line).expect("told to end");
 }
 
 fn damage(path: &Path) {
