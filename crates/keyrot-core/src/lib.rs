@@ -32,7 +32,7 @@ pub use keys::{
     UnknownStore,
 };
 pub use limit::{
-    Ask, Candidate, CoolReport, Cooled, Ended, Fact, FactStore, Grant, Lifted, LimitError, LimitKind,
+    Ask, Caller, Candidate, CoolReport, Cooled, Ended, Fact, FactStore, Grant, Lifted, LimitError, LimitKind,
     MAX_CANDIDATES, Method, Permit, RateLimiter, Refusal, Refusals, Reply, Sample, Samples, Scope, Standing,
     Why,
 };

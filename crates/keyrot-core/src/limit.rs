@@ -47,6 +47,15 @@ pub struct Candidate<'a> {
     pub concurrency: Option<u32>,
 }
 
+/// Who asks, where its own use is limited as well: a tenant of a gateway.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// Where its use is counted, over whatever domains it goes: a name that is no domain's.
+    pub ledger: &'a Domain,
+    /// Its limits.
+    pub limits: Limits,
+}
+
 /// A question to the limiter: may one of these go now?
 #[derive(Debug, Clone, Copy)]
 pub struct Ask<'a> {
@@ -64,6 +73,8 @@ pub struct Ask<'a> {
     /// refused for capacity closes that limit to those of its class after it, so that a large request
     /// is not starved by small ones.
     pub class: u32,
+    /// Who is charged besides the domain that grants: both are, or neither.
+    pub caller: Option<Caller<'a>>,
 }
 
 /// Which limit refused.
@@ -90,6 +101,9 @@ pub enum Why {
     Limit(LimitKind),
     /// The request alone is larger than the limit: it can never fit.
     TooLarge(LimitKind),
+    /// One of the caller's own limits is reached, or the request alone is larger: every candidate is refused
+    /// for it.
+    Caller(LimitKind),
     /// Something is cooling.
     Cooling {
         /// What.
@@ -111,6 +125,7 @@ impl fmt::Display for Why {
         match self {
             Self::Limit(kind) => write!(f, "limit of {} reached", limit(*kind)),
             Self::TooLarge(kind) => write!(f, "request is larger than the limit of {}", limit(*kind)),
+            Self::Caller(kind) => write!(f, "the caller's own limit of {} reached", limit(*kind)),
             Self::Cooling { reason, .. } => f.write_str(reason.in_words()),
         }
     }
@@ -146,6 +161,18 @@ pub struct Permit {
     /// Whether it is the one probe of something half-open, or one of the calls by which an overloaded
     /// model is probed.
     pub probe: bool,
+    /// Where else it is counted: [`Caller::ledger`].
+    pub caller: Option<Box<Domain>>,
+}
+
+impl Permit {
+    /// What the caller's own ledger was charged, as a permit of its own that is settled and ended with this
+    /// one.
+    #[must_use]
+    pub fn of_caller(&self) -> Option<Self> {
+        let domain = (**self.caller.as_ref()?).clone();
+        Some(Self { id: PermitId(!self.id.0), domain, probe: false, caller: None, ..self.clone() })
+    }
 }
 
 /// A granted permit.
@@ -159,9 +186,9 @@ pub struct Grant {
     pub headroom: Headroom,
 }
 
-/// Refusals of candidates, in their order. There is room for one without allocation: a store in this process
-/// is asked for one candidate at a time.
-pub type Refusals = SmallVec<[Refusal; 1]>;
+/// Refusals of candidates, in their order. There is room for four without allocation: a store in this process
+/// is asked for few candidates at a time.
+pub type Refusals = SmallVec<[Refusal; 4]>;
 
 /// The limiter's answer: the refusals of the candidates tried, in their order, and the grant that
 /// ended the trying, if one did.

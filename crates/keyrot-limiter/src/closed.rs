@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use keyrot_core::{Ask, Candidate, Domain, KeyId, LimitKind, Refusal, Why};
+use keyrot_core::{Ask, Candidate, Domain, KeyId, LimitKind, Limits, Refusal, Why};
 
 /// Limits that refused a request, each for as long as it said.
 #[derive(Debug, Default)]
@@ -23,38 +23,48 @@ impl Closed {
     /// Takes note of what refused `ask`, if no candidate may go.
     pub(crate) fn close(&mut self, ask: &Ask<'_>, refusals: &[Refusal]) {
         for (candidate, refusal) in ask.candidates.iter().zip(refusals) {
-            if let Why::Limit(kind) = refusal.why {
-                self.0.push(Entry {
-                    class: ask.class,
-                    domain: candidate.domain.clone(),
-                    key: candidate.key.clone(),
-                    kind,
-                    wait: refusal.retry_after,
-                });
-            }
+            let (domain, kind) = match (refusal.why, &ask.caller) {
+                (Why::Limit(kind), _) => (candidate.domain, kind),
+                (Why::Caller(kind), Some(caller)) => (caller.ledger, kind),
+                _ => continue,
+            };
+            self.0.push(Entry {
+                class: ask.class,
+                domain: domain.clone(),
+                key: candidate.key.clone(),
+                kind,
+                wait: refusal.retry_after,
+            });
         }
     }
 
     /// The longest that anything closed keeps `candidate` out.
     pub(crate) fn refusal(&self, ask: &Ask<'_>, candidate: &Candidate<'_>) -> Option<Refusal> {
-        let closed = self.0.iter().filter(|entry| entry.class == ask.class && entry.concerns(ask, candidate));
-        let longest = closed.max_by_key(|entry| entry.wait)?;
-        Some(Refusal { retry_after: longest.wait, why: Why::Limit(longest.kind) })
+        let of_class = || self.0.iter().filter(|entry| entry.class == ask.class);
+        let here = of_class().filter(|entry| {
+            let places = entry.kind == LimitKind::Concurrency;
+            let key = entry.key == *candidate.key && candidate.concurrency.is_some();
+            if places { key } else { entry.concerns(ask, candidate.domain, &candidate.limits) }
+        });
+        let own = of_class().filter(|entry| {
+            ask.caller.is_some_and(|caller| entry.concerns(ask, caller.ledger, &caller.limits))
+        });
+        let here = here.map(|entry| Refusal { retry_after: entry.wait, why: Why::Limit(entry.kind) });
+        let own = own.map(|entry| Refusal { retry_after: entry.wait, why: Why::Caller(entry.kind) });
+        here.chain(own).max_by_key(|refusal| refusal.retry_after)
     }
 }
 
 impl Entry {
-    /// Whether the request takes anything of this limit.
-    fn concerns(&self, ask: &Ask<'_>, candidate: &Candidate<'_>) -> bool {
-        let requests = ask.cost.requests > 0 && self.domain == *candidate.domain;
-        match self.kind {
-            LimitKind::Rpm => requests && candidate.limits.rpm.is_some(),
-            LimitKind::Rpd => requests && candidate.limits.rpd.is_some(),
-            LimitKind::Burst => requests && candidate.limits.burst.is_some(),
-            LimitKind::Tpm => {
-                ask.cost.tokens > 0 && self.domain == *candidate.domain && candidate.limits.tpm.is_some()
-            }
-            LimitKind::Concurrency => self.key == *candidate.key && candidate.concurrency.is_some(),
-        }
+    /// Whether the request takes anything of this limit of a ledger.
+    fn concerns(&self, ask: &Ask<'_>, ledger: &Domain, limits: &Limits) -> bool {
+        let takes = match self.kind {
+            LimitKind::Rpm => limits.rpm.is_some(),
+            LimitKind::Rpd => limits.rpd.is_some(),
+            LimitKind::Burst => limits.burst.is_some(),
+            LimitKind::Tpm => return ask.cost.tokens > 0 && self.domain == *ledger && limits.tpm.is_some(),
+            LimitKind::Concurrency => false,
+        };
+        takes && ask.cost.requests > 0 && self.domain == *ledger
     }
 }

@@ -46,6 +46,14 @@ pub struct Ledger {
     since: Timestamp,
 }
 
+/// A refusal by a caller's own ledger.
+pub fn by_caller(refusal: Refusal) -> Refusal {
+    match refusal.why {
+        Why::Limit(kind) | Why::TooLarge(kind) => Refusal { why: Why::Caller(kind), ..refusal },
+        Why::Caller(_) | Why::Cooling { .. } => refusal,
+    }
+}
+
 impl Ledger {
     /// Takes note of the limits asked with; whether they are new.
     pub fn note(&mut self, limits: &Limits, now: Now) -> bool {

@@ -9,16 +9,16 @@ use dashmap::DashMap;
 use dashmap::mapref::one::RefMut;
 use foldhash::fast::RandomState;
 use keyrot_core::{
-    Ask, Candidate, Clock, CoolReport, Cooled, Cost, Domain, Ended, Gate, Grant, KeyId, Lifted, LimitError,
-    MAX_CANDIDATES, Method, Permit, PermitId, RateLimiter, Reason, Refusal, Refusals, Reply, Scope, Stamp,
-    Standing,
+    Ask, Caller, Candidate, Clock, CoolReport, Cooled, Cost, Domain, Ended, Gate, Grant, KeyId, Lifted,
+    LimitError, MAX_CANDIDATES, Method, Permit, PermitId, RateLimiter, Reason, Refusal, Refusals, Reply,
+    Scope, Stamp, Standing,
 };
 use parking_lot::{Mutex, RwLock};
 
 use crate::account::Account;
 use crate::flight::InFlight;
 use crate::guard::WIDEST;
-use crate::ledger::{Ledger, Now};
+use crate::ledger::{Ledger, Now, by_caller};
 use crate::lifts::Heard;
 use crate::scopes::{Holder, Scopes, longest};
 use crate::sweep::Sweep;
@@ -41,8 +41,11 @@ const PROBES: Duration = Duration::from_secs(3600);
 // two threads can wait for each other.
 pub struct MemoryLimiter {
     clock: Arc<dyn Clock>,
+    callers_sweep: Mutex<Sweep>,
+    /// Not among the domains: two locks of one map are taken by nobody.
+    callers: Accounts,
     domains_sweep: Mutex<Sweep>,
-    domains: DashMap<Domain, Mutex<Account>, RandomState>,
+    domains: Accounts,
     in_flight_sweep: Mutex<Sweep>,
     in_flight: DashMap<KeyId, InFlight, RandomState>,
     granted_sweep: Mutex<Sweep>,
@@ -53,12 +56,16 @@ pub struct MemoryLimiter {
     seq: AtomicU64,
 }
 
+type Accounts = DashMap<Domain, Mutex<Account>, RandomState>;
+
 impl MemoryLimiter {
     /// An empty limiter that decides by `clock`.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
+            callers_sweep: Mutex::default(),
+            callers: DashMap::default(),
             domains_sweep: Mutex::default(),
             domains: DashMap::default(),
             in_flight_sweep: Mutex::default(),
@@ -72,24 +79,30 @@ impl MemoryLimiter {
         }
     }
 
-    fn with_account<T>(&self, domain: &Domain, f: impl FnOnce(&mut Account) -> T) -> T {
+    fn with_account<T>(
+        &self,
+        accounts: &Accounts,
+        sweep: &Mutex<Sweep>,
+        domain: &Domain,
+        f: impl FnOnce(&mut Account) -> T,
+    ) -> T {
         loop {
-            if let Some(account) = self.domains.get(domain) {
+            if let Some(account) = accounts.get(domain) {
                 return f(&mut account.lock());
             }
-            self.sweep_domains();
+            self.sweep(accounts, sweep);
             // Entered and then looked up: deciding under `entry` would stop its whole shard.
-            self.domains.entry(domain.clone()).or_default();
+            accounts.entry(domain.clone()).or_default();
         }
     }
 
-    /// Forgets domains that have nothing left to count: callers may name any number of models.
-    fn sweep_domains(&self) {
-        let mut sweep = self.domains_sweep.lock();
-        if sweep.due(self.domains.len()) {
+    /// Forgets accounts that have nothing left to count: callers may name any number of models.
+    fn sweep(&self, accounts: &Accounts, sweep: &Mutex<Sweep>) {
+        let mut sweep = sweep.lock();
+        if sweep.due(accounts.len()) {
             let now = Now::both(self.clock.now());
-            self.domains.retain(|_, account| !account.get_mut().ledger.idle(WIDEST, now));
-            sweep.done(self.domains.len());
+            accounts.retain(|_, account| !account.get_mut().ledger.idle(WIDEST, now));
+            sweep.done(accounts.len());
         }
     }
 
@@ -129,9 +142,21 @@ impl MemoryLimiter {
 
     /// Tries one candidate, everything it depends on held still throughout.
     fn try_one(&self, ask: &Ask<'_>, index: usize) -> Result<Grant, Refusal> {
+        let Some(caller) = ask.caller else { return self.try_for(ask, index, None) };
+        self.with_account(&self.callers, &self.callers_sweep, caller.ledger, |account| {
+            self.try_for(ask, index, Some((caller, account)))
+        })
+    }
+
+    fn try_for(
+        &self,
+        ask: &Ask<'_>,
+        index: usize,
+        mut caller: Option<(Caller<'_>, &mut Account)>,
+    ) -> Result<Grant, Refusal> {
         let candidate = &ask.candidates[index];
         let holder = Holder::candidate(candidate, ask.method);
-        self.with_account(candidate.domain, |account| {
+        self.with_account(&self.domains, &self.domains_sweep, candidate.domain, |account| {
             let mut places = candidate.concurrency.map(|limit| (limit, self.places(candidate.key)));
             let scopes = self.scopes.read();
             // Read here: who waited for a lock is admitted now, not when he came.
@@ -141,7 +166,12 @@ impl MemoryLimiter {
             let full = places.as_mut().and_then(|(limit, places)| places.refusal(*limit, now));
             account.ledger.note(&candidate.limits, Now::both(now));
             let limit = account.ledger.refusal(&candidate.limits, ask.cost, guard, Now::both(now));
-            if let Some(refusal) = longest([full, gate.err(), limit]) {
+            let own = caller.as_mut().and_then(|(caller, account)| {
+                account.ledger.note(&caller.limits, Now::both(now));
+                let refusal = account.ledger.refusal(&caller.limits, ask.cost, guard, Now::both(now));
+                refusal.map(by_caller)
+            });
+            if let Some(refusal) = longest([full, gate.err(), limit, own]) {
                 return Err(refusal);
             }
             let mut admit = |probe| {
@@ -149,6 +179,9 @@ impl MemoryLimiter {
                     places.enter(ask.permit, ask.lease, now);
                 }
                 account.charge(ask.permit, ask.cost, guard, Now::both(now));
+                if let Some((_, account)) = &mut caller {
+                    account.charge(ask.permit, ask.cost, guard, Now::both(now));
+                }
                 Permit {
                     id: ask.permit,
                     key: candidate.key.clone(),
@@ -158,6 +191,7 @@ impl MemoryLimiter {
                     cost: ask.cost,
                     stamp: Stamp { seq: self.next_seq(), admitted: now },
                     probe,
+                    caller: ask.caller.map(|caller| Box::new(caller.ledger.clone())),
                 }
             };
             let permit = if gate == Ok(Gate::Probe) {
@@ -225,6 +259,11 @@ impl RateLimiter for MemoryLimiter {
         if let Some(account) = self.domains.get(&permit.domain) {
             account.lock().settle(permit.id, tokens);
         }
+        if let Some(caller) = &permit.caller
+            && let Some(account) = self.callers.get(&**caller)
+        {
+            account.lock().settle(permit.id, tokens);
+        }
         Ok(())
     }
 
@@ -234,6 +273,12 @@ impl RateLimiter for MemoryLimiter {
             && account.lock().release(permit.id, ended)
         {
             self.heard.hear(Lifted::Scopes(vec![Scope::Domain(permit.domain.clone())]));
+        }
+        if let Some(caller) = &permit.caller
+            && let Some(account) = self.callers.get(&**caller)
+            && account.lock().release(permit.id, ended)
+        {
+            self.heard.hear(Lifted::Scopes(vec![Scope::Domain((**caller).clone())]));
         }
         if let Some(mut places) = self.in_flight.get_mut(&permit.key) {
             places.leave(permit.id);

@@ -37,6 +37,7 @@ fn a_warm_store_allocates_nothing() {
                 cost: Cost { requests: 1, tokens: 100 },
                 lease: Duration::from_secs(30),
                 class: 0,
+                caller: None,
             };
             let reply = block_on(limiter.reserve(&ask)).expect("memory is there");
             if let Some(grant) = reply.grant {

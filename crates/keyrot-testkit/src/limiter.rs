@@ -8,6 +8,7 @@ use keyrot_core::{FakeClock, RateLimiter};
 
 mod beside;
 mod breaker;
+mod caller;
 mod cooling;
 mod day;
 mod explore;
@@ -55,4 +56,5 @@ pub async fn suite<L: RateLimiter, F: AsyncFn(FakeClock) -> L>(make: F) {
     overload::suite(&make).await;
     lifts::suite(&make).await;
     together::suite(&make).await;
+    caller::suite(&make).await;
 }

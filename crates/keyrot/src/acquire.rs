@@ -233,6 +233,7 @@ impl Search<'_> {
                 cost: self.profile.cost,
                 lease: self.profile.lease,
                 class: self.lane.class,
+                caller: None,
             };
             // What is granted too late is given back.
             let reply = self.in_time(self.pool.limiter.reserve(&ask), now).await.map_err(Denied::Store)?;
@@ -306,6 +307,9 @@ impl Search<'_> {
                 }
                 match blocked(refusal, self.profile.cost.tokens) {
                     Some(blocked) => draw.selector.refused(*pick, blocked, hint, drawn.seen),
+                    None if matches!(refusal.why, Why::Caller(_)) => {
+                        refused_all = Some(Refused { until, keeps: Keeps::Own });
+                    }
                     // The model or the whole pool.
                     None if reply.grant.is_none() => {
                         refused_all = Some(Refused::all(until));
@@ -455,7 +459,7 @@ pub(crate) fn until(refusal: &Refusal, group: &Group, now: Timestamp) -> Timesta
     let until = now + refusal.retry_after.max(Duration::from_millis(1));
     match refusal.why {
         Why::Limit(LimitKind::Concurrency) => until.min(now + POLL),
-        Why::Cooling { .. } => until,
+        Why::Cooling { .. } | Why::Caller(_) => until,
         Why::Limit(_) | Why::TooLarge(_) => until.min(group.limits.read().changes(now)),
     }
 }
@@ -472,6 +476,8 @@ fn blocked(refusal: &Refusal, tokens: u64) -> Option<Blocked> {
             ScopeKind::Project | ScopeKind::Domain => Some(Blocked::Group),
             ScopeKind::Model | ScopeKind::Pool => None,
         },
+        // Of nobody else's.
+        Why::Caller(_) => None,
     }
 }
 

@@ -48,6 +48,7 @@ fn explain(model: ModelId, key: KeyStatus, doubt: Option<String>) -> Explanation
     let scope = cause.map(|cause| match cause {
         Why::Limit(LimitKind::Concurrency) | Why::TooLarge(LimitKind::Concurrency) => "the key",
         Why::Limit(_) | Why::TooLarge(_) => "the model in this project",
+        Why::Caller(_) => "the caller",
         Why::Cooling { scope, .. } => match scope {
             ScopeKind::Key => "the key",
             ScopeKind::Permission => "the key, for generating",
@@ -58,12 +59,12 @@ fn explain(model: ModelId, key: KeyStatus, doubt: Option<String>) -> Explanation
         },
     });
     let learned_from = cause.map(|cause| match cause {
-        Why::Limit(_) | Why::TooLarge(_) => "keyrot's own count",
+        Why::Limit(_) | Why::TooLarge(_) | Why::Caller(_) => "keyrot's own count",
         Why::Cooling { reason, .. } => learned_from(reason),
     });
     let lifted_by = cause.and_then(|cause| match cause {
         Why::Cooling { scope, .. } => Some(lifting(scope, &key)),
-        Why::Limit(_) | Why::TooLarge(_) => None,
+        Why::Limit(_) | Why::TooLarge(_) | Why::Caller(_) => None,
     });
     let remedy = remedy(&key, cause);
     Explanation { model, key, scope, learned_from, remedy, lifted_by, doubt }
@@ -115,6 +116,7 @@ fn remedy(key: &KeyStatus, cause: Option<Why>) -> Option<String> {
         (_, Some(Why::Limit(_))) => {
             "waiting; or a higher limit in keys.json, where Google grants more".to_owned()
         }
+        (_, Some(Why::Caller(_))) => "time, or a higher limit for the caller".to_owned(),
         (_, Some(Why::TooLarge(_))) => "a smaller request, or a higher limit in keys.json".to_owned(),
         (_, Some(Why::Cooling { reason, scope })) => match reason {
             Reason::KeyRejected(KeyFault::Leaked) => "a new secret for this key".to_owned(),

@@ -98,7 +98,7 @@ impl Store {
             memory.mark(now)
         };
         let tried = reply.refusals.len() + usize::from(reply.grant.is_some());
-        let mut reading = Reading { mark, used: arrayvec::ArrayVec::new() };
+        let mut reading = Reading { mark, used: arrayvec::ArrayVec::new(), caller: None };
         for (index, candidate) in ask.candidates.iter().enumerate().take(tried) {
             reading.used.push((index, self.used(candidate).await?));
         }

@@ -63,6 +63,7 @@ impl Pool {
             cost: COST,
             lease: Duration::from_secs(60),
             class: 0,
+            caller: None,
         };
         store.reserve(&ask).await
     }

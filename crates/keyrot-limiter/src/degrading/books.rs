@@ -2,7 +2,6 @@
 //! counts, what it saw cooling. By these books it goes on alone.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use keyrot_core::{
@@ -16,7 +15,7 @@ use super::shared::{Charges, DayCharge, Used};
 use crate::account::Account;
 use crate::flight::InFlight;
 use crate::guard::WIDEST;
-use crate::ledger::Now;
+use crate::ledger::{Now, by_caller};
 use crate::scopes::{Holder, Scopes, longest};
 use crate::sweep::Sweep;
 use crate::window::WINDOW;
@@ -55,6 +54,13 @@ impl Book {
     fn today(&self, at: Timestamp, charge: fn(u64) -> DayCharge) -> Option<(PacificDay, DayCharge)> {
         let (day, sum) = self.tally.filter(|(day, sum)| *day == PacificDay::containing(at) && *sum > 0)?;
         Some((day, charge(sum)))
+    }
+
+    fn account(&mut self, against: Against) -> &mut Account {
+        match against {
+            Against::Own => &mut self.own,
+            Against::Away => &mut self.away,
+        }
     }
 
     fn count(&mut self, day: PacificDay, requests: u64) {
@@ -154,12 +160,11 @@ impl Books {
         self.book(domain, now).read = Some((used, now));
     }
 
-    /// The store granted. `held`: what [`hold`](Self::hold) charged stands for it.
+    /// The store granted `ask` the candidate. `held`: what [`hold`](Self::hold) charged stands for it.
     pub(super) fn granted(
         &mut self,
         grant: &Grant,
-        candidate: &Candidate<'_>,
-        lease: Duration,
+        (ask, candidate): (&Ask<'_>, &Candidate<'_>),
         (held, away): (bool, bool),
         now: Timestamp,
     ) {
@@ -170,30 +175,27 @@ impl Books {
             return;
         }
         if !held {
-            self.charge(permit.id, permit.cost, candidate, lease, now);
+            self.charge(ask, candidate, now);
         }
         let guard = self.scopes.guard.width(now);
-        let book = self.book(&permit.domain, now);
-        if away {
-            book.away.charge(permit.id, permit.cost, guard, Now::both(now));
+        for domain in permit.caller.as_deref().into_iter().chain([&permit.domain]) {
+            let book = self.book(domain, now);
+            if away {
+                book.away.charge(permit.id, permit.cost, guard, Now::both(now));
+            }
+            book.count(PacificDay::containing(permit.stamp.admitted), permit.cost.requests.into());
         }
-        book.count(PacificDay::containing(permit.stamp.admitted), permit.cost.requests.into());
         self.remember(grant, None, now);
     }
 
-    fn charge(
-        &mut self,
-        permit: PermitId,
-        cost: Cost,
-        candidate: &Candidate<'_>,
-        lease: Duration,
-        now: Timestamp,
-    ) {
+    fn charge(&mut self, ask: &Ask<'_>, candidate: &Candidate<'_>, now: Timestamp) {
         if candidate.concurrency.is_some() {
-            self.places(candidate.key, now).enter(permit, lease, now);
+            self.places(candidate.key, now).enter(ask.permit, ask.lease, now);
         }
         let guard = self.scopes.guard.width(now);
-        self.book(candidate.domain, now).own.charge(permit, cost, guard, Now::both(now));
+        for domain in ledgers(ask, candidate) {
+            self.book(domain, now).own.charge(ask.permit, ask.cost, guard, Now::both(now));
+        }
     }
 
     /// The store is away from `now` on: each domain starts with its part of what all had used.
@@ -219,7 +221,10 @@ impl Books {
         }
         for (index, candidate) in ask.candidates.iter().take(MAX_CANDIDATES).enumerate() {
             self.book(candidate.domain, now).away.ledger.note(&candidate.limits, Now::both(now));
-            let gate = match self.may(candidate, ask.method, ask.cost, share, Against::Away, now) {
+            if let Some(caller) = &ask.caller {
+                self.book(caller.ledger, now).away.ledger.note(&caller.limits, Now::both(now));
+            }
+            let gate = match self.may_for(ask, candidate, share, Against::Away, now) {
                 Ok(gate) => gate,
                 Err(refusal) => {
                     refusals.push(refusal);
@@ -236,20 +241,44 @@ impl Books {
                 cost: ask.cost,
                 stamp: Stamp { seq: HERE | self.seq, admitted: now },
                 probe: gate == Gate::Probe,
+                caller: ask.caller.map(|caller| Box::new(caller.ledger.clone())),
             };
-            self.charge(permit.id, permit.cost, candidate, ask.lease, now);
+            self.charge(ask, candidate, now);
             if permit.probe {
                 self.scopes.take_probes(&permit, ask.lease, now);
             }
             let guard = self.scopes.guard.width(now);
+            for domain in ledgers(ask, candidate) {
+                self.book(domain, now).away.charge(permit.id, permit.cost, guard, Now::both(now));
+            }
             let book = self.book(candidate.domain, now);
-            book.away.charge(permit.id, permit.cost, guard, Now::both(now));
             let headroom = book.away.ledger.headroom(&share.limits(&candidate.limits));
             let grant = Grant { index, permit, headroom };
             self.remember(&grant, Some(batch), now);
             return Reply { refusals, grant: Some(grant) };
         }
         Reply { refusals, grant: None }
+    }
+
+    /// Whether a candidate may go, its caller's own limits among what decides.
+    fn may_for(
+        &mut self,
+        ask: &Ask<'_>,
+        candidate: &Candidate<'_>,
+        share: Share,
+        against: Against,
+        now: Timestamp,
+    ) -> Result<Gate, Refusal> {
+        let may = self.may(candidate, ask.method, ask.cost, share, against, now);
+        let Some(caller) = &ask.caller else { return may };
+        let guard = self.scopes.guard.width(now);
+        let account = self.book(caller.ledger, now).account(against);
+        let own = account.ledger.refusal(&share.limits(&caller.limits), ask.cost, guard, Now::both(now));
+        let own = own.map(|refusal| by_caller(soften(refusal, &caller.limits, None, ask.cost)));
+        match longest([may.err(), own]) {
+            Some(refusal) => Err(refusal),
+            None => may,
+        }
     }
 
     fn may(
@@ -267,11 +296,7 @@ impl Books {
         if let Some(whole) = candidate.concurrency {
             full = self.places(candidate.key, now).refusal(share.concurrency(whole), now);
         }
-        let book = self.book(candidate.domain, now);
-        let account = match against {
-            Against::Own => &mut book.own,
-            Against::Away => &mut book.away,
-        };
+        let account = self.book(candidate.domain, now).account(against);
         let limit = account.ledger.refusal(&share.limits(&candidate.limits), cost, guard, Now::both(now));
         let soft = |refusal| soften(refusal, &candidate.limits, candidate.concurrency, cost);
         match longest([full.map(soft), gate.err(), limit.map(soft)]) {
@@ -289,28 +314,30 @@ impl Books {
         share: Share,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        self.may(candidate, ask.method, ask.cost, share, Against::Own, now)?;
-        self.charge(ask.permit, ask.cost, candidate, ask.lease, now);
+        self.may_for(ask, candidate, share, Against::Own, now)?;
+        self.charge(ask, candidate, now);
         Ok(())
     }
 
     /// What was held was not granted.
-    pub(super) fn let_go(&mut self, permit: PermitId, key: &KeyId, domain: &Domain) {
-        if let Some(book) = self.domains.get_mut(domain) {
-            book.own.release(permit, Ended::NeverSent);
+    pub(super) fn let_go(&mut self, ask: &Ask<'_>, candidate: &Candidate<'_>) {
+        for domain in ledgers(ask, candidate) {
+            if let Some(book) = self.domains.get_mut(domain) {
+                book.own.release(ask.permit, Ended::NeverSent);
+            }
         }
-        if let Some(places) = self.places.get_mut(key) {
-            places.leave(permit);
+        if let Some(places) = self.places.get_mut(candidate.key) {
+            places.leave(ask.permit);
         }
     }
 
-    /// Settles here; what that changed.
-    pub(super) fn settle(&mut self, permit: &Permit, tokens: u64) -> Change {
-        let batch = self.open.get(&permit.id).and_then(|open| open.batch);
-        let Some(book) = self.domains.get_mut(&permit.domain) else { return Change::default() };
+    /// Settles here what a permit was charged in `domain`; what that changed.
+    pub(super) fn settle(&mut self, permit: PermitId, domain: &Domain, tokens: u64) -> Change {
+        let batch = self.open.get(&permit).and_then(|open| open.batch);
+        let Some(book) = self.domains.get_mut(domain) else { return Change::default() };
         let before = book.own.ledger.used();
-        book.own.settle(permit.id, tokens);
-        book.away.settle(permit.id, tokens);
+        book.own.settle(permit, tokens);
+        book.away.settle(permit, tokens);
         let change = Change { batch, ..difference(before, book.own.ledger.used()) };
         if let (Some((used, _)), Ok(more)) = (&mut book.read, u64::try_from(change.tokens)) {
             used.tokens = used.tokens.saturating_add(more);
@@ -318,29 +345,35 @@ impl Books {
         change
     }
 
-    /// Ends a permit here; what that changed.
-    pub(super) fn release(&mut self, permit: &Permit, ended: Ended, now: Timestamp) -> Change {
+    /// Ends a permit here; what that changed in its domain, and in its caller's ledger.
+    pub(super) fn release(&mut self, permit: &Permit, ended: Ended, now: Timestamp) -> (Change, Change) {
         let open = self.open.remove(&permit.id);
         let was_open = open.is_some();
-        let mut change = Change { batch: open.and_then(|open| open.batch), ..Change::default() };
-        if let Some(book) = self.domains.get_mut(&permit.domain) {
-            let before = book.own.ledger.used();
-            if book.own.release(permit.id, ended) {
-                self.scopes.given_back(&permit.domain);
-            }
-            book.away.release(permit.id, ended);
-            change = Change { batch: change.batch, ..difference(before, book.own.ledger.used()) };
-            if ended == Ended::NeverSent
-                && !granted_here(permit.stamp)
-                && let Some((_, sum)) = &mut book.tally
-            {
-                *sum = sum.saturating_sub(u64::try_from(-change.requests).unwrap_or(0));
-            }
-        }
+        let batch = open.and_then(|open| open.batch);
+        let change = self.end(permit, &permit.domain, ended, batch);
+        let own = permit.caller.as_deref().map(|caller| self.end(permit, caller, ended, batch));
         if let Some(places) = self.places.get_mut(&permit.key) {
             places.leave(permit.id);
         }
         self.ended(permit, ended, was_open, now);
+        (change, own.unwrap_or_default())
+    }
+
+    /// Ends what a permit was charged in `domain`; what that changed.
+    fn end(&mut self, permit: &Permit, domain: &Domain, ended: Ended, batch: Option<u64>) -> Change {
+        let Some(book) = self.domains.get_mut(domain) else { return Change { batch, ..Change::default() } };
+        let before = book.own.ledger.used();
+        if book.own.release(permit.id, ended) {
+            self.scopes.given_back(domain);
+        }
+        book.away.release(permit.id, ended);
+        let change = Change { batch, ..difference(before, book.own.ledger.used()) };
+        if ended == Ended::NeverSent
+            && !granted_here(permit.stamp)
+            && let Some((_, sum)) = &mut book.tally
+        {
+            *sum = sum.saturating_sub(u64::try_from(-change.requests).unwrap_or(0));
+        }
         change
     }
 
@@ -400,6 +433,11 @@ impl Books {
         *ledger = kept;
         Standing { requests, tokens, day, in_flight, refusal }
     }
+}
+
+/// What is charged for a candidate.
+fn ledgers<'a>(ask: &Ask<'a>, candidate: &Candidate<'a>) -> impl Iterator<Item = &'a Domain> + use<'a> {
+    ask.caller.map(|caller| caller.ledger).into_iter().chain([candidate.domain])
 }
 
 fn difference(before: (u64, u64, u64), after: (u64, u64, u64)) -> Change {

@@ -31,8 +31,7 @@ struct Held<'a, S: Shared> {
 impl<S: Shared> Drop for Held<'_, S> {
     fn drop(&mut self) {
         if !self.kept {
-            let Candidate { key, domain, .. } = self.candidate;
-            self.inner.state.lock().books.let_go(self.ask.permit, key, domain);
+            self.inner.state.lock().books.let_go(self.ask, self.candidate);
         }
     }
 }
@@ -90,6 +89,9 @@ impl<S: Shared> Inner<S> {
                 state.books.read(candidate.domain, *used, now);
             }
         }
+        if let (Some(caller), Some(used)) = (&ask.caller, reading.caller) {
+            state.books.read(caller.ledger, used, now);
+        }
         for (candidate, refusal) in ask.candidates.iter().zip(&reply.refusals) {
             state.books.refused(candidate, ask.method, refusal, now);
         }
@@ -99,7 +101,7 @@ impl<S: Shared> Inner<S> {
             if lost.is_some() && !held {
                 say = state.cautious(now);
             } else {
-                state.books.granted(grant, candidate, ask.lease, (held, away), now);
+                state.books.granted(grant, (ask, candidate), (held, away), now);
             }
         }
         drop(state);
@@ -133,7 +135,7 @@ impl<S: Shared> Inner<S> {
             let away = state.away.is_some();
             match state.books.hold(ask, candidate, share, now) {
                 Ok(()) => {
-                    state.books.granted(&grant, candidate, ask.lease, (true, away), now);
+                    state.books.granted(&grant, (ask, candidate), (true, away), now);
                     None
                 }
                 Err(refusal) => Some(refusal),

@@ -42,6 +42,8 @@ pub struct Reading {
     pub mark: Mark,
     /// What the domains of the candidates it looked at had used once it had decided, by their index.
     pub used: ArrayVec<(usize, Used), MAX_CANDIDATES>,
+    /// The same of the caller's own ledger, if it was looked at.
+    pub caller: Option<Used>,
 }
 
 /// What came of a heartbeat.

@@ -245,7 +245,9 @@ impl State {
     /// A charge of `cost` was admitted here.
     pub(super) fn admitted(&mut self, permit: &Permit) {
         let (guard, offset) = (self.books.scopes.guard.width(permit.stamp.admitted), self.offset());
-        self.batch.charge(&permit.domain, permit.cost, permit.stamp.admitted, guard, offset);
+        for domain in permit.caller.as_deref().into_iter().chain([&permit.domain]) {
+            self.batch.charge(domain, permit.cost, permit.stamp.admitted, guard, offset);
+        }
         self.admitted += u64::from(permit.cost.requests);
     }
 
@@ -256,13 +258,20 @@ impl State {
 
     /// Settles a permit in the books; whether the store has to be told.
     pub(super) fn settle(&mut self, permit: &Permit, tokens: u64, now: Timestamp) -> bool {
-        let change = self.books.settle(permit, tokens);
+        if let Some(own) = permit.of_caller() {
+            let change = self.books.settle(permit.id, &own.domain, tokens);
+            self.amend(&own, change, now);
+        }
+        let change = self.books.settle(permit.id, &permit.domain, tokens);
         self.amend(permit, change, now)
     }
 
     /// Ends a permit in the books; whether the store has to be told.
     pub(super) fn release(&mut self, permit: &Permit, ended: Ended, now: Timestamp) -> bool {
-        let change = self.books.release(permit, ended, now);
+        let (change, of_caller) = self.books.release(permit, ended, now);
+        if let Some(own) = permit.of_caller() {
+            self.amend(&own, of_caller, now);
+        }
         self.amend(permit, change, now)
     }
 

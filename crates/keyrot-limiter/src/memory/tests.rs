@@ -30,6 +30,7 @@ fn yesterdays_models_and_keys_are_forgotten() {
                 cost: Cost { requests: 1, tokens: 1 },
                 lease: Duration::from_secs(60),
                 class: 0,
+                caller: None,
             };
             let reply = block_on(limiter.reserve(&ask)).expect("memory is there");
             let permit = reply.grant.expect("no limit").permit;

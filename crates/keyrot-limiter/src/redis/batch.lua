@@ -97,10 +97,18 @@ while at <= #ops do
     answers[n] = pack('<I4ddddd', 40, now, epoch, seq, 0, 0)
   else
     local _, requests, tokens, lease, asking, class, number, ways = unpack('<BdddddHB', ops, at)
-    local ways_at = at + QUESTION_LENGTH
+    local ways_at, caller_at = at + QUESTION_LENGTH, false
     at = ways_at + WAY_LENGTH * ways
-    if kind == GIVE_BACK then
-      thorough()[GIVE_BACK](number + 1, requests, tokens, lease, asking, class, ways, ways_at)
+    if kind >= GIVEN_UP_FOR then
+      caller_at = at
+      at = at + CALLER_LENGTH
+    end
+    if kind == GIVE_BACK or kind == GIVE_BACK_FOR then
+      thorough()[GIVE_BACK](number + 1, requests, tokens, lease, asking, class, ways, ways_at, caller_at)
+    elseif kind == ASK_FOR then
+      local answer = thorough()[ASK](number + 1, requests, tokens, lease, asking, class, ways, ways_at, caller_at)
+      n = n + 1
+      answers[n] = pack('<I4', #answer) .. answer
     end
   end
 end

@@ -27,6 +27,9 @@ enum Kind {
     Empty = 5,
 }
 
+/// Added to what a question is, where a caller is charged as well.
+const FOR_CALLER: u8 = 16;
+
 /// Added to the numbers of places that are looked at only if need be.
 const LATER: u16 = 32_768;
 
@@ -112,8 +115,7 @@ impl Batch {
 
     /// Takes back the question that stands at `at`.
     pub(super) fn give_up(&mut self, at: usize) {
-        if self.contents.get(at) == Some(&(Kind::Ask as u8)) {
-            self.contents[at] = Kind::GivenUp as u8;
+        if give_up(&mut self.contents, at) {
             self.asks.retain(|ask| ask.at != at);
         }
     }
@@ -122,9 +124,7 @@ impl Batch {
     pub(super) fn give_up_all(&mut self) -> Vec<Waiting> {
         for ask in &self.asks {
             // A question without candidates changes nothing and may stay: its answer is not looked for.
-            if self.contents[ask.at] == Kind::Ask as u8 {
-                self.contents[ask.at] = Kind::GivenUp as u8;
-            }
+            give_up(&mut self.contents, ask.at);
         }
         std::mem::take(&mut self.asks)
     }
@@ -136,15 +136,26 @@ impl Batch {
     }
 
     pub(super) fn settle(&mut self, permit: &Permit, tokens: u64) {
-        let (number, place) = self.whose(permit);
-        self.contents.push(Kind::Settle as u8);
-        append(&mut self.contents, [count(tokens)]);
-        self.contents.extend_from_slice(&number.to_le_bytes());
-        self.contents.extend_from_slice(&place.to_le_bytes());
+        for permit in permit.of_caller().iter().chain([permit]) {
+            let (number, place) = self.whose(permit);
+            self.contents.push(Kind::Settle as u8);
+            append(&mut self.contents, [count(tokens)]);
+            self.contents.extend_from_slice(&number.to_le_bytes());
+            self.contents.extend_from_slice(&place.to_le_bytes());
+        }
         self.tells += 1;
     }
 
     pub(super) fn release(&mut self, permit: &Permit, ended: Ended) {
+        if let Some(own) = permit.of_caller() {
+            // What it says of key and model is said by the permit itself.
+            self.end(&own, if ended == Ended::NeverSent { ended } else { Ended::Failed });
+        }
+        self.end(permit, ended);
+        self.tells += 1;
+    }
+
+    fn end(&mut self, permit: &Permit, ended: Ended) {
         let (number, place) = self.whose(permit);
         let ended = match ended {
             Ended::Succeeded => 0,
@@ -155,12 +166,11 @@ impl Batch {
         append(&mut self.contents, [count(permit.stamp.seq)]);
         self.contents.extend_from_slice(&number.to_le_bytes());
         self.contents.extend_from_slice(&place.to_le_bytes());
-        self.tells += 1;
     }
 
     fn question(&mut self, kind: Kind, ask: &Ask<'_>, asking: f64) {
         let number = self.permit(ask.permit);
-        self.contents.push(kind as u8);
+        self.contents.push(kind as u8 + if ask.caller.is_some() { FOR_CALLER } else { 0 });
         let cost = [f64::from(ask.cost.requests), count(ask.cost.tokens)];
         append(&mut self.contents, cost);
         append(&mut self.contents, [millis(ask.lease), asking, f64::from(ask.class)]);
@@ -171,6 +181,14 @@ impl Batch {
             let place = if i == 0 { self.first.number(place) } else { self.later.number(place) + LATER };
             self.contents.extend_from_slice(&place.to_le_bytes());
             append(&mut self.contents, coding::limits(&candidate.limits, candidate.concurrency));
+        }
+        if let (Some(caller), Some(first)) = (&ask.caller, ask.candidates.first()) {
+            let number = self.permit(PermitId(!ask.permit.0));
+            let place = self.first.number((first.key, first.fingerprint, caller.ledger, ask.method));
+            self.contents.extend_from_slice(&number.to_le_bytes());
+            self.contents.extend_from_slice(&place.to_le_bytes());
+            let [rpm, tpm, rpd, burst, _] = coding::limits(&caller.limits, None);
+            append(&mut self.contents, [rpm, tpm, rpd, burst]);
         }
         self.candidates += ask.candidates.len();
     }
@@ -237,6 +255,16 @@ impl Places {
         self.numbers.insert(identity, new);
         new
     }
+}
+
+/// Takes back the question that stands at `at`, if one does.
+fn give_up(contents: &mut [u8], at: usize) -> bool {
+    let kind = contents.get_mut(at).filter(|kind| **kind & !FOR_CALLER == Kind::Ask as u8);
+    if let Some(kind) = kind {
+        *kind = *kind & FOR_CALLER | Kind::GivenUp as u8;
+        return true;
+    }
+    false
 }
 
 /// A number in a batch: its limits keep it small.

@@ -1,7 +1,7 @@
 -- One way a request could go: its limits, its names, and what stands in its way.
 
 local CONCURRENCY = 4
-local LIMIT, TOO_LARGE, COOLING = 0, 1, 2
+local LIMIT, TOO_LARGE, COOLING, BY_CALLER = 0, 1, 2, 3
 -- The scopes in the order in which they are asked.
 local SCOPES = 6
 

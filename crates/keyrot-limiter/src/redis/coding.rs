@@ -348,6 +348,7 @@ impl<'a> Answer<'a> {
                 scope: nth(&SCOPES, what)?,
                 reason: nth(&REASONS, more).unwrap_or(Reason::Flaky),
             },
+            3 => Why::Caller(limit()?),
             _ => return Err(senseless()),
         };
         Ok(Some(Refusal { retry_after, why }))

@@ -6,7 +6,7 @@ end
 
 local function question(this, ...)
   about(this)
-  requests, tokens, lease, asking, class, ways, ways_at = ...
+  requests, tokens, lease, asking, class, ways, ways_at, caller_at = ...
 end
 
 return {

@@ -96,9 +96,13 @@ fn reply(
         let refusal = answer.refusal()?.ok_or_else(senseless)?;
         refusals.push(refusal);
     }
-    let mut used = ArrayVec::new();
+    let (mut used, mut by_caller) = (ArrayVec::new(), None);
     while !answer.is_empty() {
         let by = Used { requests: answer.count()?, tokens: answer.count()?, day: answer.count()? };
+        if ask.caller.is_some() && answer.is_empty() {
+            by_caller = Some(by);
+            break;
+        }
         // What was granted before is all there is to an answer repeated.
         let index = if refusals.is_empty() { grant.map_or(used.len(), |(i, ..)| i) } else { used.len() };
         used.try_push((index, by)).map_err(|_| senseless())?;
@@ -116,12 +120,13 @@ fn reply(
                 cost: ask.cost,
                 stamp,
                 probe,
+                caller: ask.caller.map(|caller| Box::new(caller.ledger.clone())),
             };
             Some(Grant { index, permit, headroom: headroom(candidate, by) })
         }
         None => None,
     };
-    Ok((Reply { refusals, grant }, Reading { mark, used }))
+    Ok((Reply { refusals, grant }, Reading { mark, used, caller: by_caller }))
 }
 
 /// What the scarcest limit has left.

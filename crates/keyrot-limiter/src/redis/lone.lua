@@ -8,6 +8,10 @@ local QUESTION, QUESTION_LENGTH = '<BdddddHBHddddd', 44
 local ops = ARGV[5]
 -- What each of it is, and how a permit ended.
 local GIVEN_UP, ASK, SETTLE, RELEASE, GIVE_BACK, EMPTY = 0, 1, 2, 3, 4, 5
+-- The same for a caller who is charged as well: the number of that permit, the place of the ledger, its
+-- limits stand behind the candidates.
+local GIVEN_UP_FOR, ASK_FOR, GIVE_BACK_FOR = 16, 17, 20
+local CALLER, CALLER_LENGTH = '<HHdddd', 36
 local SUCCEEDED, NEVER_SENT = 0, 2
 
 if string.byte(ops) == ASK and #ops == QUESTION_LENGTH + WAY_LENGTH * string.byte(ops, QUESTION_LENGTH) then

@@ -1,5 +1,5 @@
 -- The question or end that is looked at: its permit and that one's key, and the rest of what was sent.
-local number, id, permit, requests, tokens, lease, asking, class, ways, ways_at, method
+local number, id, permit, requests, tokens, lease, asking, class, ways, ways_at, caller_at, method
 local WAY = '<Hddddd'
 
 -- What stands under `names`, read unless it is known.
@@ -58,19 +58,31 @@ local function candidate(index)
   }
 end
 
--- The permit as it is by now.
-local function permit_now()
-  local p = open_permit(held[number])
-  if p and settled[number] then
+-- Whose own ledger is charged as well, if anybody's: its limits, its ledger, and the number of its permit.
+local function caller()
+  if not caller_at then
+    return nil
+  end
+  local this, at_place, rpm, tpm, rpd, burst = unpack(CALLER, ops, caller_at)
+  return {
+    number = this + 1, domain = place(at_place).domain, rpm = rpm, tpm = tpm, rpd = rpd, burst = burst,
+    concurrency = -1,
+  }
+end
+
+-- The permit of that number as it is by now.
+local function permit_now(this)
+  local p = open_permit(held[this])
+  if p and settled[this] then
     p.settled = 1
   end
   return p
 end
 
--- Writes the permit, or what stands in its place.
-local function remember(text, ...)
-  held[number], settled[number], gone[number] = text, nil, nil
-  call('SET', permit, text, ...)
+-- Writes it, or what stands in its place.
+local function remember(this, text, ...)
+  held[this], settled[this], gone[this] = text, nil, nil
+  call('SET', permits[this], text, ...)
 end
 
 -- Takes who left out of a key's places in flight before these are counted.

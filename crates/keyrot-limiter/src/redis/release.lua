@@ -32,7 +32,7 @@ local function succeeded(c, p, probe, stamp)
 end
 
 local function release(c, ended, probe, stamp)
-  local p = permit_now()
+  local p = permit_now(number)
   if p then
     settled[number], gone[number], held[number] = nil, true, false
     if ended == NEVER_SENT then

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use keyrot_core::{
-    Ask, Candidate, Cost, Domain, Ended, Fingerprint, KeyId, LimitError, Limits, MAX_CANDIDATES, Method,
-    Permit, PermitId, Reply,
+    Ask, Caller, Candidate, Cost, Domain, Ended, Fingerprint, KeyId, LimitError, Limits, MAX_CANDIDATES,
+    Method, Permit, PermitId, Reply,
 };
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
@@ -232,6 +232,7 @@ struct Question {
     cost: Cost,
     lease: Duration,
     class: u32,
+    caller: Option<(Domain, Limits)>,
 }
 
 /// A [`Candidate`] that owns what it names.
@@ -245,16 +246,18 @@ pub(super) struct Way {
 
 impl Question {
     fn of(ask: &Ask<'_>) -> Self {
-        let Ask { permit, candidates, method, cost, lease, class } = *ask;
+        let Ask { permit, candidates, method, cost, lease, class, caller } = *ask;
         let candidates = candidates.iter().take(MAX_CANDIDATES).map(Way::of).collect();
-        Self { permit, candidates, method, cost, lease, class }
+        let caller = caller.map(|caller| (caller.ledger.clone(), caller.limits));
+        Self { permit, candidates, method, cost, lease, class, caller }
     }
 
     fn ask(&self, sheet: &mut Sheet<'_>) -> Done<Reply> {
-        let Self { permit, candidates, method, cost, lease, class } = self;
+        let Self { permit, candidates, method, cost, lease, class, caller } = self;
         let candidates: arrayvec::ArrayVec<_, MAX_CANDIDATES> = candidates.iter().map(Way::as_is).collect();
         let (permit, method, cost, lease, class) = (*permit, *method, *cost, *lease, *class);
-        sheet.reserve(&Ask { permit, candidates: &candidates, method, cost, lease, class })
+        let caller = caller.as_ref().map(|(ledger, limits)| Caller { ledger, limits: *limits });
+        sheet.reserve(&Ask { permit, candidates: &candidates, method, cost, lease, class, caller })
     }
 }
 

@@ -137,6 +137,7 @@ impl Rows<'_> {
                 cost: charge.map_or(Cost { requests: 0, tokens: 0 }, |charge| charge.cost()),
                 stamp,
                 probe,
+                caller: None,
             };
             Some(Open { choice: choice.into(), permit, charge })
         };

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use keyrot_core::{
-    Ask, Candidate, CoolReport, Cooled, Cost, Domain, Ended, Gate, Grant, KeyId, MAX_CANDIDATES, Method,
-    Permit, Reason, Refusal, Refusals, Reply, Scope, Stamp, Standing, Timestamp,
+    Ask, Candidate, CoolReport, Cooled, Cost, Domain, Ended, Gate, Grant, KeyId, Limits, MAX_CANDIDATES,
+    Method, Permit, Reason, Refusal, Refusals, Reply, Scope, Stamp, Standing, Timestamp,
 };
 
 use super::cooling::Cooling;
@@ -16,7 +16,7 @@ use super::rows::{Open, Pool, Rows};
 use super::time::Clocks;
 use crate::closed::Closed;
 use crate::flight::InFlight;
-use crate::ledger::{Ledger, Now};
+use crate::ledger::{Ledger, Now, by_caller};
 use crate::scopes::{Holder, longest};
 
 /// A domain's ledger as it is by now, and whether that is still to be written.
@@ -25,6 +25,18 @@ struct Page {
     id: Option<i64>,
     ledger: Ledger,
     changed: bool,
+}
+
+impl Page {
+    /// Why `cost` does not fit, if so.
+    fn refusal(&mut self, limits: &Limits, cost: Cost, guard: Duration, now: Now) -> Option<Refusal> {
+        self.changed |= self.ledger.note(limits, now);
+        let oldest = self.ledger.oldest();
+        let refusal = self.ledger.refusal(limits, cost, guard, now);
+        // What has left is gone for a refused request too: a guard that widens must not count it again.
+        self.changed |= self.ledger.oldest() != oldest;
+        refusal
+    }
 }
 
 /// One transaction: read when it is asked for, written at its end.
@@ -113,7 +125,8 @@ impl<'c> Sheet<'c> {
 
     pub(super) fn reserve(&mut self, ask: &Ask<'_>) -> Done<Reply> {
         let mut refusals = Refusals::new();
-        if let Some(Open { choice, permit, .. }) = self.rows.open(ask.permit)? {
+        if let Some(Open { choice, mut permit, .. }) = self.rows.open(ask.permit)? {
+            permit.caller = ask.caller.map(|caller| Box::new(caller.ledger.clone()));
             let limits = ask.candidates.get(choice).map(|candidate| candidate.limits).unwrap_or_default();
             let headroom = self.page(&permit.domain)?.ledger.headroom(&limits);
             return Ok(Reply { refusals, grant: Some(Grant { index: choice, permit, headroom }) });
@@ -142,13 +155,13 @@ impl<'c> Sheet<'c> {
             None => None,
         };
         let closed = self.closed.refusal(ask, candidate);
+        let own = match &ask.caller {
+            Some(caller) => self.page(caller.ledger)?.refusal(&caller.limits, ask.cost, guard, now),
+            None => None,
+        };
         let page = self.page(domain)?;
-        page.changed |= page.ledger.note(&limits, now);
-        let oldest = page.ledger.oldest();
-        let limit = page.ledger.refusal(&limits, ask.cost, guard, now);
-        // What has left is gone for a refused request too: a guard that widens must not count it again.
-        page.changed |= page.ledger.oldest() != oldest;
-        if let Some(refusal) = longest([closed, full, gate.err(), limit]) {
+        let limit = page.refusal(&limits, ask.cost, guard, now);
+        if let Some(refusal) = longest([closed, full, gate.err(), limit, own.map(by_caller)]) {
             return Ok(Err(refusal));
         }
         let charge = page.ledger.charge(ask.cost, guard, now);
@@ -171,7 +184,15 @@ impl<'c> Sheet<'c> {
             cost: ask.cost,
             stamp: Stamp { seq: self.next_seq(), admitted: now.day },
             probe: gate == Ok(Gate::Probe),
+            caller: ask.caller.map(|caller| Box::new(caller.ledger.clone())),
         };
+        if let Some(permit) = permit.of_caller() {
+            let page = self.page(&permit.domain)?;
+            let charge = page.ledger.charge(ask.cost, guard, now);
+            page.changed = true;
+            let id = self.row_of(&permit.domain)?;
+            self.rows.add_permit(&Open { choice: index, permit, charge }, id)?;
+        }
         if permit.probe {
             self.cooling.scopes.take_probes(&permit, ask.lease, now.day);
         }
@@ -206,6 +227,9 @@ impl<'c> Sheet<'c> {
     }
 
     pub(super) fn settle(&mut self, permit: &Permit, tokens: u64) -> Done {
+        if let Some(own) = permit.of_caller() {
+            self.settle(&own, tokens)?;
+        }
         let rows = self.rows;
         let Some(mut charge) = rows.charge(permit.id)? else { return Ok(()) };
         let page = self.page(&permit.domain)?;
@@ -216,7 +240,8 @@ impl<'c> Sheet<'c> {
         Ok(())
     }
 
-    pub(super) fn release(&mut self, permit: &Permit, ended: Ended) -> Done {
+    /// Ends a permit; gives its charge back when it was never sent. Whether it was open.
+    fn end_permit(&mut self, permit: &Permit, ended: Ended) -> Done<bool> {
         if ended == Ended::NeverSent
             && let Some(charge) = self.rows.charge(permit.id)?
         {
@@ -226,7 +251,14 @@ impl<'c> Sheet<'c> {
                 self.cooling.scopes.given_back(&permit.domain);
             }
         }
-        let open = self.rows.end_permit(permit.id)?;
+        self.rows.end_permit(permit.id)
+    }
+
+    pub(super) fn release(&mut self, permit: &Permit, ended: Ended) -> Done {
+        if let Some(own) = permit.of_caller() {
+            self.end_permit(&own, ended)?;
+        }
+        let open = self.end_permit(permit, ended)?;
         self.rows.leave(&permit.key, permit.id)?;
         match ended {
             Ended::Succeeded if permit.probe || self.cooling.scopes.has_streak(permit) => {

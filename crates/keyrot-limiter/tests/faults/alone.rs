@@ -160,6 +160,7 @@ fn a_pool_never_seen_takes_the_assumed_number_and_a_known_one_what_was_kept() {
                 cost: tokens(0),
                 lease: secs(60),
                 class: 0,
+                caller: None,
             };
             pollster::block_on(limiter.reserve(&ask)).expect("nothing fails").grant.is_some()
         });

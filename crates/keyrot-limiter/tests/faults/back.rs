@@ -280,6 +280,7 @@ fn a_question_repeated_alone_is_charged_once() {
         cost: tokens(4),
         lease: secs(90),
         class: 0,
+        caller: None,
     };
     let again = world.drive(limiter.reserve(&ask)).0.expect("nothing fails").grant;
     assert_eq!(again.map(|grant| grant.permit), first);

@@ -51,6 +51,7 @@ fn a_store_that_was_never_there_is_waited_for_once() {
             cost: tokens(0),
             lease: secs(9),
             class: 0,
+            caller: None,
         };
         let (reply, took) = world.drive(keyrot_core::RateLimiter::reserve(&*limiter, &ask));
         assert!(reply.expect("nothing fails").grant.is_some());
@@ -105,6 +106,7 @@ fn a_question_from_before_the_return_does_not_send_it_away_again() {
         cost: tokens(0),
         lease: secs(9),
         class: 0,
+        caller: None,
     };
     let mut early = Box::pin(keyrot_core::RateLimiter::reserve(&*limiter, &ask));
     assert!(pollster::block_on(futures_util::future::poll_immediate(&mut early)).is_none());

@@ -20,6 +20,7 @@ fn give_up(world: &mut World, way: &Way) {
         cost: tokens(3),
         lease: secs(90),
         class: 0,
+        caller: None,
     };
     let mut call = Box::pin(limiter.reserve(&ask));
     assert!(pollster::block_on(poll_immediate(&mut call)).is_none());

@@ -252,7 +252,8 @@ impl Link {
             .map(|(i, c)| (i, self.store.used(c.domain)))
             .collect();
         let mark = self.store.memory.lock().mark(now);
-        Ok((reply, Reading { mark, used }))
+        let caller = ask.caller.map(|caller| self.store.used(caller.ledger));
+        Ok((reply, Reading { mark, used, caller }))
     }
 }
 

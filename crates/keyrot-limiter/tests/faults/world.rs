@@ -126,8 +126,15 @@ impl World {
         let limiter = self.instances[i].limiter.clone();
         let permit = self.permit();
         let candidates: Vec<Candidate<'_>> = ways.iter().map(|way| way.candidate()).collect();
-        let ask =
-            Ask { permit, candidates: &candidates, method: Method::Generate, cost, lease: LEASE, class: 0 };
+        let ask = Ask {
+            permit,
+            candidates: &candidates,
+            method: Method::Generate,
+            cost,
+            lease: LEASE,
+            class: 0,
+            caller: None,
+        };
         let (reply, took) = self.drive(limiter.reserve(&ask));
         (reply.map(|reply| reply.grant.ok_or_else(|| reply.refusals.to_vec())), took)
     }
@@ -150,6 +157,7 @@ impl World {
                 cost,
                 lease: LEASE,
                 class: 0,
+                caller: None,
             };
             let reply = limiter.reserve(&ask).await.expect("nothing fails");
             reply.grant.map(|grant| grant.permit)

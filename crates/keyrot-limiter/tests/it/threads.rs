@@ -40,6 +40,7 @@ fn reserve(
         cost: Cost { requests: 1, tokens },
         lease: Duration::from_secs(60),
         class: 0,
+        caller: None,
     };
     block_on(limiter.reserve(&ask)).expect("memory is there").grant
 }

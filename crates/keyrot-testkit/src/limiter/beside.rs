@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use futures_util::future::poll_immediate;
 use keyrot_core::{
-    Ask, Candidate, Clock, CoolFor, CoolReport, Cooled, Cost, Ended, FakeClock, Grant, Lifted, LimitError,
-    PacificDay, Permit, PermitId, RateLimiter, Reason, Refusal, Reply, Sample, Samples, Scope, ScopeKind,
-    Timestamp, Why,
+    Ask, Caller, Candidate, Clock, CoolFor, CoolReport, Cooled, Cost, Ended, FakeClock, Grant, Lifted,
+    LimitError, PacificDay, Permit, PermitId, RateLimiter, Reason, Refusal, Reply, Sample, Samples, Scope,
+    ScopeKind, Timestamp, Why,
 };
 use proptest::test_runner::TestCaseError;
 
@@ -324,8 +324,10 @@ async fn ask(store: &impl RateLimiter, life: &Life, demand: &Demand, permit: Per
     let ways = life.ways(demand);
     let candidates: Vec<Candidate<'_>> = ways.iter().map(|way| way.candidate()).collect();
     let Demand { method, cost, lease, .. } = *demand;
+    let caller = life.caller(demand);
+    let caller = caller.as_ref().map(|(ledger, limits)| Caller { ledger, limits: *limits });
     store
-        .reserve(&Ask { permit, candidates: &candidates, method, cost, lease, class: 0 })
+        .reserve(&Ask { permit, candidates: &candidates, method, cost, lease, class: 0, caller })
         .await
         .map_err(failed)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keyrot_core::{
-    CoolFor, Cost, Ended, KeyFault, Limits, Method, ProjectFault, Reason, ScopeKind, Timestamp,
+    CoolFor, Cost, Domain, Ended, KeyFault, Limits, Method, ProjectFault, Reason, ScopeKind, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -15,6 +15,8 @@ const PROJECT_OF: [usize; 4] = [0, 0, 1, 2];
 const ORDERS: &[&[usize]] = &[&[0], &[1], &[2], &[3], &[0, 2], &[3, 1], &[2, 3, 0]];
 const BUCKETS: [&str; 2] = ["m", "n"];
 const SECRETS: [&str; 2] = ["old", "new"];
+/// Callers with limits of their own.
+const CALLERS: usize = 2;
 /// How many handles on the store there are at a time.
 pub(super) const CLIENTS: usize = 2;
 /// Projects in the pool.
@@ -27,6 +29,8 @@ pub struct Life {
     /// Each project's limits; they may change from one question to the next.
     limits: [[Limits; 2]; PROJECTS],
     concurrency: [Option<u32>; PROJECT_OF.len()],
+    /// Each caller's limits.
+    callers: [Limits; CALLERS],
     pub(super) events: Vec<Event>,
 }
 
@@ -38,6 +42,12 @@ impl Life {
         let way = Way::new(&format!("k{key}"), &format!("p{project}"), BUCKETS[demand.bucket], limits);
         let way = way.with_secret(SECRETS[demand.secret]);
         Way { concurrency: self.concurrency[key], ..way }
+    }
+
+    /// Whose own ledger is charged as well, and the caller's limits.
+    pub(super) fn caller(&self, demand: &Demand) -> Option<(Domain, Limits)> {
+        let caller = demand.caller?;
+        Some((Domain::new("caller", caller.to_string()), self.callers[caller]))
     }
 
     pub(super) fn ways(&self, demand: &Demand) -> Vec<Way> {
@@ -81,6 +91,7 @@ pub(super) struct Demand {
     pub bucket: usize,
     pub secret: usize,
     pub limits: usize,
+    pub caller: Option<usize>,
     pub method: Method,
     pub cost: Cost,
     pub lease: Duration,
@@ -91,7 +102,16 @@ impl Demand {
     pub(super) fn plain(key: usize, bucket: usize) -> Self {
         let order = ORDERS[key];
         let cost = Cost { requests: 1, tokens: 1 };
-        Self { order, bucket, secret: 0, limits: 0, method: Method::Generate, cost, lease: secs(60) }
+        Self {
+            order,
+            bucket,
+            secret: 0,
+            limits: 0,
+            caller: None,
+            method: Method::Generate,
+            cost,
+            lease: secs(60),
+        }
     }
 }
 
@@ -119,8 +139,10 @@ fn demands() -> impl Strategy<Value = Demand> {
     let methods = vec![Method::Generate, Method::Generate, Method::Generate, Method::CountTokens];
     let rare = || prop_oneof![5 => Just(0_usize), 1 => Just(1)];
     let which = (prop::sample::select(ORDERS), rare(), rare(), rare(), prop::sample::select(methods));
-    (which, requests, tokens, waits()).prop_map(
-        |((order, bucket, secret, limits, method), requests, tokens, lease)| Demand {
+    let caller = prop::option::weighted(0.25, 0..CALLERS);
+    (which, requests, tokens, waits(), caller).prop_map(
+        |((order, bucket, secret, limits, method), requests, tokens, lease, caller)| Demand {
+            caller,
             order,
             bucket,
             secret,
@@ -237,7 +259,8 @@ fn overloaded_lives() -> impl Strategy<Value = Life> {
     });
     (start, trips, prop::collection::vec(overloads(), 1..100)).prop_map(|(start, mut events, more)| {
         events.extend(more);
-        Life { start, limits: [[FREE; 2]; PROJECTS], concurrency: [None; PROJECT_OF.len()], events }
+        let (limits, concurrency) = ([[FREE; 2]; PROJECTS], [None; PROJECT_OF.len()]);
+        Life { start, limits, concurrency, callers: [FREE; CALLERS], events }
     })
 }
 
@@ -252,11 +275,13 @@ fn varied_lives() -> impl Strategy<Value = Life> {
     let start = prop_oneof![2 => Just(NOON.as_millis()), 1 => 1_767_225_600_000_u64..1_798_761_600_000];
     let pair = || (limits(), limits()).prop_map(|(a, b)| [a, b]);
     let concurrency = prop::array::uniform4(prop::option::weighted(0.25, 0_u32..4));
-    (start, [pair(), pair(), pair()], concurrency, prop::collection::vec(events(), 1..100)).prop_map(
-        |(start, limits, concurrency, events)| Life {
+    let events = prop::collection::vec(events(), 1..100);
+    (start, [pair(), pair(), pair()], concurrency, pair(), events).prop_map(
+        |(start, limits, concurrency, callers, events)| Life {
             start: Timestamp::from_millis(start),
             limits,
             concurrency,
+            callers,
             events,
         },
     )

@@ -91,8 +91,15 @@ async fn a_question_given_up_is_given_back<L: RateLimiter, F: AsyncFn(FakeClock)
 async fn give_up<L: RateLimiter>(rig: &Rig<L>, way: &Way) {
     let candidates = [way.candidate()];
     let permit = rig.permit();
-    let ask =
-        Ask { permit, candidates: &candidates, method: Method::Generate, cost: ONE, lease: LEASE, class: 0 };
+    let ask = Ask {
+        permit,
+        candidates: &candidates,
+        method: Method::Generate,
+        cost: ONE,
+        lease: LEASE,
+        class: 0,
+        caller: None,
+    };
     // A store that never waits has answered: then it is the asker who gives back.
     if let Some(reply) = poll_immediate(rig.store.reserve(&ask)).await
         && let Some(grant) = reply.expect("the store is there").grant

@@ -112,8 +112,15 @@ impl Way {
         cost: Cost,
     ) -> Result<Result<Grant, Refusal>, LimitError> {
         let candidates = [self.candidate()];
-        let ask =
-            Ask { permit, candidates: &candidates, method: Method::Generate, cost, lease: LEASE, class: 0 };
+        let ask = Ask {
+            permit,
+            candidates: &candidates,
+            method: Method::Generate,
+            cost,
+            lease: LEASE,
+            class: 0,
+            caller: None,
+        };
         let reply = store.reserve(&ask).await?;
         Ok(reply.grant.ok_or_else(|| reply.refusals[0]))
     }
@@ -170,7 +177,7 @@ impl<L: RateLimiter> Rig<L> {
     /// Asks for a permit of this name, for the first time or again.
     pub(super) async fn ask_as(&self, permit: PermitId, ways: &[&Way], method: Method, cost: Cost) -> Reply {
         let candidates: Vec<Candidate<'_>> = ways.iter().map(|way| way.candidate()).collect();
-        let ask = Ask { permit, candidates: &candidates, method, cost, lease: LEASE, class: 0 };
+        let ask = Ask { permit, candidates: &candidates, method, cost, lease: LEASE, class: 0, caller: None };
         self.store.reserve(&ask).await.expect("the store is there")
     }
 
@@ -183,7 +190,7 @@ impl<L: RateLimiter> Rig<L> {
     pub(super) async fn ask_of(&self, class: u32, way: &Way, cost: Cost) -> Result<Grant, Refusal> {
         let candidates = [way.candidate()];
         let (permit, method) = (self.permit(), Method::Generate);
-        let ask = Ask { permit, candidates: &candidates, method, cost, lease: LEASE, class };
+        let ask = Ask { permit, candidates: &candidates, method, cost, lease: LEASE, class, caller: None };
         let reply = self.store.reserve(&ask).await.expect("the store is there");
         reply.grant.ok_or_else(|| reply.refusals[0])
     }

@@ -215,7 +215,15 @@ impl<L: RateLimiter> Both<'_, L> {
         let ways: Vec<Way> = demand.order.iter().map(|&key| self.way(key, demand.limits)).collect();
         let candidates: Vec<Candidate<'_>> = ways.iter().map(Way::candidate).collect();
         let Demand { cost, lease, .. } = *demand;
-        let ask = Ask { permit, candidates: &candidates, method: Method::Generate, cost, lease, class: 0 };
+        let ask = Ask {
+            permit,
+            candidates: &candidates,
+            method: Method::Generate,
+            cost,
+            lease,
+            class: 0,
+            caller: None,
+        };
         let reply = self.store.reserve(&ask).await.map_err(failed)?;
         let wishes: Vec<Wish> = demand.order.iter().map(|&key| self.wish(key, demand.limits, cost)).collect();
         let waits: Vec<Duration> = wishes.iter().map(|wish| self.model.wait(wish, now)).collect();

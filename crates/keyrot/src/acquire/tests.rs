@@ -26,7 +26,15 @@ async fn what_is_reopened_while_a_refusal_is_on_its_way_stays_open() {
         let usable = [search.usable(pick, now).expect("it has a secret")];
         let candidates = [lane.candidate(pick.key, pick.group, &usable[0].1, now)];
         let Profile { method, cost, lease, .. } = profile;
-        let ask = Ask { permit: drawn.permit, candidates: &candidates, method, cost, lease, class: 0 };
+        let ask = Ask {
+            permit: drawn.permit,
+            candidates: &candidates,
+            method,
+            cost,
+            lease,
+            class: 0,
+            caller: None,
+        };
         let reply = pool.limiter.reserve(&ask).await;
         if reopened {
             pool.lanes.reopen(now, |field| field.reopen_project(&project, |_| true));

@@ -107,6 +107,7 @@ async fn charge(pool: &Pool, candidate: Candidate<'_>, method: Method, cost: Cos
         cost,
         lease: LEASE,
         class: 0,
+        caller: None,
     };
     if let Ok(reply) = pool.patiently(pool.limiter.reserve(&ask)).await
         && let Some(grant) = reply.grant

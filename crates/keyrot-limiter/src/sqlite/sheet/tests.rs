@@ -29,6 +29,7 @@ fn small_requests_of_a_class_do_not_pass_a_large_one_in_a_transaction() {
         cost: Cost { requests: 1, tokens },
         lease: Duration::from_secs(60),
         class,
+        caller: None,
     };
     let together = book.patiently(true, |sheet| {
         let asks = [ask(1, 0, 30), ask(2, 1, 80), ask(3, 1, 10), ask(4, 2, 10), ask(5, 1, 0)];

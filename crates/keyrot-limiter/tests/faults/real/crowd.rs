@@ -87,6 +87,7 @@ impl Crowd {
                         cost: Cost { requests: 1, tokens: 10 },
                         lease: Duration::from_secs(30),
                         class: 0,
+                        caller: None,
                     };
                     let reply = limiter.reserve(&ask).await;
                     let at = machine.elapsed();

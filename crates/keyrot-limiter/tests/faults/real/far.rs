@@ -36,6 +36,7 @@ async fn reserve(store: &RedisStore, way: &Way, class: u32, tokens: u64) -> Resu
         cost: Cost { requests: 1, tokens },
         lease: Duration::from_secs(30),
         class,
+        caller: None,
     };
     let reply = store.reserve(&ask).await.expect("the server is there");
     reply.grant.map(|grant| grant.permit).ok_or_else(|| reply.refusals[0])
