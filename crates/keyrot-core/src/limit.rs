@@ -77,6 +77,24 @@ pub struct Ask<'a> {
     pub caller: Option<Caller<'a>>,
 }
 
+impl Ask<'_> {
+    /// The permit for one of the candidates.
+    #[must_use]
+    pub fn grant(&self, candidate: &Candidate<'_>, stamp: Stamp, probe: bool) -> Permit {
+        Permit {
+            id: self.permit,
+            key: candidate.key.clone(),
+            fingerprint: candidate.fingerprint,
+            domain: candidate.domain.clone(),
+            method: self.method,
+            cost: self.cost,
+            stamp,
+            probe,
+            caller: self.caller.map(|caller| Box::new(caller.ledger.clone())),
+        }
+    }
+}
+
 /// Which limit refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

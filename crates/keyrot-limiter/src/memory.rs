@@ -2,16 +2,16 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
 use dashmap::mapref::one::RefMut;
 use foldhash::fast::RandomState;
 use keyrot_core::{
-    Ask, Caller, Candidate, Clock, CoolReport, Cooled, Cost, Domain, Ended, Gate, Grant, KeyId, Lifted,
-    LimitError, MAX_CANDIDATES, Method, Permit, PermitId, RateLimiter, Reason, Refusal, Refusals, Reply,
-    Scope, Stamp, Standing,
+    Ask, Caller, Candidate, Clock, CoolReport, Cooled, Cost, Domain, Ended, Gate, Grant, Headroom, KeyId,
+    Lifted, LimitError, MAX_CANDIDATES, Method, Permit, PermitId, RateLimiter, Reason, Refusal, Refusals,
+    Reply, Scope, Stamp, Standing,
 };
 use parking_lot::{Mutex, RwLock};
 
@@ -48,12 +48,23 @@ pub struct MemoryLimiter {
     domains: Accounts,
     in_flight_sweep: Mutex<Sweep>,
     in_flight: DashMap<KeyId, InFlight, RandomState>,
+    /// Whether any key's concurrency was ever limited.
+    has_places: AtomicBool,
     granted_sweep: Mutex<Sweep>,
     /// Open grants, so that a question repeated is answered as before.
-    granted: DashMap<PermitId, Grant, RandomState>,
+    granted: DashMap<PermitId, Granted, RandomState>,
     scopes: RwLock<Scopes>,
     heard: Heard,
     seq: AtomicU64,
+}
+
+/// What a grant was, for a question that is put again.
+#[derive(Debug, Clone, Copy)]
+struct Granted {
+    index: usize,
+    stamp: Stamp,
+    probe: bool,
+    headroom: Headroom,
 }
 
 type Accounts = DashMap<Domain, Mutex<Account>, RandomState>;
@@ -70,6 +81,7 @@ impl MemoryLimiter {
             domains: DashMap::default(),
             in_flight_sweep: Mutex::default(),
             in_flight: DashMap::default(),
+            has_places: AtomicBool::new(false),
             granted_sweep: Mutex::default(),
             // Four sweeps' worth: the coming and going of grants finds room without growing.
             granted: DashMap::with_capacity_and_hasher(1_024, RandomState::default()),
@@ -118,6 +130,7 @@ impl MemoryLimiter {
             sweep.done(self.in_flight.len());
         }
         drop(sweep);
+        self.has_places.store(true, Ordering::Release);
         self.in_flight.entry(key.clone()).or_default()
     }
 
@@ -128,12 +141,12 @@ impl MemoryLimiter {
             let since = grant.permit.stamp.admitted.before(WINDOW + WIDEST);
             // Of a probe it must be known for longer whether it has ended.
             let probes = grant.permit.stamp.admitted.before(PROBES);
-            self.granted
-                .retain(|_, old| old.permit.stamp.admitted >= if old.permit.probe { probes } else { since });
+            self.granted.retain(|_, old| old.stamp.admitted >= if old.probe { probes } else { since });
             sweep.done(self.granted.len());
         }
         drop(sweep);
-        self.granted.insert(grant.permit.id, grant.clone());
+        let Grant { index, permit: Permit { id, stamp, probe, .. }, headroom } = *grant;
+        self.granted.insert(id, Granted { index, stamp, probe, headroom });
     }
 
     fn next_seq(&self) -> u64 {
@@ -182,17 +195,7 @@ impl MemoryLimiter {
                 if let Some((_, account)) = &mut caller {
                     account.charge(ask.permit, ask.cost, guard, Now::both(now));
                 }
-                Permit {
-                    id: ask.permit,
-                    key: candidate.key.clone(),
-                    fingerprint: candidate.fingerprint,
-                    domain: candidate.domain.clone(),
-                    method: ask.method,
-                    cost: ask.cost,
-                    stamp: Stamp { seq: self.next_seq(), admitted: now },
-                    probe,
-                    caller: ask.caller.map(|caller| Box::new(caller.ledger.clone())),
-                }
+                ask.grant(candidate, Stamp { seq: self.next_seq(), admitted: now }, probe)
             };
             let permit = if gate == Ok(Gate::Probe) {
                 drop(scopes);
@@ -240,8 +243,11 @@ impl fmt::Debug for MemoryLimiter {
 impl RateLimiter for MemoryLimiter {
     async fn reserve(&self, ask: &Ask<'_>) -> Result<Reply, LimitError> {
         let mut refusals = Refusals::new();
-        if let Some(grant) = self.granted.get(&ask.permit) {
-            return Ok(Reply { refusals, grant: Some(grant.clone()) });
+        if let Some(Granted { index, stamp, probe, headroom }) = self.granted.get(&ask.permit).map(|old| *old)
+            && let Some(candidate) = ask.candidates.get(index)
+        {
+            let permit = ask.grant(candidate, stamp, probe);
+            return Ok(Reply { refusals, grant: Some(Grant { index, permit, headroom }) });
         }
         for index in 0..ask.candidates.len().min(MAX_CANDIDATES) {
             match self.try_one(ask, index) {
@@ -280,7 +286,9 @@ impl RateLimiter for MemoryLimiter {
         {
             self.heard.hear(Lifted::Scopes(vec![Scope::Domain((**caller).clone())]));
         }
-        if let Some(mut places) = self.in_flight.get_mut(&permit.key) {
+        if self.has_places.load(Ordering::Acquire)
+            && let Some(mut places) = self.in_flight.get_mut(&permit.key)
+        {
             places.leave(permit.id);
         }
         match ended {

@@ -232,17 +232,8 @@ impl Books {
                 }
             };
             self.seq += 1;
-            let permit = Permit {
-                id: ask.permit,
-                key: candidate.key.clone(),
-                fingerprint: candidate.fingerprint,
-                domain: candidate.domain.clone(),
-                method: ask.method,
-                cost: ask.cost,
-                stamp: Stamp { seq: HERE | self.seq, admitted: now },
-                probe: gate == Gate::Probe,
-                caller: ask.caller.map(|caller| Box::new(caller.ledger.clone())),
-            };
+            let permit =
+                ask.grant(candidate, Stamp { seq: HERE | self.seq, admitted: now }, gate == Gate::Probe);
             self.charge(ask, candidate, now);
             if permit.probe {
                 self.scopes.take_probes(&permit, ask.lease, now);

@@ -111,17 +111,7 @@ fn reply(
         Some((index, stamp, probe)) => {
             let candidate = ask.candidates.get(index).ok_or_else(senseless)?;
             let (_, by) = used.iter().find(|(i, _)| *i == index).ok_or_else(senseless)?;
-            let permit = Permit {
-                id: ask.permit,
-                key: candidate.key.clone(),
-                fingerprint: candidate.fingerprint,
-                domain: candidate.domain.clone(),
-                method: ask.method,
-                cost: ask.cost,
-                stamp,
-                probe,
-                caller: ask.caller.map(|caller| Box::new(caller.ledger.clone())),
-            };
+            let permit = ask.grant(candidate, stamp, probe);
             Some(Grant { index, permit, headroom: headroom(candidate, by) })
         }
         None => None,

@@ -143,7 +143,7 @@ impl<'c> Sheet<'c> {
 
     fn try_one(&mut self, ask: &Ask<'_>, index: usize) -> Done<Result<Grant, Refusal>> {
         let candidate = &ask.candidates[index];
-        let Candidate { key, fingerprint, domain, limits, concurrency } = *candidate;
+        let Candidate { key, domain, limits, concurrency, .. } = *candidate;
         let now = self.now();
         let holder = Holder::candidate(candidate, ask.method);
         let (guard, gate) = {
@@ -175,17 +175,8 @@ impl<'c> Sheet<'c> {
         }
         self.granted += 1;
         self.pool.steady.newest = now.minute.as_millis();
-        let permit = Permit {
-            id: ask.permit,
-            key: key.clone(),
-            fingerprint,
-            domain: domain.clone(),
-            method: ask.method,
-            cost: ask.cost,
-            stamp: Stamp { seq: self.next_seq(), admitted: now.day },
-            probe: gate == Ok(Gate::Probe),
-            caller: ask.caller.map(|caller| Box::new(caller.ledger.clone())),
-        };
+        let permit =
+            ask.grant(candidate, Stamp { seq: self.next_seq(), admitted: now.day }, gate == Ok(Gate::Probe));
         if let Some(permit) = permit.of_caller() {
             let page = self.page(&permit.domain)?;
             let charge = page.ledger.charge(ask.cost, guard, now);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use keyrot_core::{
-    Ask, CoolFor, CoolReport, Cost, Ended, FactStore, Limits, Method, PacificDay, RateLimiter, Reason,
-    Samples, Scope,
+    Ask, Caller, CoolFor, CoolReport, Cost, Domain, Ended, FactStore, LimitKind, Limits, Method, PacificDay,
+    RateLimiter, Reason, Samples, Scope, Why,
 };
 use keyrot_limiter::{DayCharge, Used};
 use keyrot_testkit::limiter::{FREE, Way, rpm, secs, tokens};
@@ -40,6 +40,35 @@ fn what_was_admitted_alone_is_added_once() {
     assert_eq!(world.fill(1, &way, 30), 16);
     world.wait(secs(120));
     assert_eq!(world.store.absorbed().len(), 1);
+}
+
+#[test]
+fn a_caller_keeps_to_its_share_alone_and_its_use_is_told() {
+    let mut world = World::of(2);
+    let (way, ledger) = (Way::sole(rpm(100)), Domain::new("caller", "a team"));
+    let caller = || Some(Caller { ledger: &ledger, limits: Limits { tpm: Some(100), ..rpm(6) } });
+    let go = |world: &mut World, tokens_each| {
+        world.ask_for(0, caller(), &[&way], tokens(tokens_each)).0.expect("nothing fails")
+    };
+    go(&mut world, 10).expect("one of six, by the store");
+    world.cut([0], Line::Refused);
+    // Its share is three of six, and of what was used one of one.
+    let alone: Vec<_> = (0..2).map(|_| go(&mut world, 10).expect("it is its share")).collect();
+    let refusals = go(&mut world, 10).expect_err("three are its share");
+    assert_eq!(refusals[0].why, Why::Caller(LimitKind::Rpm));
+    world.settle(0, &alone[0].permit, 4);
+    world.release(0, &alone[1].permit, Ended::NeverSent);
+    go(&mut world, 10).expect("one was given back");
+    world.cut([0], Line::Up);
+    world.wait(secs(3));
+    let absorbed = world.store.absorbed();
+    let of = |domain: &Domain| {
+        let charges = absorbed.iter().flat_map(|(_, charges)| charges).filter(|c| c.domain == *domain);
+        charges
+            .flat_map(|c| &c.window)
+            .fold((0, 0), |(r, t), (_, requests, tokens)| (r + requests, t + tokens))
+    };
+    assert_eq!((of(&way.domain), of(&ledger)), ((2, 14), (2, 14)));
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use arrayvec::ArrayVec;
 use keyrot_core::{
-    Ask, Candidate, Clock, CoolReport, Cooled, Cost, Domain, Ended, Fact, FactStore, FakeClock, Lifted,
-    LimitError, Limits, Method, PacificDay, Permit, RateLimiter, Reply, Scope, Standing, Timestamp,
+    Ask, Caller, Candidate, Clock, CoolReport, Cooled, Cost, Domain, Ended, Fact, FactStore, FakeClock,
+    Lifted, LimitError, Limits, Method, PacificDay, Permit, RateLimiter, Reply, Scope, Standing, Timestamp,
 };
 use keyrot_limiter::guard::Guard;
 use keyrot_limiter::ledger::{Ledger, Now};
@@ -38,6 +38,8 @@ struct Memory {
     limiter: Arc<MemoryLimiter>,
     /// What was absorbed, beside what the limiter counted itself.
     debts: HashMap<Domain, Ledger>,
+    /// What callers have used, by their ledgers.
+    callers: HashMap<Domain, Used>,
     seq: u64,
     /// How far its clock has been set back.
     behind: Duration,
@@ -64,6 +66,7 @@ impl Store {
             run: 1,
             limiter: Arc::new(MemoryLimiter::new(Arc::new(clock.clone()))),
             debts: HashMap::new(),
+            callers: HashMap::new(),
             seq: 0,
             behind: Duration::ZERO,
             alive: BTreeMap::new(),
@@ -242,6 +245,10 @@ impl Link {
         if let Some(grant) = &reply.grant {
             let mut memory = self.store.memory.lock();
             memory.seq = memory.seq.max(grant.permit.stamp.seq);
+            if let Some(caller) = &ask.caller {
+                let used = memory.callers.entry(caller.ledger.clone()).or_default();
+                (used.requests, used.tokens) = (used.requests + 1, used.tokens + ask.cost.tokens);
+            }
         }
         let tried = reply.refusals.len() + usize::from(reply.grant.is_some());
         let used: ArrayVec<_, 16> = ask
@@ -251,8 +258,10 @@ impl Link {
             .take(tried)
             .map(|(i, c)| (i, self.store.used(c.domain)))
             .collect();
-        let mark = self.store.memory.lock().mark(now);
-        let caller = ask.caller.map(|caller| self.store.used(caller.ledger));
+        let memory = self.store.memory.lock();
+        let mark = memory.mark(now);
+        let used_by = |caller: Caller<'_>| memory.callers.get(caller.ledger).copied().unwrap_or_default();
+        let caller = ask.caller.map(used_by);
         Ok((reply, Reading { mark, used, caller }))
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use futures_util::future::poll_immediate;
 use keyrot_core::{
-    Ask, Candidate, Clock, Cost, Ended, FakeClock, Grant, LimitError, Method, Permit, PermitId, RateLimiter,
-    Refusal, Timestamp,
+    Ask, Caller, Candidate, Clock, Cost, Ended, FakeClock, Grant, LimitError, Method, Permit, PermitId,
+    RateLimiter, Refusal, Timestamp,
 };
 use keyrot_limiter::{Degrading, Manner};
 use keyrot_testkit::limiter::log::{Admission, busiest};
@@ -123,6 +123,17 @@ impl World {
         ways: &[&Way],
         cost: Cost,
     ) -> (Result<Result<Grant, Vec<Refusal>>, LimitError>, Duration) {
+        self.ask_for(i, None, ways, cost)
+    }
+
+    /// The same for a caller with limits of its own.
+    pub(crate) fn ask_for(
+        &mut self,
+        i: usize,
+        caller: Option<Caller<'_>>,
+        ways: &[&Way],
+        cost: Cost,
+    ) -> (Result<Result<Grant, Vec<Refusal>>, LimitError>, Duration) {
         let limiter = self.instances[i].limiter.clone();
         let permit = self.permit();
         let candidates: Vec<Candidate<'_>> = ways.iter().map(|way| way.candidate()).collect();
@@ -133,7 +144,7 @@ impl World {
             cost,
             lease: LEASE,
             class: 0,
-            caller: None,
+            caller,
         };
         let (reply, took) = self.drive(limiter.reserve(&ask));
         (reply.map(|reply| reply.grant.ok_or_else(|| reply.refusals.to_vec())), took)
