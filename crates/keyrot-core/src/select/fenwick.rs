@@ -40,8 +40,34 @@ impl Fenwick {
         }
     }
 
+    /// A position by weight: `below(n)` gives a random number below `n`. There must be some weight.
+    pub(super) fn draw(&self, below: &mut impl FnMut(u64) -> u64) -> usize {
+        self.find(below(self.total))
+    }
+
+    /// Another position than `other`, drawn as if that had no weight; `None` where nothing else has any.
+    pub(super) fn draw_beside(&self, other: usize, below: &mut impl FnMut(u64) -> u64) -> Option<usize> {
+        let left = self.total - self.weights[other];
+        if left == 0 {
+            return None;
+        }
+        let target = below(left);
+        let before = self.before(other);
+        Some(self.find(if target < before { target } else { target + self.weights[other] }))
+    }
+
+    /// The sum of the weights before `at`.
+    fn before(&self, at: usize) -> u64 {
+        let (mut sum, mut i) = (0, at);
+        while i > 0 {
+            sum += self.sums[i - 1];
+            i -= lowbit(i);
+        }
+        sum
+    }
+
     /// The position whose weight covers `target`, which must be below [`total`](Self::total).
-    pub(super) fn find(&self, mut target: u64) -> usize {
+    fn find(&self, mut target: u64) -> usize {
         let mut at = 0;
         let mut step = self.sums.len().next_power_of_two();
         while step > 0 {

@@ -1,5 +1,7 @@
 //! A caller's own limits, which are charged together with the domain's or not at all.
 
+#![expect(clippy::expect_used, reason = "a suite fails by panicking")]
+
 use keyrot_core::{
     Ask, Caller, Candidate, Cost, Domain, Ended, FakeClock, Grant, LimitKind, Limits, Method, PacificDay,
     PermitId, RateLimiter, Refusal, Why,
@@ -22,7 +24,6 @@ fn pair() -> [Way; 2] {
     ["one", "other"].map(|project| Way::new(project, project, "m", rpm(3)))
 }
 
-#[expect(clippy::expect_used, reason = "a suite fails by panicking")]
 impl<L: RateLimiter> Rig<L> {
     async fn ask_for(
         &self,
