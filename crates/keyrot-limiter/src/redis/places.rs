@@ -80,11 +80,15 @@ impl Places {
 struct Telling(Weak<Places>);
 
 impl Telling {
-    async fn tell(self, link: Weak<Link>, caller: Arc<Caller>) {
+    async fn tell(mut self, link: Weak<Link>, caller: Arc<Caller>) {
         loop {
             tokio::time::sleep(EVERY).await;
             let (Some(places), Some(link)) = (self.0.upgrade(), link.upgrade()) else { return };
-            let Some(news) = places.news() else { return };
+            let Some(news) = places.news() else {
+                // Somebody else may tell of the next by now.
+                self.0 = Weak::new();
+                return;
+            };
             for some in news.chunks(AT_ONCE) {
                 let mut args = vec![caller.common(caller.now())];
                 args.extend_from_slice(some);
