@@ -25,7 +25,10 @@ impl Closed {
         for (candidate, refusal) in ask.candidates.iter().zip(refusals) {
             let (domain, kind) = match (refusal.why, &ask.caller) {
                 (Why::Limit(kind), _) => (candidate.domain, kind),
-                (Why::Caller(kind), Some(caller)) => (caller.ledger, kind),
+                // What can never fit waits for nothing, and keeps out nobody after it.
+                (Why::Caller(kind), Some(caller)) if refusal.retry_after < Duration::MAX => {
+                    (caller.ledger, kind)
+                }
                 _ => continue,
             };
             self.0.push(Entry {

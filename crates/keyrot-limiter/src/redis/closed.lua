@@ -28,8 +28,9 @@ end
 local function closed_to(c)
   local of, wait, kind = shut and shut[class], nil, nil
   for this = RPM, of and CONCURRENCY or -1 do
-    local whose = of[holder(c, this)]
-    if whose and whose[this] and (not wait or whose[this] > wait) and takes(c, this) then
+    -- A caller's ledger has no key, and takes no place of one.
+    local whose = takes(c, this) and of[holder(c, this)]
+    if whose and whose[this] and (not wait or whose[this] > wait) then
       wait, kind = whose[this], this
     end
   end

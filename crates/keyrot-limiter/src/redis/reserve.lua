@@ -148,7 +148,7 @@ local function reserve()
     end
     if sort == LIMIT then
       refused[#refused + 1] = { c, what, wait }
-    elseif sort == BY_CALLER and what ~= CONCURRENCY then
+    elseif sort == BY_CALLER and wait ~= NEVER then
       refused[#refused + 1] = { own, what, wait }
     end
     refusals[index + 1] = pack('<dddd', wait, sort, what, more)

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use keyrot_core::{Ask, Cost, Ended, LimitKind, Limits, Method, Permit, PermitId, RateLimiter, Refusal, Why};
+use keyrot_core::{
+    Ask, Caller, Cost, Domain, Ended, LimitKind, Limits, Method, Permit, PermitId, RateLimiter, Refusal, Why,
+};
 use keyrot_limiter::{RedisConfig, RedisStore};
 use keyrot_testkit::limiter::{FREE, Way, rpm};
 use keyrot_testkit::server::{Kind, Server};
@@ -27,6 +29,16 @@ async fn store(server: &Server) -> (Network, RedisStore) {
 }
 
 async fn reserve(store: &RedisStore, way: &Way, class: u32, tokens: u64) -> Result<Permit, Refusal> {
+    reserve_for(store, way, class, tokens, None).await
+}
+
+async fn reserve_for(
+    store: &RedisStore,
+    way: &Way,
+    class: u32,
+    tokens: u64,
+    caller: Option<Caller<'_>>,
+) -> Result<Permit, Refusal> {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let candidates = [way.candidate()];
     let ask = Ask {
@@ -36,7 +48,7 @@ async fn reserve(store: &RedisStore, way: &Way, class: u32, tokens: u64) -> Resu
         cost: Cost { requests: 1, tokens },
         lease: Duration::from_secs(30),
         class,
-        caller: None,
+        caller,
     };
     let reply = store.reserve(&ask).await.expect("the server is there");
     reply.grant.map(|grant| grant.permit).ok_or_else(|| reply.refusals[0])
@@ -119,4 +131,46 @@ async fn small_requests_of_a_class_do_not_pass_a_large_one_in_a_batch() {
         let (_, one, two, elsewhere) = tokio::join!(by(&way), by(&busy), by(&busy), by(&idle));
         assert!(one.is_ok() && two.is_err() && elsewhere.is_ok());
     }
+}
+
+#[tokio::test]
+async fn a_callers_own_limit_is_closed_to_that_caller_alone() {
+    for kind in [Kind::Redis, Kind::Valkey] {
+        let server = Server::start(kind, &[]);
+        let (_network, store) = store(&server).await;
+        let (way, ours, theirs) =
+            (Way::sole(FREE), Domain::new("caller", "ours"), Domain::new("caller", "theirs"));
+        let limits = Limits { tpm: Some(100), ..FREE };
+        let ask = async |ledger, tokens| {
+            reserve_for(&store, &way, 1, tokens, Some(Caller { ledger, limits })).await
+        };
+        let anyone = async |tokens| reserve(&store, &way, 1, tokens).await;
+        // The first is under way when the others ask.
+        let (first, large, small, other, none) =
+            tokio::join!(ask(&ours, 30), ask(&ours, 80), ask(&ours, 10), ask(&theirs, 10), anyone(10));
+        assert!(first.is_ok() && other.is_ok() && none.is_ok(), "{kind:?}");
+        let large = large.expect_err("there is no room for it");
+        assert_eq!(large.why, Why::Caller(LimitKind::Tpm));
+        assert_eq!(small.expect_err("it would fit, but comes after the large one"), large);
+        // What can never fit is waited for by nobody.
+        let (_, never, small) = tokio::join!(anyone(0), ask(&theirs, 101), ask(&theirs, 10));
+        assert_eq!(never.expect_err("it is too large").retry_after, Duration::MAX);
+        assert!(small.is_ok(), "{kind:?}: {small:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_is_asked_for_after_a_refusal_of_its_class() {
+    let server = Server::start(Kind::Redis, &[]);
+    let (_network, store) = store(&server).await;
+    let full = Way::by("full", Limits { tpm: Some(100), ..FREE });
+    let (way, ledger) = (Way::by("free", FREE), Domain::new("caller", "ours"));
+    let caller = Some(Caller { ledger: &ledger, limits: rpm(9) });
+    let (_, refused, granted) = tokio::join!(
+        reserve(&store, &full, 1, 90),
+        reserve(&store, &full, 1, 20),
+        reserve_for(&store, &way, 1, 1, caller)
+    );
+    assert!(refused.is_err());
+    assert!(granted.is_ok(), "{granted:?}");
 }
