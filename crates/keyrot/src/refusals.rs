@@ -63,7 +63,9 @@ impl Search<'_> {
             {
                 (why, None)
             } else if let Some(Hint { until, why: Some(why), .. }) = known().filter(|hint| hint.until > now) {
-                (why.to_string(), (until < Timestamp::NEVER).then_some(until))
+                // A place in flight may come back at any moment: it is asked for again and again.
+                let is_known = until < Timestamp::NEVER && why != Why::Limit(LimitKind::Concurrency);
+                (why.to_string(), is_known.then_some(until))
             } else if pick.is_some_and(|pick| self.barred(tried, pick, now)) {
                 ("already failed this request".to_owned(), None)
             } else {

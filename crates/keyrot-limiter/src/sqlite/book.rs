@@ -51,18 +51,10 @@ impl Book {
             waits && looks < LOOKS
         }))?;
         let looked = clocks.since_boot();
+        // Without a log the file may lie where other machines have it too, whose processes nobody here knows.
+        let owners = if base.commits_at_once() { Owners::of_this_process() } else { Owners::default() };
         let (cooling, broom) = (Cooling::unread(Endpoint::default()), Broom::new());
-        Ok(Self {
-            base,
-            clocks,
-            owners: Owners::of_this_process(),
-            cooling,
-            heard,
-            broom,
-            patient,
-            begun: false,
-            looked,
-        })
+        Ok(Self { base, clocks, owners, cooling, heard, broom, patient, begun: false, looked })
     }
 
     /// Keeps the cooldowns of `endpoint` from now on.

@@ -78,7 +78,7 @@ mod tests {
         assert!(!is_gone(own));
         assert!(is_gone(&format!("another-boot {space} {number} {own_start}")));
         assert!(is_gone(&format!("{boot} {space} {number} 1")), "its number is used again");
-        assert!(!is_gone(&format!("{boot} pid:[1] {number} 1")), "nobody here can tell");
+        assert!(!is_gone(&format!("{boot} pid:[1]time:[1] {number} 1")), "nobody here can tell");
         for unknown in ["", "a b c d", own.trim_end_matches(own_start)] {
             assert!(!is_gone(unknown), "{unknown}");
         }

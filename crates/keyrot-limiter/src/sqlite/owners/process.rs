@@ -7,7 +7,8 @@ use rustix::process::{Pid, test_kill_process};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Process<'a> {
     pub(super) boot: &'a str,
-    /// The name space in which its number counts: containers that share the file may each have one.
+    /// The name spaces in which its number and its start count: containers that share the file may each have
+    /// their own.
     pub(super) space: &'a str,
     pub(super) number: i32,
     /// When it started, in ticks of the kernel.
@@ -42,6 +43,8 @@ pub(super) fn has_ended(own: &str, other: &str) -> bool {
 pub(super) fn own_name() -> Option<String> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let space = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    // There is none in an older kernel.
+    let time = std::fs::read_link("/proc/self/ns/time").unwrap_or_default();
     let number = std::process::id();
     // A `/proc` of another name space knows it by another number, or another process by this one.
     let seen = std::fs::read_link("/proc/self").ok()?;
@@ -49,7 +52,7 @@ pub(super) fn own_name() -> Option<String> {
         return None;
     }
     let started = started("/proc/self/stat")?;
-    Some(format!("{} {} {number} {started}", boot.trim(), space.to_str()?))
+    Some(format!("{} {}{} {number} {started}", boot.trim(), space.to_str()?, time.to_str()?))
 }
 
 /// When a process started that still runs, by its `stat`: the 20th field behind its name, which is in brackets
@@ -57,9 +60,9 @@ pub(super) fn own_name() -> Option<String> {
 pub(super) fn started(stat: &str) -> Option<String> {
     let text = std::fs::read_to_string(stat).ok()?;
     let (_, fields) = text.rsplit_once(')')?;
-    let mut fields = fields.split_ascii_whitespace();
-    match fields.next()? {
-        "Z" | "X" => Some(String::new()),
-        _ => fields.nth(18).map(str::to_owned),
-    }
+    let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
+    let threads: u32 = fields.get(17)?.parse().ok()?;
+    // Its first thread may end before the others do.
+    let has_ended = matches!(*fields.first()?, "Z" | "X") && threads <= 1;
+    if has_ended { Some(String::new()) } else { fields.get(19).map(|&start| start.to_owned()) }
 }
