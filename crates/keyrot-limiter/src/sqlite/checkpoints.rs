@@ -7,13 +7,16 @@
 //! short one every length is new: it finds what those before it left, killed ones included, and ends
 //! only after its checkpoint has. When all is moved, the next write goes to the log's beginning. Under a
 //! load that never pauses there is always something new in the log: once it is [`LONG`], writers are
-//! kept out for the little that was written while the rest was moved.
+//! kept out for the little that was written while the rest was moved. And where the disk does not keep up,
+//! whoever makes a [`FULL`] log longer waits for it.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle, Thread};
+use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 
@@ -24,6 +27,9 @@ use super::schema;
 const STEP: i32 = 1_000;
 /// Pages of log after which writers are kept out for a moment.
 const LONG: i32 = 3 * STEP;
+/// Pages of log after which whoever makes it a step longer waits for a checkpoint, and for how long at most.
+const FULL: i32 = 4 * STEP;
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The thread, which ends when this is dropped, after what is due.
 #[derive(Debug)]
@@ -37,12 +43,21 @@ pub(super) struct Checkpoints {
 struct Bell {
     due: AtomicBool,
     over: AtomicBool,
+    /// How many checkpoints have ended.
+    ended: Mutex<u64>,
+    end: Condvar,
 }
 
 impl Bell {
     fn ring(thread: &Thread, told: &AtomicBool) {
         told.store(true, Ordering::Release);
         thread.unpark();
+    }
+
+    /// Waits until another checkpoint has ended, but not for a reader who keeps the log from being moved.
+    fn wait(&self, mut ended: MutexGuard<'_, u64>) {
+        let before = *ended;
+        while *ended == before && !self.end.wait_for(&mut ended, PATIENCE).timed_out() {}
     }
 }
 
@@ -64,7 +79,11 @@ impl Checkpoints {
         let mut seen = 0;
         connection.wal_hook(Some(move |_: &mut Wal, pages: i32| {
             if pages / STEP > seen {
+                let ended = bell.ended.lock();
                 Bell::ring(&thread, &bell.due);
+                if pages >= FULL {
+                    bell.wait(ended);
+                }
             }
             seen = pages / STEP;
             Ok(())
@@ -88,6 +107,8 @@ fn serve(file: &Identity, bell: &Bell) {
         if bell.due.swap(false, Ordering::AcqRel) {
             // The next step tries again; what is wrong with the file is found by those who ask.
             let _later = checkpoint(file);
+            *bell.ended.lock() += 1;
+            bell.end.notify_all();
         } else if over {
             return;
         } else {
