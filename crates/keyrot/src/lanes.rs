@@ -48,6 +48,22 @@ impl Lanes {
         self.age.load(Ordering::Acquire)
     }
 
+    /// The lane of `key` in a field that is there already, made for the asker alone: of names that share a
+    /// place there may be any number, and who uses others is not to wait for theirs. `None` where there is no
+    /// such field, or all was forgotten since `age`.
+    pub(crate) fn passing(
+        &self,
+        key: &LaneKey,
+        alike: &LaneKey,
+        bucket: &Bucket,
+        age: u64,
+    ) -> Option<Arc<Lane>> {
+        let inner = self.inner.read();
+        let making = inner.fields.get(&(alike.clone(), bucket.clone())).filter(|_| self.age() == age)?;
+        let field = Arc::clone(making.get()?);
+        Some(Arc::new(Lane { key: key.clone(), field }))
+    }
+
     /// The lane of `key`. `alike` is what its field is made for; `make` makes it, if need be, in front of
     /// the line of its bucket and under a name of its own. `None` when all was forgotten since `age`.
     pub(crate) fn get_or_make(

@@ -185,6 +185,11 @@ impl Pool {
             if self.has_place(&key.model) { self.aliases.bucket_of(&key.model) } else { names::others() };
         let model = if told_apart { key.model.clone() } else { bucket.as_str().into() };
         let alike = LaneKey { model, ..key.clone() };
+        if names::are_others(&bucket)
+            && let Some(lane) = self.lanes.passing(key, &alike, &bucket, age)
+        {
+            return Some(lane);
+        }
         let learned = self.recalled.limits.read();
         self.lanes.get_or_make(key, alike, &bucket, age, |line| {
             let rng = self.rng.lock().fork();
