@@ -80,7 +80,7 @@ pub struct Ask<'a> {
 impl Ask<'_> {
     /// The permit for one of the candidates.
     #[must_use]
-    pub fn grant(&self, candidate: &Candidate<'_>, stamp: Stamp, probe: bool) -> Permit {
+    pub fn permit_for(&self, candidate: &Candidate<'_>, stamp: Stamp, probe: bool) -> Permit {
         Permit {
             id: self.permit,
             key: candidate.key.clone(),
@@ -143,7 +143,7 @@ impl fmt::Display for Why {
         match self {
             Self::Limit(kind) => write!(f, "limit of {} reached", limit(*kind)),
             Self::TooLarge(kind) => write!(f, "request is larger than the limit of {}", limit(*kind)),
-            Self::Caller(kind) => write!(f, "the caller's own limit of {} reached", limit(*kind)),
+            Self::Caller(kind) => write!(f, "the caller's own limit of {} leaves no room", limit(*kind)),
             Self::Cooling { reason, .. } => f.write_str(reason.in_words()),
         }
     }
@@ -392,10 +392,10 @@ pub enum LimitError {
         /// What happened.
         why: String,
     },
-    /// A newer release keeps there what this one would spoil.
+    /// A newer release wrote it in a format that this one would spoil.
     #[error(
-        "limit store {store} is kept by a newer release (format {found}, this one knows {known})\n\
-         hint: use the newer release, or another pool"
+        "limit store {store} was written by a newer release of keyrot (format {found}; this one knows {known})\n\
+         hint: upgrade this program, or give it a pool of its own (`KEYROT_POOL`)"
     )]
     Newer {
         /// The store's name.
@@ -433,8 +433,8 @@ pub trait RateLimiter: fmt::Debug + Send + Sync + 'static {
     fn release(&self, permit: &Permit, ended: Ended) -> impl Future<Output = Result<(), LimitError>> + Send;
 
     /// Condemns a scope; [`Reason::Overloaded`] of a [`Scope::Model`] is evidence for its
-    /// [`Breaker`](crate::Breaker), which decides alone for how long. Report before [`release`](Self::release), so that a probe's failure is
-    /// known before its place is given away.
+    /// [`Breaker`](crate::Breaker), which decides alone for how long. Report before
+    /// [`release`](Self::release), so that a probe's failure is known before its place is given away.
     fn cool(&self, report: &CoolReport) -> impl Future<Output = Result<Cooled, LimitError>> + Send;
 
     /// What was lifted since this handle was last asked this, as far as the store's answers have told:

@@ -195,7 +195,7 @@ impl MemoryLimiter {
                 if let Some((_, account)) = &mut caller {
                     account.charge(ask.permit, ask.cost, guard, Now::both(now));
                 }
-                ask.grant(candidate, Stamp { seq: self.next_seq(), admitted: now }, probe)
+                ask.permit_for(candidate, Stamp { seq: self.next_seq(), admitted: now }, probe)
             };
             let permit = if gate == Ok(Gate::Probe) {
                 drop(scopes);
@@ -246,7 +246,7 @@ impl RateLimiter for MemoryLimiter {
         if let Some(Granted { index, stamp, probe, headroom }) = self.granted.get(&ask.permit).map(|old| *old)
             && let Some(candidate) = ask.candidates.get(index)
         {
-            let permit = ask.grant(candidate, stamp, probe);
+            let permit = ask.permit_for(candidate, stamp, probe);
             return Ok(Reply { refusals, grant: Some(Grant { index, permit, headroom }) });
         }
         for index in 0..ask.candidates.len().min(MAX_CANDIDATES) {

@@ -116,7 +116,7 @@ fn remedy(key: &KeyStatus, cause: Option<Why>) -> Option<String> {
         (_, Some(Why::Limit(_))) => {
             "waiting; or a higher limit in keys.json, where Google grants more".to_owned()
         }
-        (_, Some(Why::Caller(_))) => "time, or a higher limit for the caller".to_owned(),
+        (_, Some(Why::Caller(_))) => "waiting; or a higher limit for the caller".to_owned(),
         (_, Some(Why::TooLarge(_))) => "a smaller request, or a higher limit in keys.json".to_owned(),
         (_, Some(Why::Cooling { reason, scope })) => match reason {
             Reason::KeyRejected(KeyFault::Leaked) => "a new secret for this key".to_owned(),

@@ -28,17 +28,17 @@ impl Selector {
         let mut picks: ArrayVec<Pick, MAX_CANDIDATES> = ArrayVec::new();
         for tier in 0..self.tiers.len() {
             let first = picks.len();
-            if first == 0 && drawn_at_least == 2 {
-                picks = self.draw_two(tier, &skip, &mut below);
-                if picks.len() >= max {
-                    break;
-                }
-                picks.clear();
+            if max == 1
+                && let Some(pick) = self.better_of_two(tier, &skip, &mut below)
+            {
+                picks.push(pick);
+                break;
             }
             let mut drawn: ArrayVec<u32, MAX_CANDIDATES> = ArrayVec::new();
             let mut passed_over = Vec::new();
-            while picks.len() < drawn_at_least && self.tiers[tier].weights.total() > 0 {
-                let at = self.tiers[tier].weights.draw(&mut below);
+            while picks.len() < drawn_at_least
+                && let Some(at) = self.tiers[tier].weights.draw(&mut below)
+            {
                 let cell = self.tiers[tier].cells[at];
                 // Out of the draw until this tier is done.
                 self.tiers[tier].weights.set(at, 0);
@@ -62,31 +62,24 @@ impl Selector {
         picks
     }
 
-    /// The better of two draws from a tier, and the other, as [`pick`](Self::pick) draws them: without taking
-    /// them out of the draw meanwhile, which costs more than the draw. Fewer where one of them is not to be
-    /// used.
-    fn draw_two(
+    /// The better of two draws from a tier, which are not taken out of the draw meanwhile: that costs more than
+    /// the draw. `None` where there is nothing to draw, or one of them may not be used: who is drawn in its
+    /// place is for [`pick`](Self::pick) to find out.
+    fn better_of_two(
         &mut self,
         tier: usize,
         skip: &impl Fn(Pick) -> bool,
         below: &mut impl FnMut(u64) -> u64,
-    ) -> ArrayVec<Pick, MAX_CANDIDATES> {
-        let mut picks = ArrayVec::new();
-        if self.tiers[tier].weights.total() == 0 {
-            return picks;
-        }
-        let one = self.tiers[tier].weights.draw(below);
-        let Some(pick) = self.draw_member(self.tiers[tier].cells[one], skip, below) else { return picks };
-        picks.push(pick);
-        if let Some(two) = self.tiers[tier].weights.draw_beside(one, below) {
-            match self.draw_member(self.tiers[tier].cells[two], skip, below) {
-                Some(pick) => picks.push(pick),
-                // There may be a third.
-                None => picks.clear(),
-            }
-        }
-        self.better_first(&mut picks);
-        picks
+    ) -> Option<Pick> {
+        let weights = &self.tiers[tier].weights;
+        let one = weights.draw(below)?;
+        let other = weights.draw_beside(one, below);
+        let [one, other] = [Some(one), other].map(|at| at.map(|at| self.tiers[tier].cells[at]));
+        let one = self.draw_member(one?, skip, below)?;
+        let Some(other) = other else { return Some(one) };
+        let mut two = [one, self.draw_member(other, skip, below)?];
+        self.better_first(&mut two);
+        Some(two[0])
     }
 
     fn better_first(&self, picks: &mut [Pick]) {
@@ -107,8 +100,7 @@ impl Selector {
         let mut passed_over = Vec::new();
         let mut found = None;
         let cell = &mut self.cells[cell as usize];
-        while cell.weights.total() > 0 {
-            let at = cell.weights.draw(below);
+        while let Some(at) = cell.weights.draw(below) {
             let member = &self.members[cell.members[at] as usize];
             let pick = Pick { key: member.key, group };
             if !skip(pick) {

@@ -40,9 +40,9 @@ impl Fenwick {
         }
     }
 
-    /// A position by weight: `below(n)` gives a random number below `n`. There must be some weight.
-    pub(super) fn draw(&self, below: &mut impl FnMut(u64) -> u64) -> usize {
-        self.find(below(self.total))
+    /// A position by weight: `below(n)` gives a random number below `n`. `None` where nothing has any.
+    pub(super) fn draw(&self, below: &mut impl FnMut(u64) -> u64) -> Option<usize> {
+        (self.total > 0).then(|| self.find(below(self.total)))
     }
 
     /// Another position than `other`, drawn as if that had no weight; `None` where nothing else has any.
@@ -107,6 +107,20 @@ mod tests {
             let owners = naive.iter().enumerate().flat_map(|(i, w)| std::iter::repeat_n(i, *w as usize));
             for (target, owner) in owners.enumerate() {
                 prop_assert_eq!(tree.find(target as u64), owner);
+            }
+        }
+
+        #[test]
+        fn another_is_drawn_as_if_the_first_were_taken_out(
+            weights in prop::collection::vec(0_u64..9, 1..20),
+            first in any::<prop::sample::Index>(),
+        ) {
+            let first = first.index(weights.len());
+            let tree = Fenwick::new(weights.iter().copied());
+            let mut without = Fenwick::new(weights.into_iter());
+            without.set(first, 0);
+            for n in 0..without.total().max(1) {
+                prop_assert_eq!(tree.draw_beside(first, &mut |_| n), without.draw(&mut |_| n));
             }
         }
     }

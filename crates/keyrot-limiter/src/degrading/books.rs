@@ -233,7 +233,7 @@ impl Books {
             };
             self.seq += 1;
             let permit =
-                ask.grant(candidate, Stamp { seq: HERE | self.seq, admitted: now }, gate == Gate::Probe);
+                ask.permit_for(candidate, Stamp { seq: HERE | self.seq, admitted: now }, gate == Gate::Probe);
             self.charge(ask, candidate, now);
             if permit.probe {
                 self.scopes.take_probes(&permit, ask.lease, now);

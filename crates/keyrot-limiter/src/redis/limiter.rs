@@ -111,7 +111,7 @@ fn reply(
         Some((index, stamp, probe)) => {
             let candidate = ask.candidates.get(index).ok_or_else(senseless)?;
             let (_, by) = used.iter().find(|(i, _)| *i == index).ok_or_else(senseless)?;
-            let permit = ask.grant(candidate, stamp, probe);
+            let permit = ask.permit_for(candidate, stamp, probe);
             Some(Grant { index, permit, headroom: headroom(candidate, by) })
         }
         None => None,

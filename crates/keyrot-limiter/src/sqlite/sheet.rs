@@ -175,8 +175,11 @@ impl<'c> Sheet<'c> {
         }
         self.granted += 1;
         self.pool.steady.newest = now.minute.as_millis();
-        let permit =
-            ask.grant(candidate, Stamp { seq: self.next_seq(), admitted: now.day }, gate == Ok(Gate::Probe));
+        let permit = ask.permit_for(
+            candidate,
+            Stamp { seq: self.next_seq(), admitted: now.day },
+            gate == Ok(Gate::Probe),
+        );
         if let Some(permit) = permit.of_caller() {
             let page = self.page(&permit.domain)?;
             let charge = page.ledger.charge(ask.cost, guard, now);
