@@ -252,17 +252,16 @@ impl Pool {
             return None;
         }
         if all || !lane.recent.refused_again(answer, self.clock.now()) {
-            let mut taken_back = false;
-            for penalty in answers.penalties.iter().filter(|penalty| !penalty.proven.load(Ordering::Acquire))
-            {
-                match self.patiently(self.lift(&penalty.scope)).await {
-                    Ok(()) => taken_back = true,
-                    Err(error) => {
-                        tracing::warn!(%error, scope = %penalty.scope, "cannot take a cooldown back");
-                    }
+            let mut all_back = !answers.penalties.is_empty();
+            for penalty in &answers.penalties {
+                if penalty.proven.load(Ordering::Acquire) {
+                    all_back = false;
+                } else if let Err(error) = self.patiently(self.lift(&penalty.scope)).await {
+                    tracing::warn!(%error, scope = %penalty.scope, "cannot take a cooldown back");
+                    all_back = false;
                 }
             }
-            if taken_back {
+            if all_back {
                 self.watch.tell(|| Event::TakenBack { request: request.clone(), answer });
             }
         }

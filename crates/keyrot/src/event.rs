@@ -56,12 +56,12 @@ pub enum Event {
         /// What was condemned, in words, if anything was.
         condemned: Option<String>,
     },
-    /// Every key that the request asked answered alike, and that is the request's fault: none of them stays
-    /// out because of it.
+    /// Every key that was asked gave the same answer, so the request is at fault: what it cost them is taken
+    /// back.
     TakenBack {
         /// The request.
         request: RequestId,
-        /// What all answered: an outcome's label.
+        /// The label of the outcome that all of them had.
         answer: &'static str,
     },
     /// The model asked for cannot be had; another one is tried.

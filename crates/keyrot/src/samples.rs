@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 const SECONDS: u64 = 10;
 /// For how long a success shows that a model is served.
 const RECENT: Duration = Duration::from_secs(60);
+
 /// The calls of one model: see the module's docs.
 #[derive(Debug, Default)]
 pub(crate) struct RecentCalls(Mutex<Inner>);

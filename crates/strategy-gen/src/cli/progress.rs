@@ -131,15 +131,27 @@ impl Observer for Progress {
                     condemned: condemned.clone(),
                 });
             }
-            Event::TakenBack { .. } => {
-                self.line("every key asked answered alike: it is the request's fault, and nothing stays out");
+            other => {
+                if let Some(line) = plain(other) {
+                    self.line(&line);
+                }
             }
-            Event::FellBack { from, to, .. } => self.line(&format!("{from} cannot be had now: asking {to}")),
-            Event::LastResort { key, .. } => {
-                self.line(&format!("no key of the pool is usable: {key} serves"))
-            }
-            _ => {}
         }
+    }
+}
+
+/// What is told of an event in the same words wherever it is told.
+pub(crate) fn plain(event: &Event) -> Option<String> {
+    match event {
+        Event::TakenBack { answer, .. } => {
+            let answer = answer.replace('_', " ");
+            Some(format!(
+                "every key answered alike ({answer}): the request is at fault, and no key is kept out"
+            ))
+        }
+        Event::FellBack { from, to, .. } => Some(format!("{from} cannot be had now: asking {to}")),
+        Event::LastResort { key, .. } => Some(format!("no key of the pool is usable: {key} serves")),
+        _ => None,
     }
 }
 

@@ -154,7 +154,7 @@ fn a_model_that_cannot_be_one_is_the_users_mistake() {
         let ended = typo.run();
         ended.fails(
             2,
-            &["nothing stays out", "`gemini-2.5-flahs`", "404", "did you mean `gemini-2.5-flash`?"],
+            &["no key is kept out", "`gemini-2.5-flahs`", "404", "did you mean `gemini-2.5-flash`?"],
         );
         ended.is_silent_about("add a key");
     }

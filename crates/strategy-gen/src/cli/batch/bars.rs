@@ -12,7 +12,7 @@ use strategy_gen::batch::Step;
 use strategy_gen::shelf::LastRun;
 use strategy_gen::{Round, StrategyGenerator, Then};
 
-use crate::cli::progress::words;
+use crate::cli::progress::{plain, words};
 use crate::cli::say;
 
 /// How often the state of the keys is looked at.
@@ -124,14 +124,11 @@ impl Bars {
                 let then = condemned.as_ref().map_or_else(String::new, |what| format!("; out: {what}"));
                 self.line(&format!("key {key}: {}{then}", words(outcome)));
             }
-            Event::TakenBack { .. } => {
-                self.line("every key asked answered alike: it is the request's fault, and nothing stays out");
+            other => {
+                if let Some(line) = plain(other) {
+                    self.line(&line);
+                }
             }
-            Event::FellBack { from, to, .. } => self.line(&format!("{from} cannot be had now: asking {to}")),
-            Event::LastResort { key, .. } => {
-                self.line(&format!("no key of the pool is usable: {key} serves"))
-            }
-            _ => {}
         }
     }
 
