@@ -35,11 +35,11 @@ usage: cargo xtask COMMAND
   bench core [ARGS]    time selection + reserve + settle, as ratios to a baseline of the same run
   bench limiter [--seconds N] [--store memory|sqlite|redis]
                        time reserve on each store, beside the store's bare round trip
+  bench limiter --check [--seconds N]
+                       whole requests on Redis beside a script that does nothing; fails if a target is missed
   bench goodput [--only ROW] [--demand N] [--pool] [--seed N] [--quick]
                        the pool under load and trouble in virtual time, beside three plain policies; fails when a
                        target is missed; without arguments kept in docs/bench-goodput.md
-  bench limiter --check [--seconds N]
-                       whole requests on Redis beside a script that does nothing; fails if a target is missed
   soak limiter [--minutes N] [--store sqlite|redis] [--beside PROGRAM]
                        eight processes on one store: no window above a limit, 99 % of each used; without
                        arguments 6 minutes on each, kept in docs/soak-limiter.md. Every second process runs

@@ -11,7 +11,7 @@ use secrecy::SecretString;
 
 mod address;
 mod batch;
-mod caller;
+mod client;
 mod coding;
 mod courier;
 mod facts;
@@ -24,7 +24,7 @@ mod script;
 pub use address::RedisConfigError;
 
 use address::Address;
-use caller::Caller;
+use client::Client;
 use courier::Courier;
 use link::{Again, Link, Live};
 use places::Places;
@@ -71,7 +71,7 @@ pub struct RedisConfig {
 pub struct RedisStore {
     link: Arc<Link>,
     courier: Arc<Courier>,
-    caller: Arc<Caller>,
+    client: Arc<Client>,
     places: Arc<Places>,
     pool: String,
     /// The name of the server's memory as last heard, as a number and as text.
@@ -104,12 +104,12 @@ impl RedisStore {
         let address = Address::read(url, *timeout)?;
         let key = format!("{{keyrot:{pool}}}:{VERSION}:pool");
         let link = Arc::new(Link::new(address, *timeout, key));
-        let caller = Arc::new(Caller::new(clock, Endpoint::default()));
-        let courier = Arc::new(Courier::new(Arc::clone(&link), Arc::clone(&caller)));
+        let client = Arc::new(Client::new(clock, Endpoint::default()));
+        let courier = Arc::new(Courier::new(Arc::clone(&link), Arc::clone(&client)));
         Ok(Self {
             link,
             courier,
-            caller,
+            client,
             places: Arc::default(),
             pool: pool.clone(),
             epoch: Mutex::new((0.0, "".into())),
@@ -120,8 +120,8 @@ impl RedisStore {
     /// is counted is not.
     #[must_use]
     pub fn for_endpoint(mut self, endpoint: Endpoint) -> Self {
-        self.caller = Arc::new(self.caller.at(endpoint));
-        self.courier = Arc::new(Courier::new(Arc::clone(&self.link), Arc::clone(&self.caller)));
+        self.client = Arc::new(self.client.at(endpoint));
+        self.courier = Arc::new(Courier::new(Arc::clone(&self.link), Arc::clone(&self.client)));
         self
     }
 
@@ -157,7 +157,7 @@ impl RedisStore {
         again: Again,
     ) -> Result<(Value, Arc<Live>), LimitError> {
         self.courier.hurry();
-        let mut args = vec![self.caller.common(self.caller.now())];
+        let mut args = vec![self.client.common(self.client.now())];
         args.extend(more);
         self.link.call(script, &args, again, self.link.deadline()).await
     }
@@ -169,7 +169,7 @@ impl RedisStore {
         more: impl IntoIterator<Item = Vec<u8>>,
     ) -> Result<Value, LimitError> {
         let (answer, _) = self.call(script, more, Again::Yes).await?;
-        Ok(self.caller.lifts.hear(answer))
+        Ok(self.client.lifts.hear(answer))
     }
 
     /// The name of the server's memory.

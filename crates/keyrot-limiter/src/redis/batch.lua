@@ -91,10 +91,6 @@ while at <= #ops do
     else
       thorough()[RELEASE](number, p, ended, probe, stamp)
     end
-  elseif kind == EMPTY then
-    at = at + 1
-    n = n + 1
-    answers[n] = pack('<I4ddddd', 40, now, epoch, seq, 0, 0)
   else
     local _, requests, tokens, lease, asking, class, number, ways = unpack('<BdddddHB', ops, at)
     local ways_at, caller_at = at + QUESTION_LENGTH, false
@@ -136,7 +132,7 @@ if pool_changed then
   save_pool()
 end
 local answer, newest = table.concat(answers), texts[3] and string.sub(texts[3], 1, 8) or NO_LIFT
--- What was lifted here, or is news to the caller, goes with the answer.
+-- What was lifted here, or is news to the client, goes with the answer.
 if rest or newest ~= heard then
   return thorough().told(answer)
 end

@@ -24,7 +24,6 @@ enum Kind {
     Settle = 2,
     Release = 3,
     GiveBack = 4,
-    Empty = 5,
 }
 
 /// Added to what a question is, where a caller is charged as well.
@@ -104,11 +103,7 @@ impl Batch {
     /// Adds a question and returns where it stands. `asking` tells it from any other of the same permit.
     pub(super) fn ask(&mut self, ask: &Ask<'_>, asking: f64, to: oneshot::Sender<Answered>) -> usize {
         let at = self.contents.len();
-        if ask.candidates.is_empty() {
-            self.contents.push(Kind::Empty as u8);
-        } else {
-            self.question(Kind::Ask, ask, asking);
-        }
+        self.question(Kind::Ask, ask, asking);
         self.asks.push(Waiting { at, to });
         at
     }
@@ -123,7 +118,6 @@ impl Batch {
     /// Takes back every question, so that only what nobody waits for is left.
     pub(super) fn give_up_all(&mut self) -> Vec<Waiting> {
         for ask in &self.asks {
-            // A question without candidates changes nothing and may stay: its answer is not looked for.
             give_up(&mut self.contents, ask.at);
         }
         std::mem::take(&mut self.asks)

@@ -25,10 +25,10 @@ local PLACE_LIFE = 30000
 -- How a candidate is written in a question: its limits, its domain, and what these are made of.
 local CANDIDATE = '<dddddI4c0I4c0I4c0I4c0I4c0'
 
--- The caller's clock, or -1 for the server's; what every lifetime is longer by; a name for the memory
+-- The client's clock, or -1 for the server's; what every lifetime is longer by; a name for the memory
 -- of a pool that is found empty.
 local now, slack, fresh = unpack('<ddd', ARGV[1])
--- The number of the newest lift that the caller has heard of, as its bytes; the tag of its endpoint.
+-- The number of the newest lift that the client has heard of, as its bytes; the tag of its endpoint.
 local heard, tag = string.sub(ARGV[1], 25, 32), string.sub(ARGV[1], 33)
 -- That number where nothing was ever lifted, and how a breaker that is not tripped begins.
 local NO_LIFT, NOT_TRIPPED = string.rep('\0', 8), string.byte('c')

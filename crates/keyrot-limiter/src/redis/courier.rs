@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
 use super::batch::{Batch, Waiting};
-use super::caller::Caller;
+use super::client::Client;
 use super::link::{Again, Link, Live, STORE, senseless};
 use super::script::SCRIPTS;
 
@@ -97,7 +97,7 @@ impl Queue {
 /// Gathers questions and ends, and carries them to the server.
 pub(super) struct Courier {
     link: Arc<Link>,
-    caller: Arc<Caller>,
+    client: Arc<Client>,
     queue: Mutex<Queue>,
     /// Held while a batch is taken and sent, so that batches leave in their order.
     departures: Mutex<()>,
@@ -107,9 +107,9 @@ pub(super) struct Courier {
 }
 
 impl Courier {
-    pub(super) fn new(link: Arc<Link>, caller: Arc<Caller>) -> Self {
+    pub(super) fn new(link: Arc<Link>, client: Arc<Client>) -> Self {
         let (queue, departures) = (Mutex::default(), Mutex::default());
-        Self { link, caller, queue, departures, background: AtomicUsize::new(0), quiet: Notify::new() }
+        Self { link, client, queue, departures, background: AtomicUsize::new(0), quiet: Notify::new() }
     }
 
     /// Puts a question. `asking` tells it from any other of the same permit.
@@ -309,11 +309,11 @@ impl Courier {
         if batch.is_empty() {
             return;
         }
-        let common = self.caller.common(batch.now);
+        let common = self.client.common(batch.now);
         let args = batch.args(&common);
         match self.link.call(&SCRIPTS.batch, &args, Again::Yes, batch.deadline).await {
             Ok((answers, live)) => {
-                let answers = self.caller.lifts.hear(answers);
+                let answers = self.client.lifts.hear(answers);
                 self.done(batch.tells);
                 deliver(batch.asks.drain(..), answers, &live);
                 let spare = &mut self.queue.lock().spare;
@@ -336,11 +336,11 @@ impl Courier {
     async fn persist(self: Arc<Self>, batch: Batch) {
         for pause in PAUSES_MS {
             tokio::time::sleep(Duration::from_millis(pause)).await;
-            let common = self.caller.common(batch.now);
+            let common = self.client.common(batch.now);
             let args = batch.args(&common);
             let told = self.link.call(&SCRIPTS.batch, &args, Again::Yes, self.link.deadline()).await;
             if let Ok((answers, _)) = told {
-                self.caller.lifts.hear(answers);
+                self.client.lifts.hear(answers);
                 break;
             }
         }

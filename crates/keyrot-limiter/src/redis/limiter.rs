@@ -32,7 +32,7 @@ struct Asking<'a> {
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
         if let Some(handed) = &self.handed {
-            self.store.courier.give_up(handed, self.ask, self.name, self.store.caller.now());
+            self.store.courier.give_up(handed, self.ask, self.name, self.store.client.now());
         }
     }
 }
@@ -40,18 +40,24 @@ impl Drop for Asking<'_> {
 impl RedisStore {
     async fn decide(&self, ask: &Ask<'_>) -> Result<(Reply, Reading), LimitError> {
         let ask = &Ask { candidates: &ask.candidates[..ask.candidates.len().min(MAX_CANDIDATES)], ..*ask };
+        if ask.candidates.is_empty() {
+            let why = "a question without a candidate".to_owned();
+            return Err(LimitError::Unavailable { store: STORE, why });
+        }
         let name = fastrand::u64(..1 << 53) as f64;
-        let handed = self.courier.ask(ask, name, self.caller.now());
+        let handed = self.courier.ask(ask, name, self.client.now());
         let mut asking = Asking { store: self, ask, name, handed: Some(handed) };
         let Some(handed) = &mut asking.handed else { return Err(senseless()) };
         let answer = self.courier.answer(handed).await?;
         let answer = reply(answer.bytes(), ask, self, &answer.run)?;
         // Answered: from here on it is the asker's to give back.
         asking.handed = None;
-        if let Some(grant) = &answer.0.grant
+        // By a clock that is not the server's a place lasts for its lease.
+        if self.client.now().is_none()
+            && let Some(grant) = &answer.0.grant
             && ask.candidates.get(grant.index).is_some_and(|candidate| candidate.concurrency.is_some())
         {
-            self.places.enter(&grant.permit, ask.lease, &self.link, &self.caller);
+            self.places.enter(&grant.permit, ask.lease, &self.link, &self.client);
         }
         Ok(answer)
     }
@@ -59,7 +65,7 @@ impl RedisStore {
     /// Has it done in order, without waiting.
     async fn accept(&self, add: impl FnOnce(&mut Batch)) -> Result<(), LimitError> {
         self.link.reach().await?;
-        self.courier.tell(self.caller.now(), 0, add);
+        self.courier.tell(self.client.now(), 0, add);
         Ok(())
     }
 }
@@ -186,7 +192,7 @@ impl RateLimiter for RedisStore {
     }
 
     fn lifted(&self) -> Lifted {
-        self.caller.lifts.take()
+        self.client.lifts.take()
     }
 
     async fn listen(&self) -> Result<(), LimitError> {

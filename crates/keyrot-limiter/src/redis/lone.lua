@@ -7,7 +7,7 @@ local PLACE, WAY_LENGTH = '<BI4c0I4c0I4c0I4c0I4c0', 42
 local QUESTION, QUESTION_LENGTH = '<BdddddHBHddddd', 44
 local ops = ARGV[5]
 -- What each of it is, and how a permit ended.
-local GIVEN_UP, ASK, SETTLE, RELEASE, GIVE_BACK, EMPTY = 0, 1, 2, 3, 4, 5
+local GIVEN_UP, ASK, SETTLE, RELEASE, GIVE_BACK = 0, 1, 2, 3, 4
 -- The same for a caller who is charged as well: the number of that permit, the place of the ledger, its
 -- limits stand behind the candidates.
 local GIVEN_UP_FOR, ASK_FOR, GIVE_BACK_FOR = 16, 17, 20
@@ -22,7 +22,7 @@ if string.byte(ops) == ASK and #ops == QUESTION_LENGTH + WAY_LENGTH * string.byt
   local texts = call('MGET', KEYS[1], permit, ledger, prefix .. 'c:pool', scopes .. 'm:' .. bucket,
     scopes .. 'p:' .. project, scopes .. 'd:' .. domain, identity, identity .. ':' .. method .. ':' .. bucket,
     prefix .. 'b' .. tag .. ':' .. bucket, prefix .. 'l' .. tag)
-  -- The pool and the ledger are known, the permit is new, nothing cools or is held back, the caller has
+  -- The pool and the ledger are known, the permit is new, nothing cools or is held back, the client has
   -- heard of every lift, and no request is counted but by the minute and the day.
   if texts[1] and #texts[1] == 32 and texts[3] and #texts[3] == LEDGER_SIZE
     and concurrency < 0 and burst < 0 and requests > 0 and tokens <= MOST_TOKENS

@@ -9,7 +9,7 @@ use keyrot_core::{KeyId, Permit, PermitId};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::caller::Caller;
+use super::client::Client;
 use super::coding::{self, Blob, millis};
 use super::link::{Again, Link, after};
 use super::script::SCRIPTS;
@@ -40,15 +40,15 @@ impl Places {
         permit: &Permit,
         lease: Duration,
         link: &Arc<Link>,
-        caller: &Arc<Caller>,
+        client: &Arc<Client>,
     ) {
         let mut held = self.0.lock();
         let ends = after(lease.min(LONGEST));
         held.places.insert(permit.id, (permit.key.clone(), ends));
         if !std::mem::replace(&mut held.told, true) {
             let task = Telling(Arc::downgrade(self));
-            let (link, caller) = (Arc::downgrade(link), Arc::clone(caller));
-            tokio::spawn(task.tell(link, caller));
+            let (link, client) = (Arc::downgrade(link), Arc::clone(client));
+            tokio::spawn(task.tell(link, client));
         }
     }
 
@@ -56,8 +56,8 @@ impl Places {
         self.0.lock().places.remove(&permit);
     }
 
-    /// What the server is to hear: each place's permit, what is left of its lease, and its key. Whether there
-    /// is none any more.
+    /// What the server is to hear: each place's permit, what is left of its lease, and its key. `None` when no
+    /// place is left.
     fn news(&self) -> Option<Vec<Vec<u8>>> {
         let mut held = self.0.lock();
         let now = after(Duration::ZERO);
@@ -80,7 +80,7 @@ impl Places {
 struct Telling(Weak<Places>);
 
 impl Telling {
-    async fn tell(mut self, link: Weak<Link>, caller: Arc<Caller>) {
+    async fn tell(mut self, link: Weak<Link>, client: Arc<Client>) {
         loop {
             tokio::time::sleep(EVERY).await;
             let (Some(places), Some(link)) = (self.0.upgrade(), link.upgrade()) else { return };
@@ -90,7 +90,7 @@ impl Telling {
                 return;
             };
             for some in news.chunks(AT_ONCE) {
-                let mut args = vec![caller.common(caller.now())];
+                let mut args = vec![client.common(None)];
                 args.extend_from_slice(some);
                 // What is not heard is told again in a few seconds.
                 let _ = link.call(&SCRIPTS.stay, &args, Again::Yes, link.deadline()).await;

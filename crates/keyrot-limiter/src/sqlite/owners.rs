@@ -9,15 +9,15 @@ use parking_lot::Mutex;
 
 use process::{has_ended, own_name};
 
-/// For how long a process that was seen to run is taken to.
+/// For how long a process that was seen running is taken to be.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// This process, and what is known of others.
 #[derive(Debug, Default)]
 pub(super) struct Owners {
-    /// This one's name; none where there is no telling processes apart, and places last for their leases.
+    /// This one's name; none where processes cannot be told apart, and places last for their leases.
     own: Option<String>,
-    /// Until when another is taken to run.
+    /// Until when others are taken to be running.
     running: Mutex<HashMap<String, Timestamp>>,
 }
 
@@ -46,7 +46,7 @@ impl Owners {
     }
 }
 
-/// Elsewhere there is no telling processes apart: places last for their leases.
+/// Elsewhere processes are not told apart: places last for their leases.
 #[cfg(not(target_os = "linux"))]
 mod process {
     pub(super) fn own_name() -> Option<String> {
@@ -73,18 +73,18 @@ mod tests {
     fn only_a_process_that_is_known_to_have_ended_is_gone() {
         let owners = Owners::of_this_process();
         let own = owners.own().expect("there is a `/proc`");
-        let Process { boot, space, number, started: own_start } = Process::read(own).expect("its own name");
+        let Process { boot, namespaces, pid, started: own_start } = Process::read(own).expect("its own name");
         let is_gone = |name: &str| Owners::of_this_process().is_gone(name, NOW);
         assert!(!is_gone(own));
-        assert!(is_gone(&format!("another-boot {space} {number} {own_start}")));
-        assert!(is_gone(&format!("{boot} {space} {number} 1")), "its number is used again");
-        assert!(!is_gone(&format!("{boot} pid:[1]time:[1] {number} 1")), "nobody here can tell");
+        assert!(is_gone(&format!("another-boot {namespaces} {pid} {own_start}")));
+        assert!(is_gone(&format!("{boot} {namespaces} {pid} 1")), "its PID is used again");
+        assert!(!is_gone(&format!("{boot} pid:[1]time:[1] {pid} 1")), "nobody here can tell");
         for unknown in ["", "a b c d", own.trim_end_matches(own_start)] {
             assert!(!is_gone(unknown), "{unknown}");
         }
         let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("there is `sleep`");
         let started = started(&format!("/proc/{}/stat", child.id())).expect("it runs");
-        let name = format!("{boot} {space} {} {started}", child.id());
+        let name = format!("{boot} {namespaces} {} {started}", child.id());
         assert!(!owners.is_gone(&name, NOW));
         child.kill().expect("it is ours");
         assert!(!owners.is_gone(&name, NOW), "it was looked at a moment ago");

@@ -95,7 +95,7 @@ pub(super) struct Boot {
 impl Boot {
     fn new() -> Self {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-        // Containers may count from another start, each in its own name space.
+        // Containers may count from another start, each in its own time namespace.
         let space = std::fs::read_link("/proc/self/ns/time").unwrap_or_default();
         let id = format!("{} {}", read("/proc/sys/kernel/random/boot_id").trim(), space.display());
         Self { id }

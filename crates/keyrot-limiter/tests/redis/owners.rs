@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use keyrot_core::{Ended, RateLimiter};
+use keyrot_core::{Ended, FakeClock, RateLimiter};
 use keyrot_limiter::RedisStore;
-use keyrot_testkit::limiter::{FREE, Way};
+use keyrot_testkit::limiter::{FREE, LEASE, NOON, Way};
 
 use crate::people::{ask, go, refused};
-use crate::servers::{KINDS, config, fresh_pool, shared};
+use crate::servers::{KINDS, config, fresh_pool, shared, with_clock};
 
 const PAUSE: Duration = Duration::from_millis(250);
 /// More pauses than there are in the time for which a place is kept, on a slow machine too.
@@ -19,6 +19,9 @@ async fn a_place_dies_with_its_owner_and_is_kept_for_one_that_lives() {
         let (server, pool) = (shared(kind), fresh_pool());
         let connect = || RedisStore::connect(&config(&server.url(), &pool)).expect("a legal URL");
         let way = Way::sole(FREE).at_once(2);
+        // By a clock that stands still nothing comes back, however long the server waits.
+        let still = with_clock(&server.url(), FakeClock::new(NOON));
+        go(&still, &way.clone().at_once(1)).await;
         let (living, other) = (connect(), connect());
         // Its process was killed: nobody releases anything, and nobody says that it lives.
         let killed = connect();
@@ -39,6 +42,7 @@ async fn a_place_dies_with_its_owner_and_is_kept_for_one_that_lives() {
         }
         living.release(&kept.permit, Ended::Succeeded).await.expect("the store is there");
         living.flush().await;
+        assert_eq!(refused(&still, &way.clone().at_once(1)).await.retry_after, LEASE);
         go(&other, &way).await;
     });
     futures_util::future::join_all(both).await;

@@ -1,27 +1,27 @@
-//! Processes by the names that this machine knows them by: boot, name space, number and start.
+//! Processes as this machine tells them apart: by boot, namespaces, PID and start time.
 
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
-/// A process among all that ever ran on this machine: its number is used again, also before the next boot.
+/// A process among all that ever ran on this machine: PIDs are used again, also before the next boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Process<'a> {
     pub(super) boot: &'a str,
-    /// The name spaces in which its number and its start count: containers that share the file may each have
-    /// their own.
-    pub(super) space: &'a str,
-    pub(super) number: i32,
-    /// When it started, in ticks of the kernel.
+    /// The PID and time namespaces: containers that share the file may each have their own, in which PIDs and
+    /// start times mean something else.
+    pub(super) namespaces: &'a str,
+    pub(super) pid: i32,
+    /// Its start time, in clock ticks since boot.
     pub(super) started: &'a str,
 }
 
 impl<'a> Process<'a> {
     pub(super) fn read(text: &'a str) -> Option<Self> {
         let mut parts = text.split(' ');
-        let (boot, space) = (parts.next()?, parts.next()?);
-        let number = parts.next()?.parse().ok()?;
+        let (boot, namespaces) = (parts.next()?, parts.next()?);
+        let pid = parts.next()?.parse().ok()?;
         let started = parts.next().filter(|text| !text.is_empty())?;
-        Some(Self { boot, space, number, started })
+        Some(Self { boot, namespaces, pid, started })
     }
 }
 
@@ -30,33 +30,35 @@ pub(super) fn has_ended(own: &str, other: &str) -> bool {
     if own.boot != other.boot {
         return true;
     }
-    // A number of another name space says nothing here.
-    let Some(pid) = Pid::from_raw(other.number).filter(|_| own.space == other.space) else { return false };
+    // A PID of another namespace says nothing here.
+    let Some(pid) = Pid::from_raw(other.pid).filter(|_| own.namespaces == other.namespaces) else {
+        return false;
+    };
     match test_kill_process(pid) {
         Err(Errno::SRCH) => true,
-        // Its number may be another's by now; where that is hidden it is taken to run.
-        _ => started(&format!("/proc/{}/stat", other.number)).is_some_and(|started| started != other.started),
+        // Its PID may be another's by now; where that is hidden it is taken to run.
+        _ => started(&format!("/proc/{}/stat", other.pid)).is_some_and(|started| started != other.started),
     }
 }
 
-/// Boot, name space, number and start of this process.
+/// The name of this process: boot, namespaces, PID and start time.
 pub(super) fn own_name() -> Option<String> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    let space = std::fs::read_link("/proc/self/ns/pid").ok()?;
-    // There is none in an older kernel.
-    let time = std::fs::read_link("/proc/self/ns/time").unwrap_or_default();
-    let number = std::process::id();
-    // A `/proc` of another name space knows it by another number, or another process by this one.
+    let pids = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    // An older kernel has none.
+    let times = std::fs::read_link("/proc/self/ns/time").unwrap_or_default();
+    let pid = std::process::id();
+    // A `/proc` of another namespace knows it by another PID, or another process by this one.
     let seen = std::fs::read_link("/proc/self").ok()?;
-    if seen.to_str()? != number.to_string() {
+    if seen.to_str()? != pid.to_string() {
         return None;
     }
     let started = started("/proc/self/stat")?;
-    Some(format!("{} {}{} {number} {started}", boot.trim(), space.to_str()?, time.to_str()?))
+    Some(format!("{} {}{} {pid} {started}", boot.trim(), pids.to_str()?, times.to_str()?))
 }
 
-/// When a process started that still runs, by its `stat`: the 20th field behind its name, which is in brackets
-/// and may hold anything. Empty for one that has ended and is not yet forgotten.
+/// The start time of a running process, by its `stat`: the 20th field behind its name, which is in brackets and
+/// may hold anything. Empty for a zombie.
 pub(super) fn started(stat: &str) -> Option<String> {
     let text = std::fs::read_to_string(stat).ok()?;
     let (_, fields) = text.rsplit_once(')')?;

@@ -8,7 +8,7 @@ use super::coding;
 use super::lifts::Lifts;
 
 /// See the module's docs.
-pub(super) struct Caller {
+pub(super) struct Client {
     /// Tests have a clock; without one it is the server's.
     clock: Option<Arc<dyn Clock>>,
     /// What the names of cooldowns begin with; empty for Google itself.
@@ -16,7 +16,7 @@ pub(super) struct Caller {
     pub(super) lifts: Lifts,
 }
 
-impl Caller {
+impl Client {
     pub(super) fn new(clock: Option<Arc<dyn Clock>>, endpoint: Endpoint) -> Self {
         let tag = match endpoint.to_u64() {
             0 => String::new(),
